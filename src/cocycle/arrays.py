@@ -1,0 +1,95 @@
+"""The one place that knows numpy from torch, and the two products everything else is made of."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+Array = Any  # a numpy.ndarray or a torch.Tensor
+
+
+def namespace(x: Array):
+    """The module, `numpy` or `torch`, whose functions act on `x`.  Never imports torch."""
+    torch = sys.modules.get("torch")
+    return torch if torch is not None and isinstance(x, torch.Tensor) else np
+
+
+def floating(name: str, x: Array) -> Array:
+    """`x` as an array of floating point numbers: lists, integers and python numbers become float64.
+
+    Raises TypeError if `x` is not made of real numbers.
+    """
+    if namespace(x) is not np:
+        return x if x.is_floating_point() else x.double()
+    x = np.asarray(x)
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be an array of real numbers; got dtype {x.dtype}")
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
+def require_finite(name: str, x: Array) -> None:
+    """Raise ValueError, saying where, if `x` holds a NaN or an infinity."""
+    bad = ~namespace(x).isfinite(x)
+    if bad.any():
+        first = tuple(int(i[0]) for i in bad.nonzero()) if isinstance(bad, np.ndarray) else bad.nonzero()[0]
+        raise ValueError(
+            f"{name} must be finite; got {int(bad.sum())} non-finite values, the first at index {first}"
+        )
+
+
+def generator(rng: np.random.Generator | int) -> np.random.Generator:
+    """`rng` itself, or the generator seeded by it: the public edge where a seed becomes randomness.
+
+    Raises TypeError for None, which would make a run that nobody can repeat.
+    """
+    if rng is None:
+        raise TypeError("rng must be a numpy Generator or an integer seed; got None")
+    return np.random.default_rng(rng)
+
+
+def like(values: np.ndarray, x: Array) -> Array:
+    """The numpy array `values` as an array of x's own kind, dtype and device."""
+    if namespace(x) is np:
+        return values.astype(x.dtype, copy=False)
+    return namespace(x).as_tensor(values, dtype=x.dtype, device=x.device)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LowRankUpdate:
+    """The matrix gain * base + left @ right, which acts without being formed.
+
+    Shapes: base (*batch, p, n), left (*batch, p, m), right (*batch, m, n), gain (*batch, 1).  A closed loop is
+    one: base is the recurrent weight that a whole batch shares, left @ right = input weight @ readout differs
+    from point to point.  Formed, it would be one p x n matrix for every member of the batch.
+    """
+
+    base: Array
+    left: Array
+    right: Array
+    gain: Array | float = 1.0
+
+
+def linear(w: Array | LowRankUpdate, x: Array) -> Array:
+    """w x for w (*batch, p, n) and x (*batch, n): shape (*batch, p).
+
+    A shared w (p, n) takes all rows of x in one matrix product; so does a w whose last batch axis is 1.
+    """
+    if isinstance(w, LowRankUpdate):
+        return w.gain * linear(w.base, x) + linear(w.left, linear(w.right, x))
+    if w.ndim == 2:
+        return (x.reshape(-1, x.shape[-1]) @ w.T).reshape(*x.shape[:-1], w.shape[0])
+    if w.shape[-3] == 1 and x.ndim >= 2:
+        return x @ w[..., 0, :, :].swapaxes(-1, -2)
+    return (w @ x[..., None])[..., 0]
+
+
+def linear_block(w: Array | LowRankUpdate, q: Array) -> Array:
+    """w q, column by column, for w (*batch, p, n) and q (*batch, n, k): shape (*batch, p, k)."""
+    if isinstance(w, LowRankUpdate):
+        gain = w.gain if isinstance(w.gain, float) else w.gain[..., None]
+        return gain * linear_block(w.base, q) + linear_block(w.left, linear_block(w.right, q))
+    if w.ndim == 2:
+        return linear(w, q.swapaxes(-1, -2)).swapaxes(-1, -2)
+    return w @ q

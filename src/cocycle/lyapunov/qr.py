@@ -1,0 +1,69 @@
+"""The one loop: push a frame of tangent vectors through a sequence of maps, orthonormalise, yield."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from cocycle.arrays import Array, floating, generator, like, namespace
+from cocycle.maps import Map
+
+
+class QRStep(NamedTuple):
+    """After a group of maps: state x (*batch, n), orthonormal frame q (*batch, n, k), the factor r (*batch, k, k)
+    with which the pushed frame was q r, and the time that the group took."""
+
+    x: Array
+    q: Array
+    r: Array
+    time: float
+
+
+def frame(x: Array, k: int, rng: np.random.Generator | int = 0) -> Array:
+    """A random orthonormal frame (*batch, n, k) at the state x (*batch, n), uniform on the Stiefel manifold.
+
+    Random, because columns of the identity span invariant subspaces of drive-response systems and then give
+    wrong exponents.  Raises ValueError unless 1 <= k <= n.
+    """
+    x = floating("x", x)
+    n = x.shape[-1]
+    if not 1 <= k <= n:
+        raise ValueError(f"k must be in 1..{n} for a state of dimension n={n}; got k={k}")
+    return like(orthonormalise(generator(rng).normal(size=(*x.shape, k)))[0], x)
+
+
+def orthonormalise(q: Array) -> tuple[Array, Array]:
+    """The QR factors of q (*batch, n, k) with diag(r) >= 0, so that they are unique and vary smoothly."""
+    if q.shape[-1] == 1:  # a vector: its norm, without a call of LAPACK for each member of the batch
+        r = ((q * q).sum(-2) ** 0.5)[..., None]
+        if (r > 1e-100).all() and (r < 1e100).all():  # where squares neither vanish nor overflow
+            return q / r, r
+    xp = namespace(q)
+    q, r = xp.linalg.qr(q)
+    diagonal = xp.linalg.diagonal(r)
+    sign = xp.copysign(xp.ones_like(diagonal), diagonal)
+    return q * sign[..., None, :], r * sign[..., None]
+
+
+def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int = 1) -> Iterator[QRStep]:
+    """Push (x, q) through `steps`; orthonormalise and yield after each group of `every` maps, and at the end.
+
+    The sum of ln diag(r) is the growth of the volumes that the first 1, 2, ..., k vectors span.  Between two
+    orthonormalisations the frame's condition number grows like exp((λ_1 - λ_k) t): keep it well below 1e8, beyond
+    1e16 the last exponents are noise.  Benettin et al., Meccanica 15, 9 (1980).
+    """
+    steps = iter(steps)
+    while group := tuple(islice(steps, every)):
+        for f in group:
+            x, q = f.tangent(x, q)
+        q, r = orthonormalise(q)
+        yield QRStep(x, q, r, sum(f.dt for f in group))
+
+
+def check_frame(x: Array, q: Array) -> None:
+    """Raise ValueError unless q (*batch, n, k) is a frame of k <= n vectors at x (*batch, n)."""
+    if q.ndim < 2 or tuple(q.shape[:-1]) != tuple(x.shape):
+        raise ValueError(f"q must have shape (*batch, n, k) for x of shape {tuple(x.shape)}; got {tuple(q.shape)}")
+    if q.shape[-1] > q.shape[-2]:
+        raise ValueError(f"q must not be wider than the state, n={q.shape[-2]}; got k={q.shape[-1]} columns")

@@ -1,0 +1,196 @@
+"""What a dynamical system is here: an iterable of maps, each with its tangent map.
+
+Shapes, throughout: state x (*batch, n), frame q (*batch, n, k) whose columns are tangent vectors, trajectory
+(time, *batch, n).  An autonomous system is `itertools.repeat(map, steps)`, a driven one yields a map per input, a
+feed-forward network is the tuple of its layers.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from cocycle.arrays import Array, linear, linear_block, namespace
+
+
+class Map(ABC):
+    """One step f of a dynamical system, with its tangent map (x, q) -> (f(x), Df(x) q)."""
+
+    dt: Any = 1.0  # the time that one application takes: exponents are per unit of it
+
+    @abstractmethod
+    def __call__(self, x: Array) -> Array:
+        """f(x): (*batch, n) -> (*batch, p)."""
+
+    @abstractmethod
+    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
+        """(f(x), Df(x) q), both at the same point: q (*batch, n, k) -> (*batch, p, k)."""
+
+
+class VectorField(ABC):
+    """The right-hand side v of x' = v(x), with its linearisation (x, q) -> (v(x), Dv(x) q)."""
+
+    @abstractmethod
+    def __call__(self, x: Array) -> Array:
+        """v(x): (*batch, n) -> (*batch, n), per unit time."""
+
+    @abstractmethod
+    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
+        """(v(x), Dv(x) q): q (*batch, n, k) -> (*batch, n, k)."""
+
+
+class Driven(ABC):
+    """A system with an input, x[t+1] = f(x[t], u[t]): a family of maps, one for each input."""
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """n, the dimension of the state."""
+
+    @abstractmethod
+    def driven(self, u: Array) -> Iterator[Map]:
+        """The maps x -> f(x, u[t]) for the inputs u (time, *batch, m), in order."""
+
+    @property
+    @abstractmethod
+    def joint(self) -> Map:
+        """f as one map of the stacked vector [u | x] (*batch, m + n) to (*batch, n)."""
+
+
+def orbit(steps: Iterable[Map], x: Array) -> Iterator[Array]:
+    """The states after each step, starting from x (*batch, n), which itself is not yielded."""
+    for f in steps:
+        x = f(x)
+        yield x
+
+
+def trajectory(steps: Iterable[Map], x: Array) -> Array:
+    """The states after each step, stacked: (time, *batch, n)."""
+    return namespace(x).stack(list(orbit(steps, x)))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Linear(Map):
+    """x -> w x for a matrix w (p, n), or one for each member of a batch (*batch, p, n)."""
+
+    weight: Array
+    dt: float = 1.0
+
+    def __call__(self, x):
+        return linear(self.weight, x)
+
+    def tangent(self, x, q):
+        return self(x), linear_block(self.weight, q)
+
+
+@final
+@dataclass(frozen=True)
+class Select(Map):
+    """x -> (x[i] for i in components): what an observer sees of a state."""
+
+    components: Sequence[int]
+
+    def __call__(self, x):
+        return x[..., list(self.components)]
+
+    def tangent(self, x, q):
+        return self(x), q[..., list(self.components), :]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Relaxed(Map):
+    """x -> (1 - leak_rate) x + leak_rate f(x): the leaky version of f.
+
+    For a joint map [u | x] -> f(x, u) the part that is kept is x, the last components of its argument.
+    Raises ValueError unless 0 < leak_rate <= 1.
+    """
+
+    map: Map
+    leak_rate: float
+
+    def __post_init__(self):
+        if not 0 < self.leak_rate <= 1:
+            raise ValueError(f"leak_rate must be in (0, 1]; got {self.leak_rate}")
+
+    @property
+    def dt(self):
+        return self.map.dt
+
+    def __call__(self, x):
+        y = self.map(x)
+        return (1 - self.leak_rate) * x[..., -y.shape[-1] :] + self.leak_rate * y
+
+    def tangent(self, x, q):
+        y, s = self.map.tangent(x, q)
+        keep, n = 1 - self.leak_rate, y.shape[-1]
+        return keep * x[..., -n:] + self.leak_rate * y, keep * q[..., -n:, :] + self.leak_rate * s
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Composed(Map):
+    """x -> f_L(... f_2(f_1(x))): several maps as one step, which takes the sum of their times."""
+
+    maps: Sequence[Map]
+
+    @property
+    def dt(self):
+        return sum(f.dt for f in self.maps)
+
+    def __call__(self, x):
+        for f in self.maps:
+            x = f(x)
+        return x
+
+    def tangent(self, x, q):
+        for f in self.maps:
+            x, q = f.tangent(x, q)
+        return x, q
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Coupled(Map):
+    """[x | r] -> [drive(x) | response(r, observe(x))]: a drive and what it drives, as one autonomous map.
+
+    Its exponents are those of the drive and the conditional ones of the response together, because the tangent
+    map is block triangular (Pecora & Carroll, Phys. Rev. Lett. 64, 821, 1990).  The identity frame spans
+    invariant subspaces here: start from a random one.
+    """
+
+    drive: Map
+    response: Driven
+    observe: Map
+
+    @property
+    def dt(self):
+        return self.drive.dt
+
+    def __call__(self, x):
+        x, r = self._split(x, axis=-1)
+        join = namespace(x).concatenate
+        driven = self.response.joint(join([self.observe(x), r], axis=-1))
+        return join([self.drive(x), driven], axis=-1)
+
+    def tangent(self, x, q):
+        (x, r), (q, s) = self._split(x, axis=-1), self._split(q, axis=-2)
+        join = namespace(x).concatenate
+        u, du = self.observe.tangent(x, q)
+        r, s = self.response.joint.tangent(join([u, r], axis=-1), join([du, s], axis=-2))
+        x, q = self.drive.tangent(x, q)
+        return join([x, r], axis=-1), join([q, s], axis=-2)
+
+    def _split(self, a, axis):
+        border = a.shape[axis] - self.response.dimension
+        lead = (slice(None),) * (a.ndim + axis)
+        return a[(*lead, slice(None, border))], a[(*lead, slice(border, None))]
+
+
+def broadcast_batch(*arrays: Array, tail: int = 1) -> tuple[int, ...]:
+    """The common batch shape of arrays whose last `tail` axes are not batch axes; numbers have none."""
+    shapes = [a.shape[: max(a.ndim - tail, 0)] for a in arrays if hasattr(a, "shape")]
+    return np.broadcast_shapes(*shapes)

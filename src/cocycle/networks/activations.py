@@ -1,0 +1,64 @@
+"""Pointwise non-linearities g, value beside slope, both functions of the local field b.
+
+The slope is never computed from the output: 1 - tanh² b is exactly 0 beyond |b| = 19, where the true slope is 1e-16
+and a saturated reservoir still has a finite exponent.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from scipy import special
+
+from cocycle.arrays import Array, namespace
+
+
+@final
+@dataclass(frozen=True)
+class Activation:
+    """g(b) and g'(b), each a function of the local field b of any shape, for numpy and torch arrays."""
+
+    name: str
+    value: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+
+
+def _tanh(field):
+    return namespace(field).tanh(field)
+
+
+def _tanh_slope(field):
+    e = namespace(field).exp(-2 * abs(field))
+    return 4 * e / (1 + e) ** 2  # sech², without the overflow of cosh
+
+
+def _erf(field):
+    xp = namespace(field)
+    return xp.erf(field) if hasattr(xp, "erf") else special.erf(field)
+
+
+def _erf_slope(field):
+    return 2 / math.sqrt(math.pi) * namespace(field).exp(-(field**2))
+
+
+def _relu(field):
+    return field * (field > 0)
+
+
+def _relu_slope(field):
+    return 1.0 * (field > 0)
+
+
+def _linear(field):
+    return field
+
+
+def _linear_slope(field):
+    return namespace(field).ones_like(field)
+
+
+TANH = Activation("tanh", _tanh, _tanh_slope)
+ERF = Activation("erf", _erf, _erf_slope)
+RELU = Activation("relu", _relu, _relu_slope)
+LINEAR = Activation("linear", _linear, _linear_slope)

@@ -1,0 +1,35 @@
+"""Affine, then pointwise: the one map that a reservoir step, an RNN step, a dense layer and a closed loop all are."""
+
+from dataclasses import dataclass
+from typing import final
+
+from cocycle.arrays import Array, LowRankUpdate, linear, linear_block
+from cocycle.maps import Map
+from cocycle.networks.activations import TANH, Activation
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Layer(Map):
+    """x -> g(gain * (w x) + bias).
+
+    Shapes: weight w (p, n) or (*batch, p, n), bias (p,) or (*batch, p) or a number, gain (*batch, 1) or a number:
+    one shared w and a batch of gains is a batch of networks that differ in their spectral radius.
+    """
+
+    weight: Array | LowRankUpdate
+    bias: Array | float = 0.0
+    activation: Activation = TANH
+    gain: Array | float = 1.0
+    dt: float = 1.0
+
+    def _field(self, x):
+        return self.gain * linear(self.weight, x) + self.bias
+
+    def __call__(self, x):
+        return self.activation.value(self._field(x))
+
+    def tangent(self, x, q):
+        field = self._field(x)
+        slope = self.gain * self.activation.slope(field)
+        return self.activation.value(field), slope[..., None] * linear_block(self.weight, q)

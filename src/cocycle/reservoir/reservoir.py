@@ -1,0 +1,136 @@
+"""The reservoir: a random recurrent network, driven by a signal or fed with its own output."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+
+from cocycle.arrays import Array, LowRankUpdate, floating, linear, namespace, require_finite
+from cocycle.maps import Driven, Map, Relaxed, broadcast_batch
+from cocycle.networks.activations import TANH, Activation
+from cocycle.networks.layers import Layer
+from cocycle.reservoir.weights import gaussian
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Reservoir(Driven):
+    """r[t+1] = (1 - leak_rate) r[t] + leak_rate g(gain W r[t] + input_gain W_in u[t] + bias).
+
+    Shapes: weight W (n, n), input_weight W_in (n, m), each with leading batch axes for an ensemble; bias (n,) or a
+    number; gain and input_gain (*batch, 1) or numbers: a batch of gains is a batch of networks that share W and
+    W_in, and with them every matrix product.  dt is the time between inputs: exponents are per unit of it.
+
+    Raises ValueError for shapes that do not fit, weights that are not finite, a leak_rate outside (0, 1].
+    Jaeger, GMD Report 148 (2001).
+    """
+
+    weight: Array
+    input_weight: Array
+    bias: Array | float = 0.0
+    leak_rate: float = 1.0
+    activation: Activation = TANH
+    gain: Array | float = 1.0
+    input_gain: Array | float = 1.0
+    dt: float = 1.0
+
+    def __post_init__(self):
+        shape, inputs = self.weight.shape, self.input_weight.shape
+        if len(shape) < 2 or shape[-1] != shape[-2]:
+            raise ValueError(f"weight must have shape (*batch, n, n); got {tuple(shape)}")
+        if len(inputs) < 2 or inputs[-2] != shape[-1]:
+            raise ValueError(f"input_weight must have shape (*batch, n={shape[-1]}, m); got {tuple(inputs)}")
+        for name in ("gain", "input_gain"):
+            value = getattr(self, name)
+            if not isinstance(value, float | int) and (value.ndim < 1 or value.shape[-1] != 1):
+                raise ValueError(f"{name} must be a number or have shape (*batch, 1); got {tuple(value.shape)}")
+        if not 0 < self.leak_rate <= 1:
+            raise ValueError(f"leak_rate must be in (0, 1]; got {self.leak_rate}")
+        require_finite("weight", self.weight)
+        require_finite("input_weight", self.input_weight)
+
+    @classmethod
+    def gaussian(
+        cls,
+        size: int,
+        inputs: int,
+        *,
+        weight_std: float = 0.9,
+        input_std: float = 0.05,
+        rng: np.random.Generator | int = 0,
+    ) -> "Reservoir":
+        """The textbook network: W of variance weight_std²/size, W_in of variance input_std², no bias, no leak.
+
+        The spectral radius tends to weight_std.  input_std is per unit of the signal: 0.05 suits the raw Lorenz
+        series.  Mehlig, Machine Learning with Neural Networks (2021).
+        """
+        rng = np.random.default_rng(rng)
+        return cls(weight_std * gaussian(size, rng), rng.normal(scale=input_std, size=(size, inputs)))
+
+    @property
+    def dimension(self) -> int:
+        return self.weight.shape[-1]
+
+    @property
+    def inputs(self) -> int:
+        """m, the number of components of the input."""
+        return self.input_weight.shape[-1]
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """The batch shape of the networks: () for a single one."""
+        matrices = broadcast_batch(self.weight, self.input_weight, tail=2)
+        return np.broadcast_shapes(matrices, broadcast_batch(self.bias, self.gain, self.input_gain))
+
+    def rest(self, starts: tuple[int, ...] = ()) -> np.ndarray:
+        """The state r = 0, shape (*batch, n), with the batch axes of networks and inputs broadcast together."""
+        return np.zeros((*np.broadcast_shapes(self.batch, starts), self.dimension))
+
+    def driven(self, u: Array) -> Iterator[Map]:
+        """The maps r -> r', one for each of the inputs u (time, *batch, m).
+
+        Raises ValueError if u has another shape or holds a value that is not finite.
+        """
+        u = floating("u", u)
+        if u.ndim < 2 or u.shape[-1] != self.inputs:
+            raise ValueError(f"u must have shape (time, *batch, m={self.inputs}); got {tuple(u.shape)}")
+        require_finite("u", u)
+        return (self._step(self.weight, self._drive(now), self.gain) for now in u)
+
+    def closed(self, readout: Array) -> Map:
+        """The autonomous map of the network whose input is its own output, readout (*batch, m, n) times state."""
+        left = self._scaled(self.input_gain, self.input_weight)
+        return self._step(LowRankUpdate(self.weight, left, readout, self.gain), self.bias, 1.0)
+
+    @property
+    def joint(self) -> Map:
+        """The map [u | r] -> r' of input and state together, for `Coupled`."""
+        left, right = self._scaled(self.input_gain, self.input_weight), self._scaled(self.gain, self.weight)
+        batch = broadcast_batch(left, right, tail=2)
+        xp = namespace(left)
+        blocks = [xp.broadcast_to(a, (*batch, *a.shape[-2:])) for a in (left, right)]
+        return self._step(xp.concatenate(blocks, axis=-1), self.bias, 1.0)
+
+    def spread(self, axes: int) -> "Reservoir":
+        """The same networks with `axes` batch axes of length 1 behind their own, for a batch of starts of each."""
+
+        def spread(a, tail):
+            if isinstance(a, float | int) or a.ndim <= tail:
+                return a
+            return a.reshape(*a.shape[: a.ndim - tail], *[1] * axes, *a.shape[a.ndim - tail :])
+
+        matrices = {name: spread(getattr(self, name), 2) for name in ("weight", "input_weight")}
+        vectors = {name: spread(getattr(self, name), 1) for name in ("bias", "gain", "input_gain")}
+        return replace(self, **matrices, **vectors)
+
+    def _drive(self, u):
+        return self.input_gain * linear(self.input_weight, u) + self.bias
+
+    def _step(self, weight, bias, gain) -> Map:
+        layer = Layer(weight, bias, self.activation, gain, self.dt)
+        return layer if self.leak_rate == 1 else Relaxed(layer, self.leak_rate)
+
+    @staticmethod
+    def _scaled(gain, matrix):
+        return gain * matrix if isinstance(gain, float | int) else gain[..., None] * matrix

@@ -1,0 +1,49 @@
+"""The contract that every map keeps, for the package's own maps and for yours."""
+
+import pickle
+
+import numpy as np
+
+from cocycle.maps import Map
+
+
+def check_map(f: Map, x: np.ndarray, q: np.ndarray) -> None:
+    """Raise AssertionError, saying which clause failed, unless f keeps the contract at x (*batch, n), q (*batch, n, k).
+
+    The value of `tangent` is f(x); q -> Df(x) q is linear and agrees with central differences to within their own
+    error estimate; a batch gives what its members give alone; x and q are left as they were; the dtype is kept; f
+    survives pickling.  x must not lie on a kink or a jump of f.
+    """
+    x_before, q_before = x.copy(), q.copy()
+    y, s = f.tangent(x, q)
+    scale = 1e-12 * (1 + abs(s).max())
+    np.testing.assert_allclose(y, f(x), rtol=1e-13, atol=1e-13, err_msg="tangent and call disagree on the value")
+    twice = f.tangent(x, 2 * q - q[..., ::-1])[1]
+    np.testing.assert_allclose(twice, 2 * s - s[..., ::-1], rtol=0, atol=10 * scale, err_msg="tangent is not linear in q")
+    _check_derivative(f, x, q, s)
+    rows_x, rows_q = x.reshape(-1, x.shape[-1]), q.reshape(-1, *q.shape[-2:])
+    if x.ndim == 2:
+        for i, (row, block) in enumerate(zip(rows_x, rows_q, strict=True)):
+            alone, pushed = f.tangent(row, block)
+            np.testing.assert_allclose(y[i], alone, rtol=1e-12, atol=1e-12, err_msg="a batch is not its members")
+            np.testing.assert_allclose(s[i], pushed, rtol=0, atol=10 * scale, err_msg="a batch is not its members")
+    assert np.array_equal(x, x_before), "x was changed"
+    assert np.array_equal(q, q_before), "q was changed"
+    assert y.dtype == x.dtype, f"dtype {x.dtype} became {y.dtype}"
+    assert s.dtype == q.dtype, f"dtype {q.dtype} became {s.dtype}"
+    again = pickle.loads(pickle.dumps(f))
+    assert np.array_equal(again(x), f(x)), "pickling changed the map"
+    assert again.dt == f.dt, "pickling changed dt"
+
+
+def _check_derivative(f, x, q, s):
+    """Two step sizes tell the error of the finer one: a third of their difference, plus rounding."""
+    rough, fine = (_central_difference(f, x, q, step) for step in (2e-4, 1e-4))
+    error = abs(rough - fine) + 1e-11 * (1 + abs(f(x)).max()) / 1e-4
+    worst = (abs(fine - s) / error).max()
+    assert worst < 1, f"tangent differs from central differences by {worst:.3g} times their error"
+
+
+def _central_difference(f, x, q, step):
+    columns = [(f(x + step * v) - f(x - step * v)) / (2 * step) for v in np.moveaxis(q, -1, 0)]
+    return np.stack(columns, axis=-1)
