@@ -72,24 +72,34 @@ class LowRankUpdate:
 
 
 def linear(w: Array | LowRankUpdate, x: Array) -> Array:
-    """w x for w (*batch, p, n) and x (*batch, n): shape (*batch, p).
-
-    A shared w (p, n) takes all rows of x in one matrix product; so does a w whose last batch axis is 1.
-    """
+    """w x for w (*batch, p, n) and x (*batch, n): shape (*batch, p)."""
     if isinstance(w, LowRankUpdate):
         return w.gain * linear(w.base, x) + linear(w.left, linear(w.right, x))
-    if w.ndim == 2:
-        return (x.reshape(-1, x.shape[-1]) @ w.T).reshape(*x.shape[:-1], w.shape[0])
-    if w.shape[-3] == 1 and x.ndim >= 2:
-        return x @ w[..., 0, :, :].swapaxes(-1, -2)
-    return (w @ x[..., None])[..., 0]
+    if w.ndim == 2 or (x.ndim >= 2 and w.shape[-3] == 1):  # the rows of x meet one and the same matrix
+        return _rows_times(w if w.ndim == 2 else w[..., 0, :, :], x)
+    return _rows_times(w, x[..., None, :])[..., 0, :]
 
 
 def linear_block(w: Array | LowRankUpdate, q: Array) -> Array:
     """w q, column by column, for w (*batch, p, n) and q (*batch, n, k): shape (*batch, p, k)."""
+    return _rows_times(w, q.swapaxes(-1, -2)).swapaxes(-1, -2)
+
+
+def linear_pair(w: Array | LowRankUpdate, x: Array, q: Array) -> tuple[Array, Array]:
+    """(w x, w q) in one product, for w (*batch, p, n), x (*batch, n) and q (*batch, n, k): w is read once."""
+    rows = namespace(x).concatenate([x[..., None, :], q.swapaxes(-1, -2)], axis=-2)
+    rows = _rows_times(w, rows)
+    return rows[..., 0, :], rows[..., 1:, :].swapaxes(-1, -2)
+
+
+def _rows_times(w, rows):
+    """w times each of rows (*batch, j, n).  A shared w takes the rows of the whole batch in one matrix product.
+
+    Results keep rows contiguous, which is how the next product and LAPACK want tangent vectors.
+    """
     if isinstance(w, LowRankUpdate):
-        gain = w.gain if isinstance(w.gain, float) else w.gain[..., None]
-        return gain * linear_block(w.base, q) + linear_block(w.left, linear_block(w.right, q))
+        gain = w.gain[..., None] if hasattr(w.gain, "ndim") else w.gain
+        return gain * _rows_times(w.base, rows) + _rows_times(w.left, _rows_times(w.right, rows))
     if w.ndim == 2:
-        return linear(w, q.swapaxes(-1, -2)).swapaxes(-1, -2)
-    return w @ q
+        return (rows.reshape(-1, rows.shape[-1]) @ w.T).reshape(*rows.shape[:-1], w.shape[0])
+    return rows @ w.swapaxes(-1, -2)

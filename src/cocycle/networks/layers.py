@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
-from cocycle.arrays import Array, LowRankUpdate, linear, linear_block
+from cocycle.arrays import Array, LowRankUpdate, linear, linear_pair
 from cocycle.maps import Map
 from cocycle.networks.activations import TANH, Activation
 
@@ -23,13 +23,11 @@ class Layer(Map):
     gain: Array | float = 1.0
     dt: float = 1.0
 
-    def _field(self, x):
-        return self.gain * linear(self.weight, x) + self.bias
-
     def __call__(self, x):
-        return self.activation.value(self._field(x))
+        return self.activation.value(self.gain * linear(self.weight, x) + self.bias)
 
     def tangent(self, x, q):
-        field = self._field(x)
+        field, pushed = linear_pair(self.weight, x, q)
+        field = self.gain * field + self.bias
         slope = self.gain * self.activation.slope(field)
-        return self.activation.value(field), slope[..., None] * linear_block(self.weight, q)
+        return self.activation.value(field), slope[..., None] * pushed

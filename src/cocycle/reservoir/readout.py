@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import final
 
 import numpy as np
 from scipy import linalg
 
 from cocycle.arrays import Array, require_finite
-
-CHUNK_BYTES = 32 * 2**20  # states that wait to be multiplied: few enough for the cache, many enough for speed
-
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -26,30 +23,36 @@ class Moments:
 def moments(states: Iterable[Array], targets: np.ndarray, washout: int) -> Moments:
     """The moments of states r[t] (*batch, n) with targets y (time, *batch, m), the first `washout` times dropped.
 
-    Sums over blocks of times, so that each block is one matrix product and no more of the orbit is held than
-    CHUNK_BYTES.  Raises ValueError if the series is not longer than the washout.
+    Sums over blocks of 2n times: each is one matrix product, and no more of the orbit is held than twice the memory
+    of the moments themselves.  Raises ValueError if the series is not longer than the washout.
     """
     if not 0 <= washout < len(targets):
         raise ValueError(f"washout must be in 0..{len(targets) - 1} for {len(targets)} training steps; got {washout}")
-    states = iter(states)
-    for _ in islice(states, washout):
-        pass
-    square = cross = 0.0
+    states = islice(iter(states), washout, len(targets))
+    first = next(states)
+    *batch, n = first.shape
+    block = np.empty((*batch, 2 * n, n))
+    square, cross = np.zeros((*batch, n, n)), np.zeros((*batch, targets.shape[-1], n))
     done = washout
-    for r in _chunks(states):
-        y = targets[done : done + len(r)]
-        done += len(r)
-        rows = np.moveaxis(r, 0, -2)
-        square = square + rows.swapaxes(-1, -2) @ rows
-        cross = cross + np.moveaxis(y, 0, -1) @ rows
+    for states in _blocks(chain([first], states), block):
+        y = np.moveaxis(targets[done : done + states.shape[-2]], 0, -1)
+        square += states.swapaxes(-1, -2) @ states
+        cross += y @ states
+        done += states.shape[-2]
     return Moments(square, cross, done - washout)
 
 
-def _chunks(states: Iterator[Array]) -> Iterator[np.ndarray]:
-    for first in states:
-        first = np.asarray(first, dtype=np.float64)
-        length = max(CHUNK_BYTES // first.nbytes, 16)
-        yield np.stack([first, *islice(states, length - 1)], dtype=np.float64)
+def _blocks(states: Iterator[Array], block: np.ndarray) -> Iterator[np.ndarray]:
+    """States (*batch, n) written side by side into block (*batch, times, n), which is yielded when it is full."""
+    filled = 0
+    for state in states:
+        block[..., filled, :] = state
+        filled += 1
+        if filled == block.shape[-2]:
+            yield block
+            filled = 0
+    if filled:
+        yield block[..., :filled, :]
 
 
 def ridge_readout(moments: Moments, ridge: float) -> np.ndarray:
