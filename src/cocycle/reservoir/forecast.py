@@ -1,7 +1,7 @@
 """From a series to a forecast: train the readout with the series as drive, then let the network drive itself."""
 
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import final
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from cocycle.arrays import floating, linear, require_finite
 from cocycle.maps import orbit
 from cocycle.progress import tracked
-from cocycle.reservoir.readout import check_ridge, moments, ridge_readout
+from cocycle.reservoir.readout import MomentSum, check_ridge, ridge_readout
 from cocycle.reservoir.reservoir import Reservoir
 
 
@@ -40,8 +40,12 @@ def train(reservoir: Reservoir, series: np.ndarray, *, ridge: float = 1e-6, wash
     if not 0 <= washout < len(series) - 1:
         raise ValueError(f"series must be longer than washout + 1 = {washout + 1}; got {len(series)} times")
     check_ridge(ridge)
-    states = orbit(tracked(reservoir.driven(series[:-1]), "training"), reservoir.rest(series.shape[1:-1]))
-    return Forecaster(reservoir, ridge_readout(moments(states, series[1:], washout), ridge))
+    r = reservoir.rest(series.shape[1:-1])
+    moments = MomentSum(r.shape[:-1], reservoir.dimension, reservoir.inputs)
+    states = orbit(tracked(reservoir.driven(series[:-1]), "training"), r)
+    for r, target in islice(zip(states, series[1:], strict=True), washout, None):
+        moments.add(r, target)
+    return Forecaster(reservoir, ridge_readout(moments.total(), ridge))
 
 
 def forecast(model: Forecaster, warm_up: np.ndarray, steps: int) -> np.ndarray:

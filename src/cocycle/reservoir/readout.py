@@ -1,8 +1,6 @@
 """The linear readout: ridge regression from moments, which are all that training keeps of the states."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
 from typing import final
 
 import numpy as np
@@ -13,46 +11,44 @@ from cocycle.arrays import Array, require_finite
 @final
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """R Rᵀ (*batch, n, n) and Y Rᵀ (*batch, m, n), summed over `count` times in float64 whatever the states are."""
+    """R Rᵀ (*batch, n, n) and Y Rᵀ (*batch, m, n), sums over `count` times of states r and targets y."""
 
     states: np.ndarray
     targets: np.ndarray
     count: int
 
 
-def moments(states: Iterable[Array], targets: np.ndarray, washout: int) -> Moments:
-    """The moments of states r[t] (*batch, n) with targets y (time, *batch, m), the first `washout` times dropped.
+@final
+class MomentSum:
+    """Moments in the making: `add` a state and its target at a time, then take the `total`.
 
-    Sums over blocks of 2n times: each is one matrix product, and no more of the orbit is held than twice the memory
-    of the moments themselves.  Raises ValueError if the series is not longer than the washout.
+    Everything is float64, whatever the states are: in float32 the sums lose their positive definiteness.  States wait
+    in a block of 2n times, which is one matrix product: twice the memory of the moments themselves.
     """
-    if not 0 <= washout < len(targets):
-        raise ValueError(f"washout must be in 0..{len(targets) - 1} for {len(targets)} training steps; got {washout}")
-    states = islice(iter(states), washout, len(targets))
-    first = next(states)
-    *batch, n = first.shape
-    block = np.empty((*batch, 2 * n, n))
-    square, cross = np.zeros((*batch, n, n)), np.zeros((*batch, targets.shape[-1], n))
-    done = washout
-    for states in _blocks(chain([first], states), block):
-        y = np.moveaxis(targets[done : done + states.shape[-2]], 0, -1)
-        square += states.swapaxes(-1, -2) @ states
-        cross += y @ states
-        done += states.shape[-2]
-    return Moments(square, cross, done - washout)
 
+    def __init__(self, batch: tuple[int, ...], n: int, m: int):
+        self._states, self._targets = np.empty((*batch, 2 * n, n)), np.empty((*batch, 2 * n, m))
+        self._square, self._cross = np.zeros((*batch, n, n)), np.zeros((*batch, m, n))
+        self._waiting = self._count = 0
 
-def _blocks(states: Iterator[Array], block: np.ndarray) -> Iterator[np.ndarray]:
-    """States (*batch, n) written side by side into block (*batch, times, n), which is yielded when it is full."""
-    filled = 0
-    for state in states:
-        block[..., filled, :] = state
-        filled += 1
-        if filled == block.shape[-2]:
-            yield block
-            filled = 0
-    if filled:
-        yield block[..., :filled, :]
+    def add(self, state: Array, target: Array) -> None:
+        """Add r (*batch, n) and y (*batch, m), or a y (m,) that the whole batch shares."""
+        self._states[..., self._waiting, :] = state
+        self._targets[..., self._waiting, :] = target
+        self._waiting += 1
+        if self._waiting == self._states.shape[-2]:
+            self._flush()
+
+    def total(self) -> Moments:
+        """The moments of all that was added."""
+        self._flush()
+        return Moments(self._square, self._cross, self._count)
+
+    def _flush(self) -> None:
+        r, y = self._states[..., : self._waiting, :], self._targets[..., : self._waiting, :]
+        self._square += r.swapaxes(-1, -2) @ r
+        self._cross += y.swapaxes(-1, -2) @ r
+        self._count, self._waiting = self._count + self._waiting, 0
 
 
 def ridge_readout(moments: Moments, ridge: float) -> np.ndarray:

@@ -1,0 +1,62 @@
+"""Networks as dynamical systems: every network is a discrete map, one Lyapunov engine serves them all."""
+
+from typing import TYPE_CHECKING
+
+from cocycle.flows import Flow
+from cocycle.lyapunov import Diverged, Spectrum, frame, orthonormalise, qr_steps, spectrum, stretching
+from cocycle.maps import Composed, Coupled, Linear, Map, Relaxed, Select, VectorField, orbit, trajectory
+from cocycle.networks import ERF, LINEAR, RELU, TANH, Activation, Layer
+from cocycle.reservoir import Reservoir, forecast, train, valid_time
+from cocycle.sweeps import Archive, Grid, run
+
+if TYPE_CHECKING:
+    from cocycle.autodiff import Autodiff
+    from cocycle.networks.feedforward import feedforward
+
+__all__ = [
+    "ERF",
+    "LINEAR",
+    "RELU",
+    "TANH",
+    "Activation",
+    "Archive",
+    "Autodiff",
+    "Composed",
+    "Coupled",
+    "Diverged",
+    "Flow",
+    "Grid",
+    "Layer",
+    "Linear",
+    "Map",
+    "Relaxed",
+    "Reservoir",
+    "Select",
+    "Spectrum",
+    "VectorField",
+    "feedforward",
+    "forecast",
+    "frame",
+    "orbit",
+    "orthonormalise",
+    "qr_steps",
+    "run",
+    "spectrum",
+    "stretching",
+    "train",
+    "trajectory",
+    "valid_time",
+]
+
+
+def __getattr__(name: str):
+    """The two names that need torch, which is imported when they are first asked for."""
+    if name == "Autodiff":
+        from cocycle.autodiff import Autodiff
+
+        return Autodiff
+    if name == "feedforward":
+        from cocycle.networks import feedforward
+
+        return feedforward
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,7 @@
+"""`python -m cocycle` is the `cocycle` command."""
+
+import sys
+
+from cocycle.cli import main
+
+sys.exit(main())

@@ -1,0 +1,66 @@
+"""The command line: parse, call, print."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from cocycle import study
+from cocycle.sweeps import Status, run
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The `cocycle` command.  Returns the exit status: 0, 2 for bad input, 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        return options.command(options)
+    except (ValueError, OSError) as error:
+        print(f"cocycle: {error}", file=sys.stderr)
+        return 2
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Run the built-in study into its archive, say what came out, draw it."""
+    path = options.output or Path(f"lorenz-{options.size}.h5")
+    results = study.archive(path, options.size, options.seed)
+    to_do = int((results.status == Status.TO_DO).sum())
+    print(f"Lorenz-driven reservoirs: {to_do} of {len(results.grid)} points to compute, archive {path}")
+    try:
+        run(study.measure, results, workers=options.workers)
+    except KeyboardInterrupt:
+        done = int((results.status == Status.DONE).sum())
+        print(f"\nInterrupted: {done} of {len(results.grid)} points are in {path}; the same command goes on from there.")
+        return 130
+    print(study.in_words(results))
+    figure = draw(results, path.with_suffix(".png"))
+    print(f"\nArchive: {path}\nFigure:  {figure}")
+    return 0
+
+
+def draw(results, path: Path) -> Path:
+    """The figure of a study's archive as a picture at `path`."""
+    import matplotlib
+
+    matplotlib.use("Agg")  # a command draws to a file, also where there is no screen
+    from cocycle.plotting import prediction_figure
+
+    axes, fixed = results.grid.axes, results.fixed
+    title = (
+        f"Lorenz-driven tanh reservoirs, N = {fixed['size']}, {len(axes['realisation'])} networks, "
+        f"{fixed['starts']} starts each; line: λ₁ = 0"
+    )
+    prediction_figure(axes["input_std"], axes["weight_std"], study.planes(results), title).savefig(path)
+    return path
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cocycle", description="Networks as dynamical systems.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    command = commands.add_parser("sweep", help="where does a reservoir predict the Lorenz system?", description=study.__doc__)
+    command.add_argument("--size", choices=list(study.SIZES), default="small", help="small: a minute or two; full: hours")
+    command.add_argument("--output", type=Path, metavar="FILE", help="the archive (default: lorenz-SIZE.h5, here)")
+    command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
+    command.add_argument("--seed", type=int, default=1, help="root of all randomness (default: %(default)s)")
+    command.set_defaults(command=sweep)
+    return parser

@@ -1,0 +1,82 @@
+"""Planes of a sweep: exponents about zero, valid times, and the zero line on both."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+
+STYLE = Path(__file__).with_name("cocycle.mplstyle")
+
+
+def exponent_plane(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, lowest: float = -2.0) -> QuadMesh:
+    """Exponents (len(y), len(x)) in diverging colours about zero; those below `lowest` share its colour."""
+    top = np.nanmax(exponent, initial=0.1)
+    bottom = max(lowest, np.nanmin(exponent, initial=-0.1))
+    return _plane(ax, x, y, exponent, cmap="RdBu_r", norm=TwoSlopeNorm(0.0, bottom, top))
+
+
+def valid_time_plane(ax: Axes, x: np.ndarray, y: np.ndarray, times: np.ndarray) -> QuadMesh:
+    """Valid times (len(y), len(x)), in Lyapunov times, from zero upwards."""
+    return _plane(ax, x, y, times, cmap="viridis", vmin=0.0, vmax=np.nanmax(times, initial=1.0))
+
+
+def zero_line(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, color: str):
+    """The line where the exponent changes sign, or None where it does not."""
+    if len(x) > 1 and len(y) > 1 and np.nanmin(exponent, initial=0) < 0 < np.nanmax(exponent, initial=0):
+        return ax.contour(x, y, exponent, levels=[0.0], colors=color, linewidths=1.5)
+    return None
+
+
+def prediction_figure(
+    input_std: np.ndarray,
+    weight_std: np.ndarray,
+    planes: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    title: str = "",
+) -> Figure:
+    """One row for each observation: conditional exponent, median valid time, the exponent's zero line on both.
+
+    `planes` maps the name of the observation to (exponent per step, valid time in Lyapunov times), each of shape
+    (len(weight_std), len(input_std)).
+    """
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(
+            len(planes), 2, figsize=(8, 3.1 * len(planes)), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        )
+        for row, (name, (exponent, times)) in zip(axes, planes.items(), strict=True):
+            mesh = exponent_plane(row[0], input_std, weight_std, exponent)
+            figure.colorbar(mesh, ax=row[0], extend="min", label="conditional exponent λ₁ (per step)")
+            mesh = valid_time_plane(row[1], input_std, weight_std, times)
+            figure.colorbar(mesh, ax=row[1], label="median valid time (Lyapunov times)")
+            zero_line(row[0], input_std, weight_std, exponent, color="black")
+            zero_line(row[1], input_std, weight_std, exponent, color="white")
+            row[0].set_ylabel(f"observed: {name}\nweight scale weight_std")
+        for ax in axes[-1]:
+            ax.set_xlabel("input scale input_std (per unit of the signal)")
+        figure.suptitle(title)
+    return figure
+
+
+def _plane(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, **colours) -> QuadMesh:
+    mesh = ax.pcolormesh(_edges(x), _edges(y), values, **colours)
+    if _geometric(x):
+        ax.set_xscale("log")
+    if _geometric(y):
+        ax.set_yscale("log")
+    return mesh
+
+
+def _geometric(values: np.ndarray) -> bool:
+    return len(values) > 2 and values.min() > 0 and bool(np.ptp(np.diff(np.log(values))) < 1e-6)
+
+
+def _edges(values: np.ndarray) -> np.ndarray:
+    """The borders of cells whose centres are `values`, half way between them on the axis' own scale."""
+    if _geometric(values):
+        return np.exp(_edges(np.log(values)))
+    gaps = np.diff(values) / 2 if len(values) > 1 else np.array([0.5])
+    return np.concatenate([[values[0] - gaps[0]], values[:-1] + gaps if len(values) > 1 else [], [values[-1] + gaps[-1]]])
