@@ -7,6 +7,7 @@ from cocycle.lyapunov import Diverged, Spectrum, frame, orthonormalise, qr_steps
 from cocycle.maps import Composed, Coupled, Linear, Map, Relaxed, Select, VectorField, orbit, trajectory
 from cocycle.networks import ERF, LINEAR, RELU, TANH, Activation, Layer
 from cocycle.reservoir import Reservoir, forecast, train, valid_time
+from cocycle.straightline import Compiled
 from cocycle.sweeps import Archive, Grid, run
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = [
     "Activation",
     "Archive",
     "Autodiff",
+    "Compiled",
     "Composed",
     "Coupled",
     "Diverged",

@@ -15,6 +15,11 @@ def namespace(x: Array):
     return torch if torch is not None and isinstance(x, torch.Tensor) else np
 
 
+def is_number(a: Array | float) -> bool:
+    """Whether `a` is a plain number, which has no axes."""
+    return isinstance(a, float | int)
+
+
 def floating(name: str, x: Array) -> Array:
     """`x` as an array of floating point numbers: lists, integers and python numbers become float64.
 
@@ -98,7 +103,7 @@ def _rows_times(w, rows):
     Results keep rows contiguous, which is how the next product and LAPACK want tangent vectors.
     """
     if isinstance(w, LowRankUpdate):
-        gain = w.gain[..., None] if hasattr(w.gain, "ndim") else w.gain
+        gain = w.gain if is_number(w.gain) else w.gain[..., None]
         return gain * _rows_times(w.base, rows) + _rows_times(w.left, _rows_times(w.right, rows))
     if w.ndim == 2:
         return (rows.reshape(-1, rows.shape[-1]) @ w.T).reshape(*rows.shape[:-1], w.shape[0])

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -40,9 +41,7 @@ def sweep(options: argparse.Namespace) -> int:
 
 def draw(results, path: Path) -> Path:
     """The figure of a study's archive as a picture at `path`."""
-    import matplotlib
-
-    matplotlib.use("Agg")  # a command draws to a file, also where there is no screen
+    os.environ.setdefault("MPLBACKEND", "Agg")  # a command draws to a file, also where there is no screen
     from cocycle.plotting import prediction_figure
 
     axes, fixed = results.grid.axes, results.fixed

@@ -12,7 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, linear, linear_block, namespace
+from cocycle.arrays import Array, is_number, linear, linear_block, namespace
 
 
 class Map(ABC):
@@ -192,5 +192,5 @@ class Coupled(Map):
 
 def broadcast_batch(*arrays: Array, tail: int = 1) -> tuple[int, ...]:
     """The common batch shape of arrays whose last `tail` axes are not batch axes; numbers have none."""
-    shapes = [a.shape[: max(a.ndim - tail, 0)] for a in arrays if hasattr(a, "shape")]
+    shapes = [a.shape[: max(a.ndim - tail, 0)] for a in arrays if not is_number(a)]
     return np.broadcast_shapes(*shapes)

@@ -7,8 +7,14 @@ symbols through it, each of which writes down the operation that made it.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
 
 import numpy as np
+
+from cocycle.arrays import namespace
+from cocycle.maps import Map
 
 FUNCTIONS = ("sin", "cos", "tan", "tanh", "exp", "log", "sqrt")
 
@@ -73,3 +79,51 @@ def straight_line(function: Callable[[np.ndarray], np.ndarray], n: int) -> Calla
     scope = {name: getattr(math, name) for name in FUNCTIONS}
     exec(compile(source, "<straight line>", "exec"), scope)
     return scope["step"]
+
+
+@final
+@dataclass(frozen=True)
+class Compiled(Map):
+    """The same map, value and tangent, some ten times faster on one orbit of a low-dimensional system.
+
+    A single numpy state (n,) goes through straight-line python; whatever that cannot serve, a batch, a torch tensor
+    or a formula that cannot be traced, goes through `map` itself.  The results are the same either way.  For many
+    orbits at once a batch is faster still.
+    """
+
+    map: Map
+
+    @property
+    def dt(self):
+        return self.map.dt
+
+    def __call__(self, x):
+        step = _traced(self.map, len(x), 0) if _single(x) else None
+        return self.map(x) if step is None else np.array(step(*x.tolist()))
+
+    def tangent(self, x, q):
+        n, k = q.shape[-2:]
+        step = _traced(self.map, n, k) if _single(x) else None
+        if step is None:
+            return self.map.tangent(x, q)
+        pushed = np.array(step(*x.tolist(), *q.ravel().tolist()))
+        p = len(pushed) // (1 + k)
+        return pushed[:p], pushed[p:].reshape(p, k)
+
+
+def _single(x) -> bool:
+    return namespace(x) is np and x.ndim == 1 and x.dtype == np.float64
+
+
+@lru_cache(maxsize=128)
+def _traced(map: Map, n: int, k: int):
+    """`straight_line` of the map's value (k = 0) or of value and tangent in one vector; None if it cannot be."""
+
+    def stacked(xq):
+        y, s = map.tangent(xq[:n], xq[n:].reshape(n, k))
+        return np.concatenate([y, s.ravel()])
+
+    try:
+        return straight_line(stacked if k else map, n + n * k)
+    except TypeError:
+        return None

@@ -21,7 +21,7 @@ from cocycle.systems.facts import PUBLISHED
 OBSERVED = {"full": [0, 1, 2], "second": [1]}
 SETTINGS = {"dt": 0.02, "washout": 200, "ridge": 0.01, "warm_up": 300, "threshold": 0.3}
 SIZES: dict[str, dict[str, Any]] = {
-    "small": {"resolution": (11, 10), "realisations": 3, "starts": 6, "size": 300, "training": 5000, "horizon": 8.0},
+    "small": {"resolution": (11, 10), "realisations": 3, "starts": 8, "size": 400, "training": 6000, "horizon": 8.0},
     "full": {"resolution": (41, 37), "realisations": 8, "starts": 16, "size": 500, "training": 6000, "horizon": 12.0},
 }
 UNITS = {"exponent": "1/step", "exponent_error": "1/step", "valid_time": "Lyapunov times"}

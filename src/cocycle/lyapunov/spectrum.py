@@ -47,7 +47,8 @@ class Spectrum:
         growth = self.growth[-used:].reshape(*shape, *self.growth.shape[1:]).sum(1)
         times = self.times[-used:].reshape(shape).sum(1)
         means = growth / times.reshape(-1, *[1] * (growth.ndim - 1))
-        return ((means - means.mean(0)) ** 2).sum(0) ** 0.5 / (BATCHES * (BATCHES - 1)) ** 0.5
+        with np.errstate(invalid="ignore"):  # an exponent of -inf has no error bar: NaN
+            return ((means - means.mean(0)) ** 2).sum(0) ** 0.5 / (BATCHES * (BATCHES - 1)) ** 0.5
 
     def running(self) -> tuple[Array, Array]:
         """The times (groups,) and the exponents (groups, *batch, k) estimated up to each of them."""

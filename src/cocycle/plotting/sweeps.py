@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 STYLE = Path(__file__).with_name("cocycle.mplstyle")
 
@@ -49,7 +50,9 @@ def prediction_figure(
         )
         for row, (name, (exponent, times)) in zip(axes, planes.items(), strict=True):
             mesh = exponent_plane(row[0], input_std, weight_std, exponent)
-            figure.colorbar(mesh, ax=row[0], extend="min", label="conditional exponent λ₁ (per step)")
+            figure.colorbar(
+                mesh, ax=row[0], extend="min", ticks=_signed_ticks(mesh.norm), label="conditional exponent λ₁ (per step)"
+            )
             mesh = valid_time_plane(row[1], input_std, weight_std, times)
             figure.colorbar(mesh, ax=row[1], label="median valid time (Lyapunov times)")
             zero_line(row[0], input_std, weight_std, exponent, color="black")
@@ -68,6 +71,14 @@ def _plane(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, **colours
     if _geometric(y):
         ax.set_yscale("log")
     return mesh
+
+
+def _signed_ticks(norm) -> np.ndarray:
+    """Round numbers on either side of zero: the two halves of a TwoSlopeNorm have scales of their own."""
+    locator = MaxNLocator(4)
+    below, above = locator.tick_values(norm.vmin, 0.0), locator.tick_values(0.0, norm.vmax)
+    ticks = np.union1d(below[below <= 0], above[above >= 0])
+    return ticks[(ticks >= norm.vmin) & (ticks <= norm.vmax)]
 
 
 def _geometric(values: np.ndarray) -> bool:

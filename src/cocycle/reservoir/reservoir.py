@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from cocycle.arrays import Array, LowRankUpdate, floating, linear, namespace, require_finite
+from cocycle.arrays import Array, LowRankUpdate, floating, is_number, linear, namespace, require_finite
 from cocycle.maps import Driven, Map, Relaxed, broadcast_batch
 from cocycle.networks.activations import TANH, Activation
 from cocycle.networks.layers import Layer
@@ -43,7 +43,7 @@ class Reservoir(Driven):
             raise ValueError(f"input_weight must have shape (*batch, n={shape[-1]}, m); got {tuple(inputs)}")
         for name in ("gain", "input_gain"):
             value = getattr(self, name)
-            if not isinstance(value, float | int) and (value.ndim < 1 or value.shape[-1] != 1):
+            if not is_number(value) and (value.ndim < 1 or value.shape[-1] != 1):
                 raise ValueError(f"{name} must be a number or have shape (*batch, 1); got {tuple(value.shape)}")
         if not 0 < self.leak_rate <= 1:
             raise ValueError(f"leak_rate must be in (0, 1]; got {self.leak_rate}")
@@ -116,7 +116,7 @@ class Reservoir(Driven):
         """The same networks with `axes` batch axes of length 1 behind their own, for a batch of starts of each."""
 
         def spread(a, tail):
-            if isinstance(a, float | int) or a.ndim <= tail:
+            if is_number(a) or a.ndim <= tail:
                 return a
             return a.reshape(*a.shape[: a.ndim - tail], *[1] * axes, *a.shape[a.ndim - tail :])
 
@@ -133,4 +133,4 @@ class Reservoir(Driven):
 
     @staticmethod
     def _scaled(gain, matrix):
-        return gain * matrix if isinstance(gain, float | int) else gain[..., None] * matrix
+        return gain * matrix if is_number(gain) else gain[..., None] * matrix
