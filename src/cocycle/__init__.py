@@ -12,7 +12,7 @@ from cocycle.sweeps import Archive, Grid, run
 
 if TYPE_CHECKING:
     from cocycle.autodiff import Autodiff
-    from cocycle.networks.feedforward import feedforward
+    from cocycle.networks.sequential import feedforward
 
 __all__ = [
     "ERF",
@@ -58,7 +58,7 @@ def __getattr__(name: str):
 
         return Autodiff
     if name == "feedforward":
-        from cocycle.networks import feedforward
+        from cocycle.networks.sequential import feedforward
 
         return feedforward
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

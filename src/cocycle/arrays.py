@@ -9,7 +9,7 @@ import numpy as np
 Array = Any  # a numpy.ndarray or a torch.Tensor
 
 
-def namespace(x: Array):
+def namespace(x: Array) -> Any:
     """The module, `numpy` or `torch`, whose functions act on `x`.  Never imports torch."""
     torch = sys.modules.get("torch")
     return torch if torch is not None and isinstance(x, torch.Tensor) else np
@@ -38,9 +38,7 @@ def require_finite(name: str, x: Array) -> None:
     bad = ~namespace(x).isfinite(x)
     if bad.any():
         first = tuple(int(i[0]) for i in bad.nonzero()) if isinstance(bad, np.ndarray) else bad.nonzero()[0]
-        raise ValueError(
-            f"{name} must be finite; got {int(bad.sum())} non-finite values, the first at index {first}"
-        )
+        raise ValueError(f"{name} must be finite; got {int(bad.sum())} non-finite values, the first at index {first}")
 
 
 def generator(rng: np.random.Generator | int) -> np.random.Generator:
@@ -73,7 +71,7 @@ class LowRankUpdate:
     base: Array
     left: Array
     right: Array
-    gain: Array | float = 1.0
+    gain: Array = 1.0
 
 
 def linear(w: Array | LowRankUpdate, x: Array) -> Array:

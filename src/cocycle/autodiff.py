@@ -35,7 +35,6 @@ class Autodiff(Map):
             return y.detach().numpy(), s.detach().numpy()
 
         def pushed(column):
-            return jvp(self.function, (x,), (column,))
+            return jvp(self.function, (x,), (column,))[1]
 
-        y, s = vmap(pushed, in_dims=-1, out_dims=(None, -1))(q)
-        return y, s
+        return self.function(x), vmap(pushed, in_dims=-1, out_dims=-1)(q)

@@ -31,7 +31,9 @@ def sweep(options: argparse.Namespace) -> int:
         run(study.measure, results, workers=options.workers)
     except KeyboardInterrupt:
         done = int((results.status == Status.DONE).sum())
-        print(f"\nInterrupted: {done} of {len(results.grid)} points are in {path}; the same command goes on from there.")
+        print(
+            f"\nInterrupted: {done} of {len(results.grid)} points are in {path}; the same command goes on from there."
+        )
         return 130
     print(study.in_words(results))
     figure = draw(results, path.with_suffix(".png"))
@@ -56,8 +58,12 @@ def draw(results, path: Path) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cocycle", description="Networks as dynamical systems.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    command = commands.add_parser("sweep", help="where does a reservoir predict the Lorenz system?", description=study.__doc__)
-    command.add_argument("--size", choices=list(study.SIZES), default="small", help="small: a minute or two; full: hours")
+    command = commands.add_parser(
+        "sweep", help="where does a reservoir predict the Lorenz system?", description=study.__doc__
+    )
+    command.add_argument(
+        "--size", choices=list(study.SIZES), default="small", help="small: a minute or two; full: hours"
+    )
     command.add_argument("--output", type=Path, metavar="FILE", help="the archive (default: lorenz-SIZE.h5, here)")
     command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
     command.add_argument("--seed", type=int, default=1, help="root of all randomness (default: %(default)s)")

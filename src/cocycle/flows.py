@@ -1,7 +1,7 @@
 """From vector fields to maps: the time-dt map of an ordinary differential equation, tangent included."""
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import final
 
 from cocycle.maps import Map, VectorField
@@ -21,7 +21,7 @@ def rk4(rate: Callable[..., tuple], x: tuple, dt: float) -> tuple:
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Flow(Map):
     """The time-dt map of x' = field(x), by `substeps` equal Runge–Kutta steps of fourth order.
 
@@ -30,7 +30,7 @@ class Flow(Map):
     """
 
     field: VectorField
-    dt: float = field()  # no default: a flow has a unit of time
+    dt: float = dataclasses.field()  # no default: a flow has a unit of time
     substeps: int = 1
 
     def __post_init__(self):

@@ -35,7 +35,11 @@ class Symbol:
 
     def __pow__(self, other):
         square = not isinstance(other, Symbol) and other == 2  # numpy's square is a product, libm's pow is not
-        return self * self if square else self._record(f"{self.text} ** {self._text(other)}")
+        return (
+            self._record(f"{self.text} * {self.text}")
+            if square
+            else self._record(f"{self.text} ** {self._text(other)}")
+        )
 
     def __neg__(self):
         return self._record(f"-{self.text}")

@@ -21,8 +21,22 @@ from cocycle.systems.facts import PUBLISHED
 OBSERVED = {"full": [0, 1, 2], "second": [1]}
 SETTINGS = {"dt": 0.02, "washout": 200, "ridge": 0.01, "warm_up": 300, "threshold": 0.3}
 SIZES: dict[str, dict[str, Any]] = {
-    "small": {"resolution": (11, 10), "realisations": 3, "starts": 8, "size": 400, "training": 6000, "horizon": 8.0},
-    "full": {"resolution": (41, 37), "realisations": 8, "starts": 16, "size": 500, "training": 6000, "horizon": 12.0},
+    "small": {
+        "resolution": (11, 10),
+        "realisations": 3,
+        "starts": 8,
+        "size": 400,
+        "training": 6000,
+        "horizon": 8.0,
+    },
+    "full": {
+        "resolution": (41, 37),
+        "realisations": 8,
+        "starts": 16,
+        "size": 500,
+        "training": 6000,
+        "horizon": 12.0,
+    },
 }
 UNITS = {"exponent": "1/step", "exponent_error": "1/step", "valid_time": "Lyapunov times"}
 
@@ -42,7 +56,12 @@ def archive(path: str | os.PathLike, size: str = "small", seed: int = 1) -> Arch
         "input_std": np.geomspace(1e-3, 1.0, columns),
     }
     fixed = SETTINGS | {name: chosen[name] for name in ("size", "training", "starts", "horizon")}
-    outputs = {"exponent": (), "exponent_error": (), "drive_variance": (), "valid_time": {"start": chosen["starts"]}}
+    outputs = {
+        "exponent": (),
+        "exponent_error": (),
+        "drive_variance": (),
+        "valid_time": {"start": chosen["starts"]},
+    }
     grid = Grid(axes, block={"weight_std": 4, "input_std": 5})
     return Archive.resume(path, grid, outputs=outputs, seed=seed, fixed=fixed, units=UNITS)
 

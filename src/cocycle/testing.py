@@ -19,7 +19,9 @@ def check_map(f: Map, x: np.ndarray, q: np.ndarray) -> None:
     scale = 1e-12 * (1 + abs(s).max())
     np.testing.assert_allclose(y, f(x), rtol=1e-13, atol=1e-13, err_msg="tangent and call disagree on the value")
     twice = f.tangent(x, 2 * q - q[..., ::-1])[1]
-    np.testing.assert_allclose(twice, 2 * s - s[..., ::-1], rtol=0, atol=10 * scale, err_msg="tangent is not linear in q")
+    np.testing.assert_allclose(
+        twice, 2 * s - s[..., ::-1], rtol=0, atol=10 * scale, err_msg="tangent is not linear in q"
+    )
     _check_derivative(f, x, q, s)
     rows_x, rows_q = x.reshape(-1, x.shape[-1]), q.reshape(-1, *q.shape[-2:])
     if x.ndim == 2:

@@ -21,11 +21,12 @@ def stretching(steps: Iterable[Map], x: Array, q: Array) -> Array:
     """
     x, q = floating("x", x), floating("q", q)
     check_frame(x, q)
-    product, log_scale = None, 0.0
+    product: Array = None
+    log_scale: Array = 0.0
     for step in qr_steps(steps, x, q):
         xp = namespace(step.r)
         product = step.r if product is None else step.r @ product
-        scale = (product**2).sum((-2, -1)) ** 0.5
+        scale = xp.amax(abs(product), axis=(-2, -1))
         scale = xp.where(scale > 0, scale, 1.0)  # a projection to a point: the factors are 0, their logarithms -inf
         product = product / scale[..., None, None]
         log_scale = log_scale + xp.log(scale)

@@ -36,7 +36,8 @@ def frame(x: Array, k: int, rng: np.random.Generator | int = 0) -> Array:
 def orthonormalise(q: Array) -> tuple[Array, Array]:
     """The QR factors of q (*batch, n, k) with diag(r) >= 0, so that they are unique and vary smoothly."""
     if q.shape[-1] == 1:  # a vector: its norm, without a call of LAPACK for each member of the batch
-        r = ((q * q).sum(-2) ** 0.5)[..., None]
+        with np.errstate(over="ignore"):
+            r = ((q * q).sum(-2) ** 0.5)[..., None]
         if (r > 1e-100).all() and (r < 1e100).all():  # where squares neither vanish nor overflow
             return q / r, r
     xp = namespace(q)

@@ -31,7 +31,7 @@ class Spectrum:
     @property
     def exponents(self) -> Array:
         """(*batch, k), per unit time, in the order of the QR columns: not sorted.  NaN where it diverged."""
-        return self.growth.sum(0) / self.times.sum()
+        return _total(self.growth) / self.times.sum()
 
     @property
     def standard_error(self) -> Array:
@@ -79,6 +79,12 @@ class Spectrum:
         return f"{head}: " + ", ".join(f"{value:.6g} ± {error:.2g}" for value, error in pairs)
 
 
+def _total(growth: Array) -> Array:
+    """The sum over axis 0, pairwise as over contiguous memory: term by term, 10⁶ groups cost three digits."""
+    rows = namespace(growth).moveaxis(growth, 0, -1)
+    return (np.ascontiguousarray(rows) if isinstance(rows, np.ndarray) else rows.contiguous()).sum(-1)
+
+
 def _kaplan_yorke(exponents: np.ndarray, complete: bool) -> float:
     exponents = np.sort(exponents)[::-1]
     sums = np.cumsum(exponents)
@@ -118,10 +124,9 @@ def spectrum(steps: Iterable[Map], x: Array, q: Array, *, every: int = 1, transi
     if transient < 0:
         raise ValueError(f"transient must not be negative; got {transient}")
     steps = iter(tracked(steps, "exponents"))
-    settled = QRStep(x, q, None, 0.0)
     for settled in qr_steps(islice(steps, transient), x, q, every=every):
-        pass
-    return collect(qr_steps(steps, settled.x, settled.q, every=every))
+        x, q = settled.x, settled.q
+    return collect(qr_steps(steps, x, q, every=every))
 
 
 def collect(loop: Iterable[QRStep]) -> Spectrum:

@@ -6,14 +6,14 @@ from cocycle.networks.activations import ERF, LINEAR, RELU, TANH, Activation
 from cocycle.networks.layers import Layer
 
 if TYPE_CHECKING:
-    from cocycle.networks.feedforward import feedforward
+    from cocycle.networks.sequential import feedforward
 
 __all__ = ["ERF", "LINEAR", "RELU", "TANH", "Activation", "Layer", "feedforward"]
 
 
 def __getattr__(name: str):
     if name == "feedforward":  # only it needs torch, which costs a second to import
-        from cocycle.networks.feedforward import feedforward
+        from cocycle.networks.sequential import feedforward
 
         return feedforward
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -46,12 +46,22 @@ def prediction_figure(
     """
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(
-            len(planes), 2, figsize=(8, 3.1 * len(planes)), sharex=True, sharey=True, squeeze=False, layout="constrained"
+            len(planes),
+            2,
+            figsize=(8, 3.1 * len(planes)),
+            sharex=True,
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
         )
         for row, (name, (exponent, times)) in zip(axes, planes.items(), strict=True):
             mesh = exponent_plane(row[0], input_std, weight_std, exponent)
             figure.colorbar(
-                mesh, ax=row[0], extend="min", ticks=_signed_ticks(mesh.norm), label="conditional exponent λ₁ (per step)"
+                mesh,
+                ax=row[0],
+                extend="min",
+                ticks=_signed_ticks(mesh.norm),
+                label="conditional exponent λ₁ (per step)",
             )
             mesh = valid_time_plane(row[1], input_std, weight_std, times)
             figure.colorbar(mesh, ax=row[1], label="median valid time (Lyapunov times)")
@@ -76,7 +86,7 @@ def _plane(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, **colours
 def _signed_ticks(norm) -> np.ndarray:
     """Round numbers on either side of zero: the two halves of a TwoSlopeNorm have scales of their own."""
     locator = MaxNLocator(4)
-    below, above = locator.tick_values(norm.vmin, 0.0), locator.tick_values(0.0, norm.vmax)
+    below, above = (np.asarray(locator.tick_values(*ends)) for ends in ((norm.vmin, 0.0), (0.0, norm.vmax)))
     ticks = np.union1d(below[below <= 0], above[above >= 0])
     return ticks[(ticks >= norm.vmin) & (ticks <= norm.vmax)]
 
@@ -90,4 +100,6 @@ def _edges(values: np.ndarray) -> np.ndarray:
     if _geometric(values):
         return np.exp(_edges(np.log(values)))
     gaps = np.diff(values) / 2 if len(values) > 1 else np.array([0.5])
-    return np.concatenate([[values[0] - gaps[0]], values[:-1] + gaps if len(values) > 1 else [], [values[-1] + gaps[-1]]])
+    return np.concatenate(
+        [[values[0] - gaps[0]], values[:-1] + gaps if len(values) > 1 else [], [values[-1] + gaps[-1]]]
+    )

@@ -48,9 +48,10 @@ def valid_time(
         if not value > 0:
             raise ValueError(f"{name} must be positive; got {value}")
     require_finite("truth", truth)
-    reference = truth if reference is None else floating("reference", reference)
-    require_finite("reference", reference)
+    scale = truth if reference is None else floating("reference", reference)
+    require_finite("reference", scale)
     aligned = np.expand_dims(truth, tuple(range(1, 1 + prediction.ndim - truth.ndim)))
-    failed = ~(norm(prediction - aligned, reference) < threshold)
+    with np.errstate(over="ignore", invalid="ignore"):  # a forecast may have left every bound
+        failed = ~(norm(prediction - aligned, scale) < threshold)
     steps = np.where(failed.any(axis=0), failed.argmax(axis=0), len(truth))
     return steps / lyapunov_time

@@ -8,6 +8,7 @@ from scipy import linalg
 
 from cocycle.arrays import Array, require_finite
 
+
 @final
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -60,7 +61,10 @@ def ridge_readout(moments: Moments, ridge: float) -> np.ndarray:
     check_ridge(ridge)
     require_finite("the moments of the states", moments.states)
     n = moments.states.shape[-1]
-    squares, crosses = moments.states.reshape(-1, n, n), moments.targets.reshape(-1, *moments.targets.shape[-2:])
+    squares, crosses = (
+        moments.states.reshape(-1, n, n),
+        moments.targets.reshape(-1, *moments.targets.shape[-2:]),
+    )
     readouts = [_solve(square, cross, ridge) for square, cross in zip(squares, crosses, strict=True)]
     return np.stack(readouts).reshape(moments.targets.shape)
 

@@ -1,14 +1,13 @@
 """Random weight matrices and the three different things that people scale them by."""
 
 import numpy as np
-from scipy import linalg
 from scipy.sparse import csgraph, csr_array
 
 from cocycle.arrays import generator, require_finite
 
 
 def gaussian(size: int, rng: np.random.Generator | int) -> np.ndarray:
-    """(size, size), independent normal entries of variance 1/size: spectral radius -> 1, largest singular value -> 2."""
+    """(size, size), normal entries of variance 1/size: spectral radius -> 1, largest singular value -> 2."""
     return generator(rng).normal(scale=size**-0.5, size=(size, size))
 
 
@@ -79,5 +78,5 @@ def _spectral_radius(weight):
     cycles, _ = csgraph.connected_components(csr_array(weight != 0), connection="strong")
     if cycles == len(weight) and not np.diagonal(weight).any():
         return 0.0  # no path returns: triangular after renumbering the units
-    radius = abs(linalg.eigvals(weight)).max()
+    radius = abs(np.linalg.eigvals(weight)).max()
     return 0.0 if radius < 1e-7 * np.linalg.norm(weight, 2) else radius

@@ -129,7 +129,11 @@ class Archive:
         archive = cls.open(path)
         outputs = {name: tuple(_dims(name, shape).values()) for name, shape in settings["outputs"].items()}
         found = {"outputs": archive.outputs, "seed": archive.seed, "fixed": archive.fixed}
-        wanted = {"outputs": outputs, "seed": settings["seed"], "fixed": _as_stored(settings.get("fixed") or {})}
+        wanted = {
+            "outputs": outputs,
+            "seed": settings["seed"],
+            "fixed": _as_stored(settings.get("fixed") or {}),
+        }
         lines = [f"{key}: {found[key]} against {wanted[key]}" for key in found if found[key] != wanted[key]]
         lines += [archive.grid.difference(grid)] if archive.grid != grid else []
         if lines:
@@ -170,7 +174,9 @@ class Archive:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise BlockingIOError(f"{self.path} is being written by another process: wait for it or stop it") from None
+                raise BlockingIOError(
+                    f"{self.path} is being written by another process: wait for it or stop it"
+                ) from None
             descriptor = os.open(self.path, os.O_RDWR)
             try:
                 yield Writer(self, descriptor)
@@ -248,7 +254,9 @@ def _write_structure(file: h5py.File, archive: Archive, shapes: dict[str, dict[s
     grid = archive.grid
     for name, values in grid.axes.items():
         text = values.dtype.kind == "U"
-        file.create_dataset(name, data=values.astype(object) if text else values, dtype=h5py.string_dtype() if text else None)
+        file.create_dataset(
+            name, data=values.astype(object) if text else values, dtype=h5py.string_dtype() if text else None
+        )
     for dims in shapes.values():
         for name, length in dims.items():
             if name not in file:

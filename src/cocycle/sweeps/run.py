@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -66,7 +66,10 @@ def run(
         count = workers or cores()
         results = _own_pool(call, jobs, count) if executor is None else _given(call, jobs, executor, archive)
         done = len(archive.grid) - sum(map(len, blocks))
-        with progress_bar(len(archive.grid), "sweep", initial=done, delay=0, show=progress) as advance, closing(results):
+        with (
+            progress_bar(len(archive.grid), "sweep", initial=done, delay=0, show=progress) as advance,
+            closing(results),
+        ):
             _store(results, writer, advance)
     _report(archive)
     return archive
@@ -131,7 +134,7 @@ class Call:
     def _records(self, measure, coordinates, stream, columns) -> list[Record]:
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=stream))
         result = measure({**self.fixed, **coordinates}, rng)
-        batch = np.shape(next(iter(columns.values()))) if columns else ()
+        batch = next(iter(columns.values())).shape if columns else ()
         if set(result) != set(self.outputs):
             raise WrongOutput(f"measure must return {sorted(self.outputs)}; got {sorted(result)}")
         values = {}
@@ -140,7 +143,7 @@ class Call:
             if value.shape != (*batch, *event):
                 raise WrongOutput(f"measure must return {name} of shape {(*batch, *event)}; got {value.shape}")
             values[name] = value if columns else value[None]
-        length = batch[0] if columns else 1
+        length = len(values[next(iter(values))])
         return [Record(Status.DONE, {name: value[i] for name, value in values.items()}) for i in range(length)]
 
 
@@ -172,7 +175,7 @@ def _results(executor: Executor, call: Call, jobs: Iterator, capacity: int) -> I
                 return
 
 
-def _given(call: Call, jobs: Iterator, executor: Executor, archive: Archive) -> Iterator:
+def _given(call: Call, jobs: Iterator, executor: Executor, archive: Archive) -> Generator:
     capacity = 4 * cores()
     for block, records in _results(executor, call, jobs, capacity):
         if records is LOST:
@@ -180,7 +183,7 @@ def _given(call: Call, jobs: Iterator, executor: Executor, archive: Archive) -> 
         yield block, records
 
 
-def _own_pool(call: Call, jobs: Iterable, workers: int) -> Iterator:
+def _own_pool(call: Call, jobs: Iterable, workers: int) -> Generator:
     """Results from a pool of processes, which is built anew when a worker dies.
 
     A broken pool does not say who broke it: the blocks that were under way are tried alone, in a pool of one, and

@@ -27,7 +27,9 @@ PUBLISHED = {
     "Henon": Published((0.41922, -1.62319), 2e-5, SPROTT),
     "Logistic": Published((float(np.log(2)),), 0.0, "exact: conjugate to the tent map"),
     "ToralAutomorphism": Published(
-        (float(np.log((3 + 5**0.5) / 2)), -float(np.log((3 + 5**0.5) / 2))), 0.0, "exact: ln of the eigenvalues"
+        (float(np.log((3 + 5**0.5) / 2)), -float(np.log((3 + 5**0.5) / 2))),
+        0.0,
+        "exact: ln of the eigenvalues",
     ),
 }
 

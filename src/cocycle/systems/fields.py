@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+
 from cocycle.arrays import namespace
 from cocycle.systems.series import ContinuousSystem
 
@@ -21,7 +23,7 @@ class Lorenz63(ContinuousSystem):
     dimension = 3
 
     def start(self, rng, batch=()):
-        return rng.normal(scale=5.0, size=(*batch, 3)) + (0.0, 0.0, 25.0)
+        return np.array([0.0, 0.0, 25.0]) + rng.normal(scale=5.0, size=(*batch, 3))
 
     def __call__(self, x):
         a, b, c = x[..., 0], x[..., 1], x[..., 2]
@@ -46,7 +48,7 @@ class Rossler(ContinuousSystem):
     dimension = 3
 
     def start(self, rng, batch=()):
-        return rng.normal(size=(*batch, 3)) * (1.0, 1.0, 0.1) + (0.0, -5.0, 0.1)
+        return np.array([0.0, -5.0, 0.1]) + np.array([1.0, 1.0, 0.1]) * rng.normal(size=(*batch, 3))
 
     def __call__(self, x):
         u, v, w = x[..., 0], x[..., 1], x[..., 2]

@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from cocycle.arrays import linear, linear_block, like, namespace
+from cocycle.arrays import like, linear, linear_block, namespace
 from cocycle.systems.series import DiscreteSystem
 
 

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +19,7 @@ CHUNK = 10_000  # samples that live as python floats at a time
 class DiscreteSystem(Map):
     """A map with a state space: `dimension`, `start` and `series`."""
 
-    @property
-    @abstractmethod
-    def dimension(self) -> int:
-        """n, the dimension of the state."""
+    dimension: Any  # int: n, that of the state
 
     @abstractmethod
     def start(self, rng: np.random.Generator, batch: tuple[int, ...] = ()) -> np.ndarray:
@@ -38,10 +36,7 @@ class DiscreteSystem(Map):
 class ContinuousSystem(VectorField):
     """A vector field with a state space: `dimension`, `start` and `series`."""
 
-    @property
-    @abstractmethod
-    def dimension(self) -> int:
-        """n, the dimension of the state."""
+    dimension: Any  # int: n, that of the state
 
     @abstractmethod
     def start(self, rng: np.random.Generator, batch: tuple[int, ...] = ()) -> np.ndarray:

@@ -1,0 +1,96 @@
+"""Every map of the package, once: a map and a batch of states where its contract is to be checked."""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from cocycle import (
+    ERF,
+    LINEAR,
+    RELU,
+    TANH,
+    Autodiff,
+    Compiled,
+    Composed,
+    Coupled,
+    Flow,
+    Layer,
+    Linear,
+    Map,
+    Relaxed,
+    Reservoir,
+    Select,
+)
+from cocycle.arrays import LowRankUpdate
+from cocycle.systems import Henon, Ikeda, Logistic, Lorenz63, Lorenz96, Rossler, ToralAutomorphism
+
+RNG = np.random.default_rng(7)
+W = RNG.normal(size=(5, 4)) / 2
+SQUARE = RNG.normal(size=(4, 4)) / 2
+BIAS = RNG.normal(size=5)
+READOUT = RNG.normal(size=(2, 6))
+RESERVOIR = Reservoir(RNG.normal(size=(6, 6)) / 2, RNG.normal(size=(6, 2)), bias=RNG.normal(size=6))
+LEAKY = dataclasses.replace(RESERVOIR, leak_rate=0.3)
+ONE_INPUT = Reservoir(RNG.normal(size=(6, 6)) / 2, RNG.normal(size=(6, 1)) / 20, leak_rate=0.6)
+GAINS = dataclasses.replace(RESERVOIR, gain=np.array([[0.5], [1.0], [2.0]]), input_gain=np.array([[0.1], [0.2], [1.0]]))
+U = RNG.normal(size=(1, 2))
+
+
+def quadratic(x):
+    return x[..., :2] * x[..., 1:3] - x[..., :2] ** 3
+
+
+def normal(n, scale=1.0, offset=0.0):
+    return np.random.default_rng(n).normal(size=(3, n)) * scale + offset
+
+
+CASES: dict[str, tuple[Map, np.ndarray]] = {
+    "linear": (Linear(W), normal(4)),
+    "linear, a batch of matrices": (Linear(RNG.normal(size=(3, 5, 4))), normal(4)),
+    "linear, low-rank update": (
+        Linear(LowRankUpdate(SQUARE, RNG.normal(size=(3, 4, 2)), RNG.normal(size=(3, 2, 4)), 0.7)),
+        normal(4),
+    ),
+    "select": (Select((2, 0)), normal(3)),
+    "relaxed": (Relaxed(Layer(SQUARE), 0.3), normal(4)),
+    "composed": (Composed((Layer(W, BIAS), Linear(W.T), Layer(SQUARE, 0.1, ERF))), normal(4)),
+    "logistic": (Logistic(), Logistic().start(RNG, (3,))),
+    "henon": (Henon(), normal(2)),
+    "ikeda": (Ikeda(), normal(2)),
+    "cat": (ToralAutomorphism(), RNG.uniform(0.11, 0.22, size=(3, 2))),
+    "lorenz": (Flow(Lorenz63(), 0.02), normal(3, 5, 20)),
+    "lorenz, substeps": (Flow(Lorenz63(), 0.05, 3), normal(3, 5, 20)),
+    "rossler": (Flow(Rossler(), 0.05), normal(3)),
+    "lorenz96": (Flow(Lorenz96(7), 0.02), normal(7, 3)),
+    "compiled": (Compiled(Flow(Lorenz63(), 0.02)), normal(3, 5, 20)),
+    "layer, tanh": (Layer(W, BIAS, TANH), normal(4)),
+    "layer, erf": (Layer(W, BIAS, ERF), normal(4)),
+    "layer, relu": (Layer(W, BIAS, RELU), normal(4)),
+    "layer, linear": (Layer(W, BIAS, LINEAR), normal(4)),
+    "layer, gains": (Layer(SQUARE, 0.2, TANH, np.array([[0.3], [1.0], [2.0]])), normal(4)),
+    "reservoir, driven": (next(RESERVOIR.driven(U)), normal(6)),
+    "reservoir, driven, leaky": (next(LEAKY.driven(U)), normal(6)),
+    "reservoir, driven, gains": (next(GAINS.driven(U)), normal(6)),
+    "reservoir, closed": (RESERVOIR.closed(READOUT), normal(6)),
+    "reservoir, closed, leaky": (LEAKY.closed(READOUT), normal(6)),
+    "reservoir, closed, gains": (GAINS.closed(RNG.normal(size=(3, 2, 6))), normal(6)),
+    "reservoir, joint": (RESERVOIR.joint, normal(8)),
+    "reservoir, joint, leaky": (LEAKY.joint, normal(8)),
+    "reservoir, joint, gains": (GAINS.joint, normal(8)),
+    "drive and response": (Coupled(Flow(Lorenz63(), 0.02), ONE_INPUT, Select((1,))), normal(9, 0.3)),
+    "autodiff": (Autodiff(quadratic), normal(3)),
+}
+ONE_FOR_EACH = {"linear, a batch of matrices", "linear, low-rank update"} | {name for name in CASES if "gains" in name}
+
+
+def as_torch(thing):
+    """The same map with torch tensors for its numpy arrays."""
+    if isinstance(thing, np.ndarray):
+        return torch.as_tensor(thing)
+    if isinstance(thing, tuple | list):
+        return type(thing)(as_torch(part) for part in thing)
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        fields = {f.name: as_torch(getattr(thing, f.name)) for f in dataclasses.fields(thing) if f.init}
+        return dataclasses.replace(thing, **fields)
+    return thing

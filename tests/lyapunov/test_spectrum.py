@@ -1,0 +1,202 @@
+"""Published exponents within the stated error, results that continue, failures that keep what was reached."""
+
+from itertools import chain, repeat
+
+import numpy as np
+import pytest
+import torch
+
+from cocycle import LINEAR, Compiled, Diverged, Flow, Layer, Linear, Map, Reservoir, frame, spectrum
+from cocycle.systems import Henon, Lorenz63, Lorenz96, Rossler
+from cocycle.systems.facts import PUBLISHED
+
+
+def deviation(result, published):
+    """Distance to the published values in units of the combined standard error."""
+    return (result.exponents - published.exponents) / np.hypot(result.standard_error, published.uncertainty)
+
+
+def test_lorenz():
+    x = Lorenz63().series(1, dt=0.02)[0]
+    result = spectrum(repeat(Compiled(Flow(Lorenz63(), 0.02)), 100_000), x, frame(x, 3), every=5, transient=500)
+    assert result.standard_error[0] <= 0.005
+    assert (abs(deviation(result, PUBLISHED["Lorenz63"])) < 3).all(), result
+    assert result.kaplan_yorke == pytest.approx(2.06215, abs=0.002)
+
+
+def test_rossler():
+    x = Rossler().series(1, dt=0.05)[0]
+    result = spectrum(
+        repeat(Compiled(Flow(Rossler(), 0.05, substeps=3)), 100_000), x, frame(x, 3), every=5, transient=500
+    )
+    assert result.standard_error[0] <= 0.005
+    assert (abs(deviation(result, PUBLISHED["Rossler"])) < 3).all(), result
+
+
+def test_henon():
+    x = Henon().series(1)[0]
+    result = spectrum(repeat(Compiled(Henon()), 200_000), x, frame(x, 2), every=5, transient=100)
+    assert result.standard_error[0] <= 0.002
+    assert (abs(deviation(result, PUBLISHED["Henon"])) < 3).all(), result
+    assert result.kaplan_yorke == pytest.approx(1.258, abs=0.002)
+
+
+def test_lorenz96_of_ten_sites():
+    """Reference: RK4 0.02, [computed] in shared/reference.md; the scatter over replicas is the error."""
+    expected = [1.175, 0.6945, 0.0934, 0.0, -0.4294, -0.8768, -1.3187, -1.9395, -2.8017, -4.5970]
+    system = Lorenz96(10)
+    x = system.start(np.random.default_rng(2), (40,))
+    result = spectrum(repeat(Flow(system, 0.02), 4000), x, frame(x, 10), every=5, transient=1000)
+    error = result.exponents.std(axis=0, ddof=1) / np.sqrt(40)
+    assert (abs(result.exponents.mean(axis=0) - expected) < 4 * np.hypot(error, 0.002)).all()
+
+
+def test_standard_error_covers_the_truth_over_many_orbits():
+    """Henon: the truth lies within two standard errors as often as a t distribution of nine degrees says, 92 %."""
+    x = Henon().series(200 * 50)[::50]
+    result = spectrum(repeat(Henon(), 2000), x, frame(x, 2), transient=50)
+    covered = (abs(result.exponents[:, 0] - 0.419217) < 2 * result.standard_error[:, 0]).mean()
+    assert 0.85 < covered < 0.99
+
+
+def test_two_halves_are_one_whole():
+    x = Henon().series(1)[0]
+    whole = spectrum(repeat(Henon(), 1000), x, frame(x, 2))
+    first = spectrum(repeat(Henon(), 400), x, frame(x, 2))
+    both = first + spectrum(repeat(Henon(), 600), first.x, first.q)
+    np.testing.assert_array_equal(both.growth, whole.growth)
+    np.testing.assert_array_equal(both.exponents, whole.exponents)
+    np.testing.assert_array_equal(both.x, whole.x)
+
+
+def test_running_estimate_ends_at_the_result():
+    x = Henon().series(1)[0]
+    result = spectrum(repeat(Henon(), 100), x, frame(x, 2), every=3)
+    times, running = result.running()
+    assert times[-1] == 100
+    np.testing.assert_allclose(running[-1], result.exponents, rtol=1e-13)
+
+
+def test_time_is_counted_in_the_units_of_the_maps():
+    half = Linear(np.diag([2.0, 1.0]), dt=0.5)
+    result = spectrum(repeat(half, 10), np.zeros(2), np.eye(2), every=3)
+    assert result.times.sum() == 5
+    np.testing.assert_allclose(result.exponents, [2 * np.log(2), 0], atol=1e-15)
+
+
+def test_torch_batch():
+    x = torch.as_tensor(Henon().start(np.random.default_rng(0), (4,)))
+    result = spectrum(repeat(Henon(), 200), x, frame(x, 2))
+    twin = spectrum(repeat(Henon(), 200), x.numpy(), frame(x.numpy(), 2))
+    assert isinstance(result.exponents, torch.Tensor)
+    assert result.standard_error.shape == (4, 2)
+    # a chaotic orbit multiplies the last digit by e^0.42 a step: the sum of exponents does not care
+    np.testing.assert_allclose(result.exponents.sum(-1), twin.exponents.sum(-1), atol=1e-12)
+    assert result.kaplan_yorke.shape == (4,)
+
+
+def test_exponents_can_be_differentiated():
+    gain = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    x = torch.zeros(2, dtype=torch.float64)
+    steps = repeat(Layer(torch.eye(2, dtype=torch.float64), 0.0, LINEAR, gain), 20)
+    spectrum(steps, x, frame(x, 2)).exponents.sum().backward()
+    assert gain.grad.item() == pytest.approx(2 / 0.5)  # d/dg of 2 ln g
+
+
+def test_kaplan_yorke_where_it_is_exact():
+    def dimension(*exponents):
+        n = len(exponents)
+        return spectrum([Linear(np.diag(np.exp(exponents)))], np.zeros(n), np.eye(n)).kaplan_yorke
+
+    assert dimension(1.0, 0.0, -2.0) == pytest.approx(2.5)
+    assert dimension(-1.0, -2.0) == 0
+    assert dimension(1.0, -0.5) == 2  # the volume grows: all of the space
+    x = np.zeros(3)
+    assert np.isnan(spectrum([Linear(np.diag([2.0, 1.5, 0.1]))], x, np.eye(3)[:, :2]).kaplan_yorke)
+
+
+def test_repr_says_the_exponents_and_their_errors():
+    result = spectrum(repeat(Linear(np.diag([2.0, 0.5])), 20), np.zeros(2), np.eye(2))
+    assert repr(result) == "Spectrum over time 20: 0.693147 ± 0, -0.693147 ± 0"
+
+
+class Exploding(Map):
+    """x -> a x² on each component: to infinity from |x| > 1/a, to zero from below."""
+
+    def __call__(self, x):
+        return x**2
+
+    def tangent(self, x, q):
+        return x**2, 2 * x[..., None] * q
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid", "ignore:divide")
+def test_divergence_keeps_what_was_reached_and_spares_the_others():
+    x = np.array([[0.99, 0.98], [3.0, 0.5]])
+    with pytest.raises(Diverged, match="1 of 2 members") as caught:
+        spectrum(repeat(Exploding(), 15), x, frame(x, 2))
+    alone = spectrum(repeat(Exploding(), 15), x[0], frame(x, 2)[0])
+    np.testing.assert_allclose(caught.value.result.exponents[0], alone.exponents, rtol=1e-12)
+    assert np.isnan(caught.value.result.exponents[1]).all()
+    assert caught.value.step == 9  # 3^(2^10) is beyond the largest float64
+
+    with pytest.raises(Diverged, match="after QR step 9") as caught:
+        spectrum(repeat(Exploding(), 15), x[1], frame(x[1], 2))
+    assert len(caught.value.result.times) == 9
+    assert np.isfinite(caught.value.result.exponents[0])
+
+
+def test_projection_has_exponent_minus_infinity():
+    result = spectrum(repeat(Linear(np.diag([1.0, 0.0])), 20), np.zeros(2), np.eye(2))
+    np.testing.assert_array_equal(result.exponents, [0.0, -np.inf])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"q": np.zeros((2, 3))}, "q must not be wider than the state, n=2; got k=3"),
+        ({"q": np.eye(3)}, r"q must have shape \(\*batch, n, k\) for x of shape \(2,\); got \(3, 3\)"),
+        ({"q": np.zeros(2)}, "q must have shape"),
+        ({"every": 0}, "every must be at least 1; got 0"),
+        ({"transient": -1}, "transient must not be negative; got -1"),
+        ({"transient": 20}, "at least one map after the transient"),
+        ({"steps": []}, "at least one map"),
+        ({"steps": [Linear(np.ones((1, 2)))]}, "narrows the state to 1 < k = 2"),
+    ],
+)
+def test_bad_input(arguments, message):
+    good = {"steps": repeat(Henon(), 20), "x": np.zeros(2), "q": np.eye(2)} | arguments
+    with pytest.raises(ValueError, match=message):
+        spectrum(**good)
+
+
+def test_bad_start():
+    with pytest.raises(TypeError, match="x must be an array of real numbers"):
+        spectrum([Henon()], np.array(["a", "b"]), np.eye(2))
+    with pytest.raises(ValueError, match="not finite"):
+        spectrum([Henon()], np.array([np.nan, 0.0]), np.eye(2))
+
+
+@pytest.mark.parametrize("k", [0, 3])
+def test_frame_refuses(k):
+    with pytest.raises(ValueError, match=rf"k must be in 1..2 for a state of dimension n=2; got k={k}"):
+        frame(np.zeros(2), k)
+
+
+def test_frame_needs_a_seed():
+    with pytest.raises(TypeError, match="rng must be"):
+        frame(np.zeros(2), 1, rng=None)
+    np.testing.assert_array_equal(frame(np.zeros((4, 3)), 2, rng=5), frame(np.zeros((4, 3)), 2, rng=5))
+
+
+def test_narrow_then_wide_is_refused_wherever_it_happens():
+    steps = chain(repeat(Linear(np.eye(3)), 4), [Linear(np.ones((1, 3)))])
+    with pytest.raises(ValueError, match="narrows"):
+        spectrum(steps, np.zeros(3), np.eye(3)[:, :2])
+
+
+def test_conditional_exponents_of_a_linear_reservoir_are_those_of_its_matrix(rng):
+    w = np.diag([0.9, 0.5, 0.1])
+    reservoir = Reservoir(w, rng.normal(size=(3, 2)), activation=LINEAR)
+    result = spectrum(reservoir.driven(rng.normal(size=(200, 2))), reservoir.rest(), np.eye(3))
+    np.testing.assert_allclose(result.exponents, np.log(np.diag(w)), rtol=1e-13)

@@ -1,0 +1,179 @@
+"""An archive is whole from the start, says what it is, is read by HDF5 and xarray, and refuses what it is not."""
+
+import json
+import multiprocessing
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+
+from cocycle import Archive, Grid
+from cocycle.sweeps import Status
+from cocycle.sweeps.archive import Record
+
+OUTPUTS = {"exponent": (), "valid_time": {"start": 3}}
+
+
+def grid(**axes):
+    return Grid({"weight_std": [0.1, 0.5], "observed": ["full", "second"], **axes})
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return Archive.create(
+        tmp_path / "run.h5",
+        grid(),
+        outputs=OUTPUTS,
+        seed=7,
+        fixed={"size": 5, "dt": 0.02},
+        units={"exponent": "1/step"},
+    )
+
+
+def commit(archive, index, exponent=-1.5):
+    values = {"exponent": np.float64(exponent), "valid_time": np.arange(3.0)}
+    with archive.writer() as writer:
+        writer.commit({index: Record(Status.DONE, values)})
+
+
+def test_a_new_archive_is_all_to_do(archive):
+    assert (archive.status == Status.TO_DO).all()
+    assert np.isnan(archive["exponent"]).all()
+    assert archive["valid_time"].shape == (2, 2, 3)
+
+
+def test_opening_gives_back_what_was_created(archive):
+    again = Archive.open(archive.path)
+    assert again.grid == archive.grid
+    assert (again.outputs, again.seed, again.fixed) == (
+        {"exponent": (), "valid_time": (3,)},
+        7,
+        archive.fixed,
+    )
+    assert "0 done" in repr(again)
+
+
+def test_a_committed_point_is_there_and_no_other(archive):
+    commit(archive, (1, 0))
+    assert (archive.status == [[0, 0], [1, 0]]).all()
+    assert archive["exponent"][1, 0] == -1.5
+    np.testing.assert_array_equal(archive["valid_time"][1, 0], [0, 1, 2])
+    assert np.isnan(archive["valid_time"]).sum() == 9
+    with h5py.File(archive.path) as file:
+        payload = np.float64(-1.5).tobytes() + np.arange(3.0).tobytes()
+        assert file["checksum"][1, 0] == zlib.crc32(payload)
+
+
+def test_values_without_a_status_are_not_results(archive):
+    """A writer that dies between values and status has done nothing."""
+    with h5py.File(archive.path, "r+") as file:
+        file["exponent"][0, 1] = 3.0
+    assert np.isnan(archive["exponent"]).all()
+
+
+def test_xarray_reads_labelled_arrays(archive):
+    commit(archive, (0, 1))
+    data = xarray.load_dataset(archive.path, engine="h5netcdf")
+    assert data.exponent.sel(weight_std=0.1, observed="second") == -1.5
+    assert data.valid_time.dims == ("weight_std", "observed", "start")
+    assert data.exponent.attrs["units"] == "1/step"
+
+
+def test_provenance(archive):
+    with h5py.File(archive.path) as file:
+        assert file.attrs["numpy_version"] == np.__version__
+        assert json.loads(file.attrs["fixed"]) == {"size": 5, "dt": 0.02}
+        assert {"created", "command", "host", "git_commit", "cocycle_version"} <= set(file.attrs)
+
+
+def test_the_file_never_changes_its_size(archive):
+    before = archive.path.stat().st_size
+    commit(archive, (0, 0))
+    assert archive.path.stat().st_size == before
+
+
+def test_resume_makes_one_or_opens_it(tmp_path):
+    settings = {"outputs": OUTPUTS, "seed": 7, "fixed": {"size": 5}}
+    first = Archive.resume(tmp_path / "run.h5", grid(), **settings)
+    commit(first, (0, 0))
+    assert Archive.resume(tmp_path / "run.h5", grid(), **settings).status.sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"grid": Grid({"weight_std": [0.1, 0.7], "observed": ["full", "second"]})}, "weight_std: 2 values"),
+        ({"seed": 8}, "seed: 7 against 8"),
+        ({"fixed": {"size": 6}}, "fixed: {'size': 5} against {'size': 6}"),
+        ({"outputs": {"exponent": (2,)}}, "outputs"),
+    ],
+)
+def test_another_sweep_is_refused(tmp_path, change, message):
+    settings = {"grid": grid(), "outputs": OUTPUTS, "seed": 7, "fixed": {"size": 5}}
+    Archive.create(tmp_path / "run.h5", **settings)
+    with pytest.raises(ValueError, match=message):
+        Archive.resume(tmp_path / "run.h5", **(settings | change))
+
+
+def test_create_does_not_overwrite(archive):
+    with pytest.raises(FileExistsError, match="exists: open it"):
+        Archive.create(archive.path, grid(), outputs=OUTPUTS, seed=1)
+
+
+def test_open_refuses_what_is_not_an_archive(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no archive at"):
+        Archive.open(tmp_path / "missing.h5")
+    (tmp_path / "text.h5").write_text("hello")
+    for path in (tmp_path / "text.h5", tmp_path):
+        with pytest.raises(ValueError, match="is not an HDF5 file"):
+            Archive.open(path)
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.attrs["schema"] = "cocycle sweep 99"
+    with pytest.raises(ValueError, match="schema 'cocycle sweep 1'; got schema 'cocycle sweep 99'"):
+        Archive.open(tmp_path / "other.h5")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"outputs": {}}, "at least one output"),
+        ({"outputs": {"weight_std": ()}}, "different names; got weight_std twice"),
+        ({"outputs": {"status": ()}}, "got status twice"),
+        ({"outputs": {"y": {"k": 2}, "z": {"k": 3}}}, "axis 'k' one positive length"),
+        ({"fixed": {"rng": object()}}, "fixed must hold numbers"),
+        ({"fixed": {"dt": float("nan")}}, "fixed must hold numbers"),
+        ({"fixed": {"observed": 1}}, "got observed twice"),
+    ],
+)
+def test_bad_settings_leave_no_file(tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        Archive.create(tmp_path / "run.h5", grid(), **({"outputs": OUTPUTS, "seed": 1} | settings))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_output(archive):
+    with pytest.raises(KeyError, match="no output 'lyapunov'"):
+        archive["lyapunov"]
+
+
+def _hold(path, ready, release):
+    with Archive.open(path).writer():
+        ready.set()
+        release.wait(30)
+
+
+def test_one_writer_at_a_time(archive):
+    context = multiprocessing.get_context("spawn")
+    ready, release = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(archive.path, ready, release))
+    other.start()
+    try:
+        assert ready.wait(30)
+        with pytest.raises(BlockingIOError, match="is being written by another process"), archive.writer():
+            pass
+    finally:
+        release.set()
+        other.join()
+    commit(archive, (0, 0))

@@ -1,0 +1,209 @@
+"""The same seed gives the same archive whatever the workers, the order, the failures and the interruptions."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import measures
+import numpy as np
+import pytest
+
+from cocycle import Archive, Grid, run
+from cocycle.sweeps import Status
+
+AXES = {"a": np.arange(4), "b": np.array([10.0, 20.0, 30.0])}
+HERE = Path(__file__).parent
+
+
+def new(path, block=None):
+    grid = Grid(AXES, block=block)
+    return Archive.create(path, grid, outputs={"product": (), "noise": (2,)}, seed=11, fixed={"shift": 0.5})
+
+
+def values(archive):
+    return archive["product"], archive["noise"]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    archive = new(tmp_path_factory.mktemp("reference") / "run.h5")
+    run(measures.product, archive, workers=1, progress=False)
+    return values(archive)
+
+
+def test_one_worker_does_every_point(reference):
+    product, noise = reference
+    np.testing.assert_array_equal(product, np.multiply.outer(AXES["a"], AXES["b"]) + 0.5)
+    assert len(np.unique(noise)) == noise.size  # a random stream for each point
+    point = np.random.default_rng(np.random.SeedSequence(11, spawn_key=(2, 1)))
+    np.testing.assert_array_equal(noise[2, 1], point.normal(size=2))
+
+
+@pytest.mark.parametrize("executor", [None, "threads"])
+def test_workers_do_not_matter(tmp_path, reference, executor):
+    archive = new(tmp_path / "run.h5")
+    if executor is None:
+        run(measures.product, archive, workers=2, progress=False)
+    else:
+        with ThreadPoolExecutor(3) as threads:
+            run(measures.product, archive, threads, progress=False)
+    for mine, theirs in zip(values(archive), reference, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_closure_can_be_sent(tmp_path):
+    archive, factor = new(tmp_path / "run.h5"), 3.0
+    run(
+        lambda point, rng: {"product": factor * point["a"], "noise": [0, 0]},
+        archive,
+        workers=1,
+        progress=False,
+    )
+    np.testing.assert_array_equal(archive["product"][:, 0], factor * AXES["a"])
+
+
+def test_failures_are_kept_apart_and_the_rest_is_done(tmp_path, reference):
+    archive = new(tmp_path / "run.h5")
+    run(measures.fragile, archive, workers=2, progress=False)
+    status = archive.status
+    assert (status[1] == Status.FAILED).all()
+    assert status[2, 2] == Status.DIED
+    assert (status == Status.DONE).sum() == 8
+    assert archive.messages()[1, 0] == "RuntimeError: one is not welcome"
+    assert "worker died" in archive.messages()[2, 2]
+    done = status == Status.DONE
+    np.testing.assert_array_equal(archive["noise"][done], reference[1][done])
+    assert np.isnan(archive["product"][~done]).all()
+
+    run(measures.product, archive, workers=1, progress=False)  # nothing is to do
+    assert (archive.status == status).all()
+    run(measures.product, archive, workers=1, retry=True, progress=False)
+    for mine, theirs in zip(values(archive), reference, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert archive.messages() == {}
+
+
+def test_blocks_share_a_stream_and_a_bad_point_spoils_only_itself(tmp_path):
+    archive = new(tmp_path / "run.h5", block={"a": 3})
+    run(measures.block, archive, workers=2, progress=False)
+    assert (archive.status == np.where(AXES["a"] == 2, Status.FAILED, Status.DONE)[:, None]).all()
+    noise = archive["noise"]
+    for b in range(3):
+        stream = np.random.default_rng(np.random.SeedSequence(11, spawn_key=(b,)))
+        np.testing.assert_array_equal(noise[[0, 1, 3], b], np.full((3, 2), stream.normal()))
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ({"product": 1.0}, r"measure must return \['noise', 'product'\]; got \['product'\]"),
+        ({"product": 1.0, "noise": [1.0]}, r"measure must return noise of shape \(2,\); got \(1,\)"),
+    ],
+)
+def test_a_measure_that_does_not_fit_its_archive_stops_the_run(tmp_path, returned, message):
+    archive = new(tmp_path / "run.h5")
+    with pytest.raises(ValueError, match=message):
+        run(lambda point, rng: returned, archive, workers=1, progress=False)
+    assert (archive.status == Status.TO_DO).all()
+
+
+def test_bad_workers(tmp_path):
+    with pytest.raises(ValueError, match="workers must be at least 1; got 0"):
+        run(measures.product, new(tmp_path / "run.h5"), workers=0)
+
+
+def test_workers_have_one_thread(tmp_path):
+    from threadpoolctl import threadpool_info
+
+    def threads(point, rng):
+        return {"product": max(pool["num_threads"] for pool in threadpool_info()), "noise": [0, 0]}
+
+    archive = new(tmp_path / "run.h5")
+    run(threads, archive, workers=2, progress=False)
+    assert (archive["product"] == 1).all()
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {here!r})
+import measures
+from cocycle import Archive, run
+print("start", flush=True)
+run(measures.slow, Archive.open({path!r}), workers=2)
+"""
+
+
+def started(path):
+    """A script without a __main__ guard that sweeps, once it has finished some points."""
+    code = SCRIPT.format(here=str(HERE), path=str(path))
+    script = path.with_name("script.py")
+    script.write_text(code)
+    return subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_results(archive, process, count):
+    until = time.monotonic() + 60
+    while (archive.status == Status.DONE).sum() < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def long(path):
+    grid = Grid({"a": np.arange(40), "b": AXES["b"]})
+    return Archive.create(path, grid, outputs={"product": (), "noise": (2,)}, seed=11, fixed={"shift": 0.5})
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    archive = long(tmp_path_factory.mktemp("whole") / "run.h5")
+    run(measures.product, archive, workers=1, progress=False)
+    return values(archive)
+
+
+@pytest.mark.parametrize("killer", [signal.SIGKILL, signal.SIGINT])
+def test_killed_and_resumed_is_the_same_as_never_killed(tmp_path, uninterrupted, killer):
+    archive = long(tmp_path / "run.h5")
+    process = started(archive.path)
+    wait_for_results(archive, process, 10)
+    process.send_signal(killer)
+    asked = time.monotonic()
+    process.communicate(timeout=30)
+    assert time.monotonic() - asked < 5, "an interrupted sweep stops at once"
+    assert process.returncode != 0
+    done = archive.status == Status.DONE
+    assert 10 <= done.sum() < done.size
+    for mine, theirs in zip(values(archive), uninterrupted, strict=True):
+        np.testing.assert_array_equal(mine[done], theirs[done])
+    run(measures.product, archive, workers=2, progress=False)
+    for mine, theirs in zip(values(archive), uninterrupted, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_no_worker_outlives_its_parent(tmp_path):
+    archive = long(tmp_path / "run.h5")
+    process = started(archive.path)
+    wait_for_results(archive, process, 5)
+    workers = [
+        int(status.parent.name)
+        for status in Path("/proc").glob("[0-9]*/stat")
+        if f" {process.pid} " in _text(status).partition(")")[2][:20]
+    ]
+    assert workers
+    process.kill()
+    process.communicate()
+    until = time.monotonic() + 10
+    while any(os.path.exists(f"/proc/{pid}") for pid in workers) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not [pid for pid in workers if os.path.exists(f"/proc/{pid}")]
+
+
+def _text(path):
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,76 @@
+"""Who may import whom: the layers of design, held by reading the source."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cocycle
+
+SOURCE = Path(cocycle.__file__).parent
+EVERYTHING = {"study", "cli", "__init__", "__main__"}
+ALLOWED = {
+    "arrays": set(),
+    "progress": set(),
+    "maps": {"arrays"},
+    "flows": {"maps"},
+    "straightline": {"arrays", "maps"},
+    "autodiff": {"arrays", "maps"},
+    "testing": {"maps"},
+    "networks": {"arrays", "maps", "autodiff"},
+    "systems": {"arrays", "maps", "flows", "straightline", "progress"},
+    "lyapunov": {"arrays", "maps", "progress"},
+    "reservoir": {"arrays", "maps", "networks", "progress"},
+    "sweeps": {"progress"},
+    "plotting": set(),
+}
+OWNERS = {"torch": {"autodiff", "networks"}, "h5py": {"sweeps"}, "matplotlib": {"plotting"}}
+
+
+def part(path):
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (
+                [f"cocycle.{alias.name}" for alias in node.names] if node.module == "cocycle" else [node.module]
+            )
+
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_down_only(path):
+    for name in imported(path):
+        top, _, rest = name.partition(".")
+        if top == "cocycle" and part(path) not in EVERYTHING:
+            inner = rest.split(".")[0]
+            assert inner == part(path) or inner in ALLOWED[part(path)], f"{part(path)} imports {name}"
+        if top in OWNERS:
+            assert part(path) in OWNERS[top], f"{part(path)} imports {top}"
+
+
+def test_one_qr_loop():
+    owners = {str(path.relative_to(SOURCE)) for path in FILES if "linalg.qr(" in path.read_text()}
+    assert owners == {"lyapunov/qr.py", "reservoir/weights.py"}  # the second draws a random orthogonal matrix
+
+
+def test_import_loads_neither_torch_nor_matplotlib():
+    code = "import sys, cocycle, cocycle.systems, cocycle.study; print({'torch', 'matplotlib'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
+
+
+def test_every_name_of_the_face_is_there():
+    for name in cocycle.__all__:
+        assert getattr(cocycle, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        cocycle.nothing  # noqa: B018

@@ -1,0 +1,100 @@
+"""Every map of the package keeps the contract of a map, on numpy and on torch, and agrees with autodiff."""
+
+import numpy as np
+import pytest
+import torch
+
+from cases import CASES, ONE_FOR_EACH, as_torch
+from cocycle import Autodiff, Compiled, Flow, Map, frame
+from cocycle.systems import Henon, Lorenz63
+from cocycle.testing import check_map
+
+SHARED = [name for name in CASES if name not in ONE_FOR_EACH]
+
+
+def frames(x, k=2):
+    return frame(x, min(k, x.shape[-1]), rng=3)
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_contract(name):
+    f, x = CASES[name]
+    check_map(f, x, frames(x))
+
+
+@pytest.mark.parametrize("name", sorted(ONE_FOR_EACH))
+def test_a_batch_of_maps_keeps_it_too(name):
+    f, x = CASES[name]  # one map for each member of the batch: as if the batch were the state
+    y, s = f.tangent(x, frames(x))
+    step = 1e-5
+    for j in range(s.shape[-1]):
+        v = frames(x)[..., j]
+        # error of central differences: step² f'''/6 + eps/step, both below 1e-9 for these maps of order one
+        np.testing.assert_allclose(s[..., j], (f(x + step * v) - f(x - step * v)) / (2 * step), rtol=0, atol=1e-8)
+    np.testing.assert_allclose(y, f(x), rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_tangent_is_what_autodiff_finds(name):
+    f, x = CASES[name]
+    q = frames(x)
+    twin = as_torch(f)
+    y, s = Autodiff(twin.__call__).tangent(torch.as_tensor(x), torch.as_tensor(q))
+    mine_y, mine_s = f.tangent(x, q)
+    np.testing.assert_allclose(y.numpy(), mine_y, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(s.numpy(), mine_s, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_torch_gives_what_numpy_gives(name):
+    f, x = CASES[name]
+    q = frames(x)
+    y, s = as_torch(f).tangent(torch.as_tensor(x), torch.as_tensor(q))
+    mine_y, mine_s = f.tangent(x, q)
+    np.testing.assert_allclose(y.numpy(), mine_y, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(s.numpy(), mine_s, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("f", [Flow(Lorenz63(), 0.02), Henon()])
+def test_compiled_gives_the_same_digits(f, rng):
+    x = rng.normal(size=3 if isinstance(f, Flow) else 2)
+    q = frames(x)
+    value, pushed = Compiled(f).tangent(x, q)
+    np.testing.assert_array_equal(value, f(x))
+    np.testing.assert_array_equal(Compiled(f)(x), f(x))
+    np.testing.assert_array_equal(pushed, f.tangent(x, q)[1])
+
+
+def test_compiled_leaves_what_it_cannot_trace_to_the_map():
+    class Branching(Map):
+        def __call__(self, x):
+            return np.where(x > 0, x, -2 * x)
+
+        def tangent(self, x, q):
+            return self(x), np.where(x > 0, 1.0, -2.0)[:, None] * q
+
+    x = np.array([0.3, -0.4])
+    np.testing.assert_array_equal(Compiled(Branching())(x), [0.3, 0.8])
+    np.testing.assert_array_equal(Compiled(Branching()).tangent(x, np.eye(2))[1], [[1, 0], [0, -2]])
+
+
+class Wrong(Map):
+    """A map with one clause of the contract broken."""
+
+    def __init__(self, value=0.0, slope=1.0):
+        self.value, self.slope = value, slope
+
+    def __call__(self, x):
+        return x**2
+
+    def tangent(self, x, q):
+        return x**2 + self.value, self.slope * 2 * x[..., None] * q
+
+
+@pytest.mark.parametrize(
+    ("wrong", "clause"), [(Wrong(value=1e-3), "value"), (Wrong(slope=1.001), "central differences")]
+)
+def test_check_map_finds_a_wrong_one(wrong, clause):
+    x = np.array([[1.0, 2.0]])
+    with pytest.raises(AssertionError, match=clause):
+        check_map(wrong, x, frames(x))

@@ -1,0 +1,110 @@
+"""The built-in study shows what is known of it, resumes, and says and draws what came out."""
+
+import numpy as np
+import pytest
+
+from cocycle import Reservoir, cli, frame, run, spectrum, study, train
+from cocycle.sweeps import Status
+from cocycle.systems import Lorenz63
+
+TINY = {"resolution": (3, 3), "realisations": 2, "starts": 2, "size": 40, "training": 600, "horizon": 2.0}
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setitem(study.SIZES, "tiny", TINY)
+
+
+def measured(observed, weight_std, input_std):
+    """The study's outputs at a block of points, over two networks: exponents (2, B), valid times (2, B, 8)."""
+    fixed = study.SETTINGS | {"size": 400, "training": 6000, "starts": 8, "horizon": 6.0}
+    point = {"observed": observed, "weight_std": np.array(weight_std), "input_std": np.array(input_std)}
+    results = [study.measure(fixed | point, np.random.default_rng(seed)) for seed in (1, 2)]
+    return (np.stack([result[name] for result in results]) for name in ("exponent", "valid_time"))
+
+
+def test_full_and_partial_observation_differ_where_there_is_no_memory():
+    """weight_std 0.01: all three components predict well over one Lyapunov time, one alone does not reach 0.4."""
+    exponent, full = measured("full", [0.01, 0.01], [0.02, 0.0447])
+    assert (exponent < 0).all()
+    assert (full.mean(axis=(0, 2)) > 1.2).all(), full.mean(axis=(0, 2))
+    exponent, second = measured("second", [0.01] * 4, [0.01, 0.02, 0.0447, 0.2])
+    assert (exponent < 0).all()
+    assert (second.mean(axis=(0, 2)) < 0.4).all(), second.mean(axis=(0, 2))
+
+
+@pytest.mark.parametrize("observed", ["full", "second"])
+def test_no_success_where_the_exponent_is_clearly_positive(observed):
+    exponent, times = measured(observed, [1.6, 2.0, 2.0], [0.001, 0.001, 0.01])
+    assert (exponent > 0.02).all()
+    assert (times.mean(axis=-1) < 0.2).all()
+
+
+def test_training_with_the_exponent_is_training_and_the_exponent():
+    u = Lorenz63().series(900)
+    reservoir = Reservoir.gaussian(50, 3, rng=1)
+    together, model = study.train_with_exponent(reservoir, u, 100, 1e-3, 5)
+    r = reservoir.rest()
+    apart = spectrum(reservoir.driven(u[:-1]), r, frame(r, 1, 5), transient=100)
+    np.testing.assert_array_equal(together.exponents, apart.exponents)
+    expected = train(reservoir, u, ridge=1e-3, washout=100).readout
+    # rounding of the moments times the condition number: eps * 800 * 50 / 1e-3
+    np.testing.assert_allclose(model.readout, expected, rtol=0, atol=1e-8 * abs(expected).max())
+
+
+def test_command_from_nothing_to_figure(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["sweep", "--size", "tiny", "--workers", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "36 of 36 points to compute" in said
+    assert "a negative exponent is necessary, not sufficient" in said
+    assert (tmp_path / "lorenz-tiny.png").stat().st_size > 10_000
+    assert (study.archive("lorenz-tiny.h5", "tiny").status == Status.DONE).all()
+    assert cli.main(["sweep", "--size", "tiny"]) == 0
+    assert "0 of 36 points to compute" in capsys.readouterr().out
+
+
+def test_command_resumes_after_interruption_with_the_same_values(tiny, tmp_path, capsys, monkeypatch):
+    whole = run(study.measure, study.archive(tmp_path / "whole.h5", "tiny"), workers=1, progress=False)
+
+    def interrupted(measure, archive, **options):
+        commit_some(archive, whole)
+        raise KeyboardInterrupt
+
+    path = tmp_path / "part.h5"
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "run", interrupted)
+        assert cli.main(["sweep", "--size", "tiny", "--output", str(path)]) == 130
+    assert "4 of 36 points are in" in capsys.readouterr().out
+    assert cli.main(["sweep", "--size", "tiny", "--output", str(path)]) == 0
+    part = study.archive(path, "tiny")
+    for name in part.outputs:
+        np.testing.assert_array_equal(part[name], whole[name])
+
+
+def commit_some(archive, source):
+    from cocycle.sweeps.archive import Record
+
+    points = [(0, 0, 0, i) for i in range(3)] + [(1, 1, 2, 2)]
+    values = {name: source[name] for name in source.outputs}
+    with archive.writer() as writer:
+        writer.commit({p: Record(Status.DONE, {name: v[p] for name, v in values.items()}) for p in points})
+
+
+def test_command_refuses_another_sweep_and_other_files(tiny, tmp_path, capsys):
+    path = tmp_path / "run.h5"
+    study.archive(path, "tiny", seed=3)
+    assert cli.main(["sweep", "--size", "tiny", "--output", str(path)]) == 2
+    assert "seed: 3 against 1" in capsys.readouterr().err
+    path.write_text("not an archive")
+    assert cli.main(["sweep", "--size", "tiny", "--output", str(path)]) == 2
+    assert "is not an HDF5 file" in capsys.readouterr().err
+
+
+def test_planes_of_a_sweep_that_has_just_begun(tiny, tmp_path):
+    archive = study.archive(tmp_path / "run.h5", "tiny")
+    for exponent, times in study.planes(archive).values():
+        assert np.isnan(exponent).all()
+        assert np.isnan(times).all()
+    assert "full" in study.in_words(archive)
+    assert cli.draw(archive, tmp_path / "run.png").exists()
