@@ -25,10 +25,10 @@ def sweep(options: argparse.Namespace) -> int:
     """Run the built-in study into its archive, say what came out, draw it."""
     path = options.output or Path(f"lorenz-{options.size}.h5")
     results = study.archive(path, options.size, options.seed)
-    to_do = int((results.status == Status.TO_DO).sum())
+    to_do = int((results.status != Status.DONE).sum())
     print(f"Lorenz-driven reservoirs: {to_do} of {len(results.grid)} points to compute, archive {path}")
     try:
-        run(study.measure, results, workers=options.workers)
+        run(study.measure, results, workers=options.workers, retry=True)
     except KeyboardInterrupt:
         done = int((results.status == Status.DONE).sum())
         print(

@@ -109,7 +109,8 @@ def train_with_exponent(reservoir: Reservoir, series: np.ndarray, washout: int, 
             moments.add(step.x, target)
             yield step
 
-    loop = qr_steps(reservoir.driven(series[:-1]), r, frame(r, 1, rng))
+    q = np.broadcast_to(frame(np.zeros(reservoir.dimension), 1, rng), (*r.shape, 1))  # one for all points
+    loop = qr_steps(reservoir.driven(series[:-1]), r, q)
     for _ in range(washout):
         next(loop)
     conditional = collect(remembered(loop, series[washout + 1 :]))
@@ -141,22 +142,19 @@ def _median(times):  # over realisations and starts
 
 
 def in_words(results: Archive) -> str:
-    """What came out, as a short table and a sentence."""
+    """What came out: a row for each observation, over the points of the plane (mean exponent over the networks, median
+    valid time over networks and starts), and what the exponent says about single networks."""
     axes = results.grid.axes
-    lines = [
-        "observed   points done   exponent < 0   median valid time > 1   longest median, at (weight_std, input_std)",
-    ]
+    heads = ("observed", "points", "exponent < 0", "predict > 1 Lyapunov time", "longest prediction (Lyapunov times)")
+    lines = ["   ".join(heads)]
     for name, (exponent, times) in planes(results).items():
-        done = np.isfinite(times)
-        if not done.any():
-            lines.append(f"{name:<11}{0:>11}")
-            continue
-        best = np.unravel_index(np.nanargmax(times), times.shape)
-        where = f"({axes['weight_std'][best[0]]:.3g}, {axes['input_std'][best[1]]:.3g})"
-        lines.append(
-            f"{name:<11}{done.sum():>11}{(exponent < 0).sum():>15}{(times > 1).sum():>24}"
-            f"   {times[best]:.2f} Lyapunov times at {where}"
-        )
+        done, longest = np.isfinite(times), "-"
+        if done.any():
+            i, j = np.unravel_index(np.nanargmax(times), times.shape)
+            where = f"weight_std {axes['weight_std'][i]:.3g}, input_std {axes['input_std'][j]:.3g}"
+            longest = f"{times[i, j]:.2f} at {where}"
+        cells = (name, done.sum(), (exponent < 0).sum(), (times > 1).sum(), longest)
+        lines.append("   ".join(f"{cell!s:<{len(head)}}" for cell, head in zip(cells, heads, strict=True)))
     return "\n".join([*lines, "", _verdict(results)])
 
 

@@ -107,7 +107,7 @@ def test_resume_makes_one_or_opens_it(tmp_path):
         ({"grid": Grid({"weight_std": [0.1, 0.7], "observed": ["full", "second"]})}, "weight_std: 2 values"),
         ({"seed": 8}, "seed: 7 against 8"),
         ({"fixed": {"size": 6}}, "fixed: {'size': 5} against {'size': 6}"),
-        ({"outputs": {"exponent": (2,)}}, "outputs"),
+        ({"outputs": {"exponent": (2,)}}, "outputs: {.exponent.*against"),
     ],
 )
 def test_another_sweep_is_refused(tmp_path, change, message):

@@ -101,6 +101,7 @@ def test_blocks_share_a_stream_and_a_bad_point_spoils_only_itself(tmp_path):
     ("returned", "message"),
     [
         ({"product": 1.0}, r"measure must return \['noise', 'product'\]; got \['product'\]"),
+        (1.0, r"measure must return \['noise', 'product'\]; got float"),
         ({"product": 1.0, "noise": [1.0]}, r"measure must return noise of shape \(2,\); got \(1,\)"),
     ],
 )

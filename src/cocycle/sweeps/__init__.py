@@ -1,7 +1,8 @@
 """Sweeps: a grid of parameters, a measure of each point, an archive that survives."""
 
-from cocycle.sweeps.archive import Archive, Status
+from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.grid import Grid
+from cocycle.sweeps.layout import Status
 from cocycle.sweeps.run import run
 
 __all__ = ["Archive", "Grid", "Status", "run"]

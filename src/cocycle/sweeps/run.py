@@ -20,8 +20,9 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from cocycle.progress import progress_bar
-from cocycle.sweeps.archive import Archive, Record, Status, Writer
+from cocycle.sweeps.archive import Archive, Record, Writer
 from cocycle.sweeps.grid import Index
+from cocycle.sweeps.layout import Status
 
 Measure = Callable[[dict[str, Any], np.random.Generator], Mapping[str, Any]]
 
@@ -135,8 +136,9 @@ class Call:
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=stream))
         result = measure({**self.fixed, **coordinates}, rng)
         batch = next(iter(columns.values())).shape if columns else ()
-        if set(result) != set(self.outputs):
-            raise WrongOutput(f"measure must return {sorted(self.outputs)}; got {sorted(result)}")
+        returned = sorted(result) if isinstance(result, Mapping) else type(result).__name__
+        if returned != sorted(self.outputs):
+            raise WrongOutput(f"measure must return {sorted(self.outputs)}; got {returned}")
         values = {}
         for name, event in self.outputs.items():
             value = np.asarray(result[name], dtype=np.float64)

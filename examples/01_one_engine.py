@@ -1,0 +1,40 @@
+# %% [markdown]
+# # One engine, four kinds of system
+#
+# A system is an iterable of maps.  `spectrum` pushes tangent vectors through it and averages their growth; what the
+# maps are is not its business.
+
+# %%
+from itertools import repeat
+
+import numpy as np
+
+from cocycle import Compiled, Coupled, Flow, Reservoir, Select, frame, orbit, spectrum, train
+from cocycle.systems import Henon, Lorenz63
+
+# %% A map, repeated
+x = Henon().series(1)[0]
+print("Hénon                 ", spectrum(repeat(Compiled(Henon()), 50_000), x, frame(x, 2), every=5, transient=100))
+
+# %% A flow is the map of its time step; `Compiled` makes one orbit ten times faster
+series = Lorenz63().series(8000, dt=0.02)
+flow = Compiled(Flow(Lorenz63(), dt=0.02))
+x = series[0]
+print("Lorenz, per unit time ", spectrum(repeat(flow, 50_000), x, frame(x, 3), every=5, transient=500))
+
+# %% A driven reservoir is one map for each input: its exponents are conditional on the drive
+reservoir = Reservoir.gaussian(300, 3, weight_std=0.9, input_std=0.05, rng=1)
+r = reservoir.rest()
+print("reservoir, per step   ", spectrum(reservoir.driven(series), r, frame(r, 2), transient=200))
+
+# %% The trained network, fed with its own output, is a map again, and has Lorenz' exponents, and more negative ones
+model = train(reservoir, series[:6000])
+*_, warm = orbit(reservoir.driven(series[6000:6300]), r)
+result = spectrum(repeat(model.closed, 6000), warm, frame(r, 4), every=5, transient=500)
+print("closed loop, per time ", (result.exponents / 0.02).round(2), "±", (result.standard_error / 0.02).round(2))
+
+# %% Drive and response together: the union of the first two
+small = Reservoir.gaussian(50, 1, weight_std=0.9, input_std=0.05, rng=1)
+x = np.concatenate([series[0], small.rest()])
+both = spectrum(repeat(Coupled(flow, small, Select((1,))), 5000), x, frame(x, 4), transient=1000)
+print("drive and response    ", both)
