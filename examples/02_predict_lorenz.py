@@ -2,7 +2,8 @@
 # # How long does a reservoir predict the Lorenz system?
 #
 # Train on 120 time units, then let the network run on its own output from eight starts that it has not seen.  The
-# valid time is the first time at which the error passes 0.3 of the fluctuations of the system; it differs from start to start.
+# valid time is the first time at which the error passes 0.3 of the fluctuations of the system; it differs from start
+# to start.
 
 # %%
 import matplotlib.pyplot as plt
