@@ -1,0 +1,26 @@
+"""The benchmarks run: here at a small size, for their code and not for their numbers."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SMALL = {
+    "series": {"SAMPLES": 500},
+    "block": {"SIZE": 20, "STEPS": 300, "SCALES": np.array([(0.5, 0.01), (0.9, 0.01)])},
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_benchmark(name, monkeypatch, capsys):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    for setting, value in SMALL[name].items():
+        monkeypatch.setattr(benchmark, setting, value)
+    benchmark.main()
+    assert "ratio" in capsys.readouterr().out
