@@ -9,6 +9,10 @@ import numpy as np
 from cocycle.arrays import Array, floating, generator, like, namespace
 from cocycle.maps import Map
 
+AUTO_SPREAD = 1e5  # a condition number that costs five digits of sixteen
+RANGE = 1e100  # beyond it the next maps may leave the range of numbers
+LONGEST = 100  # maps in a group
+
 
 class QRStep(NamedTuple):
     """After a group of maps: state x (*batch, n), orthonormal frame q (*batch, n, k), the factor r (*batch, k, k)
@@ -47,19 +51,58 @@ def orthonormalise(q: Array) -> tuple[Array, Array]:
     return q * sign[..., None, :], r * sign[..., None]
 
 
-def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int = 1) -> Iterator[QRStep]:
+def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1) -> Iterator[QRStep]:
     """Push (x, q) through `steps`; orthonormalise and yield after each group of `every` maps, and at the end.
 
     The sum of ln diag(r) is the growth of the volumes that the first 1, 2, ..., k vectors span.  Between two
-    orthonormalisations the frame's condition number grows like exp((λ_1 - λ_k) t): keep it well below 1e8, beyond
-    1e16 the last exponents are noise.  Benettin et al., Meccanica 15, 9 (1980).
+    orthonormalisations the frame's condition number grows like exp((λ_1 - λ_k) t), and the last exponents lose as many
+    digits.  every="auto" chooses the groups from the growth seen, so that max diag(r) / min diag(r) stays below
+    AUTO_SPREAD = 1e5 in every member of the batch, except where a single map exceeds it.  Benettin et al., Meccanica
+    15, 9 (1980).
     """
-    steps = iter(steps)
-    while group := tuple(islice(steps, every)):
-        for f in group:
-            x, q = f.tangent(x, q)
-        q, r = orthonormalise(q)
-        yield QRStep(x, q, r, sum(f.dt for f in group))
+    steps, length = iter(steps), every if isinstance(every, int) else 1
+    while group := tuple(islice(steps, length)):
+        for step, size in _pushed(group, x, q, AUTO_SPREAD if every == "auto" else np.inf):
+            x, q = step.x, step.q
+            if every == "auto":
+                length = _next_length(size, _spread(step.r))
+            yield step
+
+
+def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: float) -> Iterator[tuple[QRStep, int]]:
+    """The QR step of a group and its number of maps; of its halves, one after the other, if it spreads too much."""
+    end, pushed = x, q
+    for f in group:
+        end, pushed = f.tangent(end, pushed)
+    basis, r = orthonormalise(pushed)
+    if len(group) == 1 or bound == np.inf or not _spread(r) > bound:
+        yield QRStep(end, basis, r, sum(f.dt for f in group)), len(group)
+        return
+    for half in (group[: len(group) // 2], group[len(group) // 2 :]):
+        for step, size in _pushed(half, x, q, bound):
+            x, q = step.x, step.q
+            yield step, size
+
+
+def _spread(r: Array) -> float:
+    """The largest ratio of two diagonal elements in the batch, which bounds the frame's condition number from below.
+
+    Infinite if an element is so large or small that the next maps might take it out of range.
+    """
+    xp = namespace(r)
+    diagonal = xp.linalg.diagonal(r)
+    largest, smallest = xp.amax(diagonal, axis=-1), xp.amin(diagonal, axis=-1)
+    if (largest > RANGE).any() or (smallest < 1 / RANGE).any():
+        return np.inf
+    return float((largest / smallest).max())
+
+
+def _next_length(size: int, spread: float) -> int:
+    """How many maps to take next, at the growth of the last `size`: well inside the bound, at most twice as many."""
+    if not spread < np.inf:
+        return size
+    allowed = 0.7 * np.log(AUTO_SPREAD) / max(np.log(spread), 1e-9) * size
+    return int(np.clip(allowed, 1, min(2 * size, LONGEST)))
 
 
 def check_frame(x: Array, q: Array) -> None:

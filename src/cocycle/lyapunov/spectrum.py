@@ -1,5 +1,6 @@
 """Lyapunov exponents as averages over the QR loop, with the error bar that belongs to them."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +13,7 @@ from cocycle.lyapunov.qr import QRStep, check_frame, qr_steps
 from cocycle.maps import Map
 from cocycle.progress import tracked
 
+LOST_SPREAD = 1e10  # of the frame between two orthonormalisations: what is left of the last exponents is six digits
 BATCHES = 10  # means of about ten batches give an honest error for anticorrelated growth, where longer lags fail
 
 
@@ -107,26 +109,48 @@ class Diverged(ArithmeticError):
         self.step, self.result = step, result
 
 
-def spectrum(steps: Iterable[Map], x: Array, q: Array, *, every: int = 1, transient: int = 0) -> Spectrum:
+def spectrum(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1, transient: int = 0) -> Spectrum:
     """The Lyapunov exponents of the product of the tangent maps along the orbit of x (*batch, n).
 
     `steps` is any iterable of maps and q (*batch, n, k) the frame they push, from `frame(x, k)`.  The frame is
-    orthonormalised after every `every` maps.  The first `transient` maps are run, frame included, and not counted:
-    the state has to settle, then the frame to align.
+    orthonormalised after every `every` maps, or as its growth demands with every="auto" (see `qr_steps`).  The first
+    `transient` maps are run, frame included, and not counted: the state has to settle, then the frame to align.
+
+    Warns when a fixed `every` let the frame spread so much that the last exponents are noise, and says which.
 
     Raises ValueError for shapes that do not fit, TypeError for arrays that are not numbers, and `Diverged` when a
     state or a vector is no longer finite.
     """
     x, q = floating("x", x), floating("q", q)
     check_frame(x, q)
-    if every < 1:
-        raise ValueError(f"every must be at least 1; got {every}")
+    if every != "auto" and (not isinstance(every, int) or every < 1):
+        raise ValueError(f'every must be an integer of at least 1 or "auto"; got {every!r}')
     if transient < 0:
         raise ValueError(f"transient must not be negative; got {transient}")
     steps = iter(tracked(steps, "exponents"))
     for settled in qr_steps(islice(steps, transient), x, q, every=every):
         x, q = settled.x, settled.q
-    return collect(qr_steps(steps, x, q, every=every))
+    result = collect(qr_steps(steps, x, q, every=every))
+    if every not in (1, "auto"):  # they spread the frame as little as can be
+        _warn_of_spread(result.growth)
+    return result
+
+
+def _warn_of_spread(growth: Array) -> None:
+    """Warn of exponents that are noise because too many maps passed between two orthonormalisations.
+
+    QR knows r_ii to about eps max_j r_jj, j <= i, so that a ratio of 1e10 leaves six digits.
+    """
+    growth = np.asarray(growth.detach().cpu() if namespace(growth) is not np else growth)
+    finite = np.where(np.isfinite(growth), growth, np.nan)  # an exponent of -inf is exact: a projection
+    spread = np.maximum.accumulate(growth, axis=-1) - finite
+    lost = np.flatnonzero((spread > np.log(LOST_SPREAD)).any(axis=tuple(range(spread.ndim - 1))))
+    if len(lost):
+        warnings.warn(
+            f"exponents from number {lost[0] + 1} on cannot be trusted: the pushed frame spread by up to "
+            f'{np.exp(np.nanmax(spread)):.0e} between two orthonormalisations; take a smaller `every`, or "auto"',
+            stacklevel=3,
+        )
 
 
 def collect(loop: Iterable[QRStep]) -> Spectrum:

@@ -1,0 +1,88 @@
+"""The interval between orthonormalisations: chosen automatically it costs no digits, chosen badly it warns."""
+
+from itertools import repeat
+
+import numpy as np
+import pytest
+import torch
+
+from cocycle import Compiled, Flow, Layer, Linear, Reservoir, frame, qr_steps, spectrum
+from cocycle.lyapunov.qr import AUTO_SPREAD, LONGEST
+from cocycle.systems import Henon, Lorenz63
+
+
+def recurrent(n, g, seed=0):
+    return Layer(g * np.random.default_rng(seed).normal(scale=n**-0.5, size=(n, n)))
+
+
+CASES = {
+    "lorenz": (Compiled(Flow(Lorenz63(), 0.02)), np.array([1.0, 2.0, 20.0]), 3, 3000),
+    "henon": (Henon(), np.array([[0.1, 0.1], [0.0, 0.05]]), 2, 1000),
+    "recurrent network": (recurrent(60, 2.0), np.full(60, 0.1), 60, 300),
+    "one vector": (recurrent(40, 0.5), np.full(40, 0.1), 1, 500),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_auto_agrees_with_every_step_to_ten_digits(name):
+    f, x, k, steps = CASES[name]
+    often = spectrum(repeat(f, steps), x, frame(x, k), transient=20)
+    auto = spectrum(repeat(f, steps), x, frame(x, k), transient=20, every="auto")
+    np.testing.assert_allclose(auto.exponents, often.exponents, rtol=0, atol=1e-10 / f.dt)
+    assert len(auto.times) < len(often.times) or name == "recurrent network"
+    assert auto.times.sum() == pytest.approx(often.times.sum())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_auto_keeps_its_bound(name):
+    f, x, k, steps = CASES[name]
+    for step in qr_steps(repeat(f, steps), x, frame(x, k), every="auto"):
+        diagonal = np.diagonal(step.r, axis1=-2, axis2=-1)
+        spread = (diagonal.max(axis=-1) / diagonal.min(axis=-1)).max()
+        assert spread <= AUTO_SPREAD or step.time == f.dt
+        assert step.time <= LONGEST * f.dt * (1 + 1e-12)
+
+
+def test_auto_survives_a_burst():
+    """A thousand calm maps make long groups; the violent one among them is found and the group is cut."""
+    calm, burst = Linear(np.diag([1.01, 1.0])), Linear(np.diag([1e9, 1e-9]))
+    steps = [*repeat(calm, 150), burst, burst, *repeat(calm, 50)]
+    result = spectrum(steps, np.zeros(2), frame(np.zeros(2), 2), every="auto")
+    np.testing.assert_allclose(result.growth.sum(), 200 * np.log(1.01), rtol=1e-12)
+    assert len(result.times) < 40
+
+
+def test_too_long_an_interval_warns_of_the_first_exponent_that_is_lost():
+    """Reference: N = k = 100, g = 3, every 4: off by order one from index 94 on, without a NaN."""
+    f = recurrent(100, 3.0)
+    x = np.full(100, 0.1)
+    exact = spectrum(repeat(f, 200), x, frame(x, 100), transient=40).exponents
+    with pytest.warns(UserWarning, match="exponents from number .* cannot be trusted") as caught:
+        wrong = spectrum(repeat(f, 200), x, frame(x, 100), transient=40, every=8).exponents
+    first = int(str(caught[0].message).split("number ")[1].split()[0])
+    assert abs(wrong - exact).max() > 0.1
+    np.testing.assert_allclose(wrong[: first - 1], exact[: first - 1], rtol=0, atol=1e-6)
+    auto = spectrum(repeat(f, 200), x, frame(x, 100), transient=40, every="auto").exponents
+    np.testing.assert_allclose(auto, exact, rtol=0, atol=1e-10)
+
+
+def test_projections_do_not_warn():
+    result = spectrum(repeat(Linear(np.diag([1.0, 0.0])), 40), np.zeros(2), np.eye(2), every=4)
+    assert result.exponents[1] == -np.inf
+
+
+def test_auto_on_torch():
+    w = torch.as_tensor(recurrent(20, 1.5).weight)
+    x = torch.full((3, 20), 0.1, dtype=torch.float64)
+    auto = spectrum(repeat(Layer(w), 200), x, frame(x, 5), every="auto")
+    often = spectrum(repeat(Layer(w), 200), x, frame(x, 5))
+    np.testing.assert_allclose(auto.exponents, often.exponents, rtol=0, atol=1e-10)
+
+
+def test_a_saturated_reservoir_far_from_the_range_of_numbers():
+    """Slopes of 1e-40 a step: sixteen steps without QR would underflow."""
+    reservoir = Reservoir(0.5 * np.eye(2), np.ones((2, 1)))
+    u = np.full((100, 1), 46.0)
+    auto = spectrum(reservoir.driven(u), reservoir.rest(), np.eye(2), every="auto", transient=1)
+    often = spectrum(reservoir.driven(u), reservoir.rest(), np.eye(2), transient=1)
+    np.testing.assert_allclose(auto.exponents, often.exponents, rtol=1e-12)
