@@ -143,7 +143,8 @@ def started(path):
     code = SCRIPT.format(here=str(HERE), path=str(path))
     script = path.with_name("script.py")
     script.write_text(code)
-    return subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, script], **pipes, text=True, start_new_session=True)
 
 
 def wait_for_results(archive, process, count):
@@ -183,6 +184,19 @@ def test_killed_and_resumed_is_the_same_as_never_killed(tmp_path, uninterrupted,
     run(measures.product, archive, workers=2, progress=False)
     for mine, theirs in zip(values(archive), uninterrupted, strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.15, 0.3, 0.6])
+def test_ctrl_c_at_a_terminal_while_workers_start(tmp_path, delay):
+    """A terminal sends SIGINT to workers too: they must neither answer with tracebacks nor keep the parent waiting."""
+    process = started(long(tmp_path / "run.h5").path)
+    assert process.stdout.readline() == "start\n"
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert said.count("Traceback") == 1, said
+    assert said.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_no_worker_outlives_its_parent(tmp_path):

@@ -162,7 +162,10 @@ def _results(executor: Executor, call: Call, jobs: Iterator, capacity: int) -> I
     while True:
         for block, arguments in islice(jobs, capacity - len(pending)):
             try:
-                pending[executor.submit(call, *arguments)] = block
+                with _held_back(
+                    signal.SIGINT
+                ):  # a worker that starts now inherits that, and is deaf to Ctrl-C from birth
+                    pending[executor.submit(call, *arguments)] = block
             except BrokenExecutor:
                 yield from ((lost, LOST) for lost in (block, *pending.values()))
                 return
@@ -254,6 +257,16 @@ def _environment_of_workers() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _held_back(number: signal.Signals) -> Iterator[None]:
+    """Deliver a signal only afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare_worker(parent: int) -> None:
