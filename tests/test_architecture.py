@@ -15,6 +15,7 @@ ALLOWED = {
     "arrays": set(),
     "progress": set(),
     "maps": {"arrays"},
+    "adjoint": {"arrays", "maps"},
     "flows": {"maps"},
     "straightline": {"arrays", "maps"},
     "autodiff": {"arrays", "maps"},

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from cocycle.adjoint import adjoint
 from cocycle.flows import Flow
 from cocycle.lyapunov import Diverged, Spectrum, frame, orthonormalise, qr_steps, spectrum, stretching
 from cocycle.maps import Composed, Coupled, Linear, Map, Relaxed, Select, VectorField, orbit, trajectory
@@ -36,6 +37,7 @@ __all__ = [
     "Select",
     "Spectrum",
     "VectorField",
+    "adjoint",
     "feedforward",
     "forecast",
     "frame",

@@ -58,6 +58,22 @@ def like(values: np.ndarray, x: Array) -> Array:
     return namespace(x).as_tensor(values, dtype=x.dtype, device=x.device)
 
 
+def constant(x: Array) -> Array:
+    """x, cut off from the graph that torch differentiates."""
+    return x if namespace(x) is np else x.detach()
+
+
+def as_numpy(x: Array) -> np.ndarray:
+    """The values of x as a numpy array, wherever they are."""
+    return x if namespace(x) is np else x.detach().cpu().numpy()
+
+
+def take(x: Array, index: Array) -> Array:
+    """The elements of x at `index` along the last axis, the others broadcast: a reordering of columns or factors."""
+    xp = namespace(x)
+    return xp.take_along_axis(x, index, -1) if xp is np else xp.take_along_dim(x, index, -1)
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class LowRankUpdate:
@@ -86,6 +102,13 @@ def linear(w: Array | LowRankUpdate, x: Array) -> Array:
 def linear_block(w: Array | LowRankUpdate, q: Array) -> Array:
     """w q, column by column, for w (*batch, p, n) and q (*batch, n, k): shape (*batch, p, k)."""
     return _rows_times(w, q.swapaxes(-1, -2)).swapaxes(-1, -2)
+
+
+def transposed(w: Array | LowRankUpdate) -> Array | LowRankUpdate:
+    """wᵀ for w (*batch, p, n): shape (*batch, n, p)."""
+    if isinstance(w, LowRankUpdate):
+        return LowRankUpdate(transposed(w.base), transposed(w.right), transposed(w.left), w.gain)
+    return w.swapaxes(-1, -2)
 
 
 def linear_pair(w: Array | LowRankUpdate, x: Array, q: Array) -> tuple[Array, Array]:

@@ -6,15 +6,15 @@ from typing import final
 
 import numpy as np
 import torch
-from torch.func import jvp, vmap
+from torch.func import jvp, vjp, vmap
 
 from cocycle.arrays import Array, namespace
-from cocycle.maps import Map
+from cocycle.maps import Dual
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Autodiff(Map):
+class Autodiff(Dual):
     """Any differentiable torch function (*batch, n) -> (*batch, p) as a map.
 
     The tangent costs one forward-mode product per column of the frame (`torch.func.jvp`), several times what an
@@ -38,3 +38,9 @@ class Autodiff(Map):
             return jvp(self.function, (x,), (column,))[1]
 
         return self.function(x), vmap(pushed, in_dims=-1, out_dims=-1)(q)
+
+    def cotangent(self, x: Array, p: Array):
+        if namespace(x) is np:
+            return self.cotangent(torch.as_tensor(x), torch.as_tensor(p)).detach().numpy()
+        _, pulled = vjp(self.function, x)
+        return vmap(pulled, in_dims=-1, out_dims=-1)(p)[0]

@@ -12,7 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, is_number, linear, linear_block, namespace
+from cocycle.arrays import Array, is_number, like, linear, linear_block, namespace, transposed
 
 
 class Map(ABC):
@@ -27,6 +27,14 @@ class Map(ABC):
     @abstractmethod
     def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
         """(f(x), Df(x) q), both at the same point: q (*batch, n, k) -> (*batch, p, k)."""
+
+
+class Dual(Map):
+    """A map that can also pull covectors back, at the cost of pushing as many vectors."""
+
+    @abstractmethod
+    def cotangent(self, x: Array, p: Array) -> Array:
+        """Df(x)ᵀ p: p (*batch, p, k), covectors at f(x), to covectors at x (*batch, n, k)."""
 
 
 class VectorField(ABC):
@@ -71,9 +79,21 @@ def trajectory(steps: Iterable[Map], x: Array) -> Array:
     return namespace(x).stack(list(orbit(steps, x)))
 
 
+def cotangent(f: Map, x: Array, p: Array) -> Array:
+    """Df(x)ᵀ p for covectors p (*batch, p, k) at f(x): shape (*batch, n, k).
+
+    A map that is not `Dual` pays with its whole Jacobian, n pushed vectors.
+    """
+    if isinstance(f, Dual):
+        return f.cotangent(x, p)
+    xp = namespace(x)
+    identity = xp.zeros_like(x)[..., None] + like(np.eye(x.shape[-1]), x)
+    return linear_block(f.tangent(x, identity)[1].swapaxes(-1, -2), p)
+
+
 @final
 @dataclass(frozen=True, eq=False)
-class Linear(Map):
+class Linear(Dual):
     """x -> w x for a matrix w (p, n), or one for each member of a batch (*batch, p, n)."""
 
     weight: Array
@@ -84,6 +104,9 @@ class Linear(Map):
 
     def tangent(self, x, q):
         return self(x), linear_block(self.weight, q)
+
+    def cotangent(self, x, p):
+        return linear_block(transposed(self.weight), p)
 
 
 @final
@@ -102,7 +125,7 @@ class Select(Map):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Relaxed(Map):
+class Relaxed(Dual):
     """x -> (1 - leak_rate) x + leak_rate f(x): the leaky version of f.
 
     For a joint map [u | x] -> f(x, u) the part that is kept is x, the last components of its argument.
@@ -129,10 +152,15 @@ class Relaxed(Map):
         keep, n = 1 - self.leak_rate, y.shape[-1]
         return keep * x[..., -n:] + self.leak_rate * y, keep * q[..., -n:, :] + self.leak_rate * s
 
+    def cotangent(self, x, p):
+        pulled, n = self.leak_rate * cotangent(self.map, x, p), p.shape[-2]
+        join = namespace(x).concatenate
+        return join([pulled[..., :-n, :], pulled[..., -n:, :] + (1 - self.leak_rate) * p], axis=-2)
+
 
 @final
 @dataclass(frozen=True, eq=False)
-class Composed(Map):
+class Composed(Dual):
     """x -> f_L(... f_2(f_1(x))): several maps as one step, which takes the sum of their times."""
 
     maps: Sequence[Map]
@@ -150,6 +178,12 @@ class Composed(Map):
         for f in self.maps:
             x, q = f.tangent(x, q)
         return x, q
+
+    def cotangent(self, x, p):
+        states = [x, *orbit(self.maps[:-1], x)]
+        for f, x in zip(reversed(self.maps), reversed(states), strict=True):
+            p = cotangent(f, x, p)
+        return p
 
 
 @final

@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from cocycle.arrays import Array, floating, namespace
+from cocycle.arrays import Array, as_numpy, floating, namespace
 from cocycle.lyapunov.qr import QRStep, check_frame, qr_steps
 from cocycle.maps import Map
 from cocycle.progress import tracked
@@ -141,7 +141,7 @@ def _warn_of_spread(growth: Array) -> None:
 
     QR knows r_ii to about eps max_j r_jj, j <= i, so that a ratio of 1e10 leaves six digits.
     """
-    growth = np.asarray(growth.detach().cpu() if namespace(growth) is not np else growth)
+    growth = as_numpy(growth)
     finite = np.where(np.isfinite(growth), growth, np.nan)  # an exponent of -inf is exact: a projection
     spread = np.maximum.accumulate(growth, axis=-1) - finite
     lost = np.flatnonzero((spread > np.log(LOST_SPREAD)).any(axis=tuple(range(spread.ndim - 1))))

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import final
 
-from cocycle.arrays import Array, LowRankUpdate, linear, linear_pair
-from cocycle.maps import Map
+from cocycle.arrays import Array, LowRankUpdate, linear, linear_block, linear_pair, transposed
+from cocycle.maps import Dual
 from cocycle.networks.activations import TANH, Activation
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Layer(Map):
+class Layer(Dual):
     """x -> g(gain * (w x) + bias).
 
     Shapes: weight w (p, n) or (*batch, p, n), bias (p,) or (*batch, p) or a number, gain (*batch, 1) or a number:
@@ -31,3 +31,7 @@ class Layer(Map):
         field = self.gain * field + self.bias
         slope = self.gain * self.activation.slope(field)
         return self.activation.value(field), slope[..., None] * pushed
+
+    def cotangent(self, x, p):
+        slope = self.gain * self.activation.slope(self.gain * linear(self.weight, x) + self.bias)
+        return linear_block(transposed(self.weight), slope[..., None] * p)
