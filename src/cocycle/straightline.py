@@ -68,11 +68,12 @@ for _name in FUNCTIONS:  # numpy's functions call the method of that name on the
     setattr(Symbol, _name, lambda self, _name=_name: self._record(f"{_name}({self.text})"))
 
 
-def straight_line(function: Callable[[np.ndarray], np.ndarray], n: int) -> Callable[..., tuple]:
+def straight_line(function: Callable[[np.ndarray], np.ndarray], n: int, library=math) -> Callable[..., tuple]:
     """`function`, (n,) -> (p,), as a function of n python floats that returns a tuple of p.
 
-    The operations and their order are the same, so are the results.  Raises TypeError for a function that does
-    anything but arithmetic and the elementary FUNCTIONS: one that branches, or keeps arrays of parameters.
+    With numpy as the `library` of elementary functions it takes n arrays, each a component of a whole batch.  The
+    operations and their order are the same, so are the results.  Raises TypeError for a function that does anything
+    but arithmetic and the elementary FUNCTIONS: one that branches, or keeps arrays of parameters.
     """
     lines: list[str] = []
     arguments = [f"x{i}" for i in range(n)]
@@ -80,7 +81,7 @@ def straight_line(function: Callable[[np.ndarray], np.ndarray], n: int) -> Calla
     results = [Symbol(lines, "0.0")._text(y) for y in function(symbols)]
     body = [*lines, f"return ({', '.join(results)},)"]
     source = f"def step({', '.join(arguments)}):\n    " + "\n    ".join(body)
-    scope = {name: getattr(math, name) for name in FUNCTIONS}
+    scope = {name: getattr(library, name) for name in FUNCTIONS}
     exec(compile(source, "<straight line>", "exec"), scope)
     return scope["step"]
 
@@ -88,11 +89,11 @@ def straight_line(function: Callable[[np.ndarray], np.ndarray], n: int) -> Calla
 @final
 @dataclass(frozen=True)
 class Compiled(Map):
-    """The same map, value and tangent, some ten times faster on one orbit of a low-dimensional system.
+    """The same map, value and tangent, some ten times faster for a low-dimensional system in numpy.
 
-    A single numpy state (n,) goes through straight-line python; whatever that cannot serve, a batch, a torch tensor
-    or a formula that cannot be traced, goes through `map` itself.  The results are the same either way.  For many
-    orbits at once a batch is faster still.
+    A single state (n,) goes through straight-line python; a batch through the same lines, on one array for each
+    component.  Whatever they cannot serve, a torch tensor or a formula that cannot be traced, goes through `map`
+    itself.  The results are the same either way.
     """
 
     map: Map
@@ -102,32 +103,53 @@ class Compiled(Map):
         return self.map.dt
 
     def __call__(self, x):
-        step = _traced(self.map, len(x), 0) if _single(x) else None
-        return self.map(x) if step is None else np.array(step(*x.tolist()))
+        step = _traced(self.map, x.shape[-1], 0, _library(x))
+        if step is None:
+            return self.map(x)
+        if x.ndim == 1:
+            return np.array(step(*x.tolist()))
+        return _stacked(step(*np.moveaxis(x, -1, 0)), x.shape[:-1])
 
     def tangent(self, x, q):
         n, k = q.shape[-2:]
-        step = _traced(self.map, n, k) if _single(x) else None
+        step = _traced(self.map, n, k, _library(x))
         if step is None:
             return self.map.tangent(x, q)
-        pushed = np.array(step(*x.tolist(), *q.ravel().tolist()))
-        p = len(pushed) // (1 + k)
-        return pushed[:p], pushed[p:].reshape(p, k)
+        if x.ndim == 1:
+            pushed = np.array(step(*x.tolist(), *q.ravel().tolist()))
+        else:
+            columns = np.moveaxis(q, (-2, -1), (0, 1)).reshape(n * k, *x.shape[:-1])
+            pushed = _stacked(step(*np.moveaxis(x, -1, 0), *columns), x.shape[:-1])
+        p = pushed.shape[-1] // (1 + k)
+        return pushed[..., :p], pushed[..., p:].reshape(*pushed.shape[:-1], p, k)
 
 
-def _single(x) -> bool:
-    return namespace(x) is np and x.ndim == 1 and x.dtype == np.float64
+def _stacked(components: tuple, batch: tuple[int, ...]) -> np.ndarray:
+    """(*batch, p) from p arrays, each left in one piece: that is how the next step takes them apart again."""
+    whole = np.empty((len(components), *batch))
+    for row, component in zip(whole, components, strict=True):
+        row[...] = component
+    return np.moveaxis(whole, 0, -1)
+
+
+def _library(x):
+    """Whose sin and exp: python's for one state, numpy's for a batch, nobody's for what is not numpy's float64."""
+    if namespace(x) is not np or x.dtype != np.float64:
+        return None
+    return math if x.ndim == 1 else np
 
 
 @lru_cache(maxsize=128)
-def _traced(map: Map, n: int, k: int):
+def _traced(map: Map, n: int, k: int, library):
     """`straight_line` of the map's value (k = 0) or of value and tangent in one vector; None if it cannot be."""
+    if library is None:
+        return None
 
     def stacked(xq):
         y, s = map.tangent(xq[:n], xq[n:].reshape(n, k))
         return np.concatenate([y, s.ravel()])
 
     try:
-        return straight_line(stacked if k else map, n + n * k)
+        return straight_line(stacked if k else map, n + n * k, library)
     except TypeError:
         return None

@@ -1,19 +1,25 @@
 """Lyapunov analysis: one QR loop over an iterable of maps, and folds over what it yields."""
 
+from cocycle.lyapunov.derived import Estimate, entropy, kaplan_yorke, local_exponents, volume_growth
 from cocycle.lyapunov.finite_time import Stretching, singular_directions, stretching
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise, qr_steps
 from cocycle.lyapunov.spectrum import Diverged, Spectrum, collect, spectrum
 
 __all__ = [
     "Diverged",
+    "Estimate",
     "QRStep",
     "Spectrum",
     "Stretching",
     "collect",
+    "entropy",
     "frame",
+    "kaplan_yorke",
+    "local_exponents",
     "orthonormalise",
     "qr_steps",
     "singular_directions",
     "spectrum",
     "stretching",
+    "volume_growth",
 ]

@@ -11,7 +11,7 @@ from cocycle.arrays import Array, as_numpy, constant, floating, like, namespace,
 from cocycle.lyapunov.qr import check_frame, qr_steps
 from cocycle.maps import Linear, Map
 
-NEGLIGIBLE = 1e-8  # an element of that size beside its row's largest changes a factor by its square
+NEGLIGIBLE = 1e-15  # an element of that size beside the largest of its row turns a direction by as much
 SPREAD = 1e100  # of the factors that LAPACK's Jacobi iteration resolves at once
 SPREAD_TORCH = 1e4  # of those that an ordinary singular value decomposition resolves, to twelve digits
 SWEEPS = 60  # after as many, factors whose ratio is below 0.85 are apart

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cocycle.arrays import Array, floating, generator, like, namespace
+from cocycle.arrays import Array, constant, floating, generator, like, namespace
 from cocycle.maps import Map
 
 AUTO_SPREAD = 1e5  # a condition number that costs five digits of sixteen
 RANGE = 1e100  # beyond it the next maps may leave the range of numbers
 LONGEST = 100  # maps in a group
+FEW, MANY = 4, 8  # vectors and members of a batch for which Gram and Schmidt are faster than LAPACK
 
 
 class QRStep(NamedTuple):
@@ -39,16 +40,53 @@ def frame(x: Array, k: int, rng: np.random.Generator | int = 0) -> Array:
 
 def orthonormalise(q: Array) -> tuple[Array, Array]:
     """The QR factors of q (*batch, n, k) with diag(r) >= 0, so that they are unique and vary smoothly."""
-    if q.shape[-1] == 1:  # a vector: its norm, without a call of LAPACK for each member of the batch
-        with np.errstate(over="ignore"):
-            r = ((q * q).sum(-2) ** 0.5)[..., None]
-        if (r > 1e-100).all() and (r < 1e100).all():  # where squares neither vanish nor overflow
-            return q / r, r
+    k = q.shape[-1]
+    if k == 1 or (k <= FEW and q[..., 0, 0].shape != () and np.prod(q.shape[:-2]) >= MANY):
+        q_r = _gram_schmidt(q)
+        if q_r is not None:
+            return q_r
     xp = namespace(q)
     q, r = xp.linalg.qr(q)
     diagonal = xp.linalg.diagonal(r)
     sign = xp.copysign(xp.ones_like(diagonal), diagonal)
     return q * sign[..., None, :], r * sign[..., None]
+
+
+def _gram_schmidt(q: Array) -> tuple[Array, Array] | None:
+    """The QR factors of a few vectors for all members of a batch at once, without a call of LAPACK for each.
+
+    Every vector is projected twice, which is enough (Giraud, Langou & Rozloznik, Comput. Math. Appl. 50, 1069, 2005)
+    unless it nearly vanishes in the first pass.  None then, and where squares might overflow or vanish.
+    """
+    xp, k = namespace(q), q.shape[-1]
+    basis, columns = [], []
+    with np.errstate(all="ignore"):
+        for j in range(k):
+            v, above = q[..., j], []
+            before = _norm(v)
+            for e in basis:
+                c = (e * v).sum(-1)
+                v = v - c[..., None] * e
+                above.append(c)
+            first = _norm(v) if basis else before
+            for i, e in enumerate(basis):
+                c = (e * v).sum(-1)
+                v = v - c[..., None] * e
+                above[i] = above[i] + c
+            size = _norm(v) if basis else before
+            if not ((size > 1e-100) & (before < 1e100) & (size > 0.5 * first) & (first > 1e-10 * before)).all():
+                return None
+            basis.append(v / size[..., None])
+            columns.append([*above, size, *[0 * size] * (k - 1 - j)])
+    q_out = xp.empty_like(q)  # laid out in memory as q is
+    for j, e in enumerate(basis):
+        q_out[..., j] = e
+    r = xp.stack([xp.stack(column) for column in columns])
+    return q_out, xp.moveaxis(r, (0, 1), (-1, -2))
+
+
+def _norm(v: Array) -> Array:
+    return (v * v).sum(-1) ** 0.5
 
 
 def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1) -> Iterator[QRStep]:
@@ -62,10 +100,15 @@ def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1) 
     """
     steps, length = iter(steps), every if isinstance(every, int) else 1
     while group := tuple(islice(steps, length)):
+        start = x, q
         for step, size in _pushed(group, x, q, AUTO_SPREAD if every == "auto" else np.inf):
             x, q = step.x, step.q
             if every == "auto":
                 length = _next_length(size, _spread(step.r))
+            elif size > 1 and not _in_range(step.r) and all(_in_range(one.r) for one in qr_steps(group, *start)):
+                raise ValueError(
+                    f'every={every} takes the vectors out of the range of numbers: make it less, or "auto"'
+                )
             yield step
 
 
@@ -97,6 +140,11 @@ def _spread(r: Array) -> float:
     return float((largest / smallest).max())
 
 
+def _in_range(r: Array) -> bool:
+    diagonal = namespace(r).linalg.diagonal(r)
+    return bool(((diagonal > 0) & (diagonal < np.inf)).all())
+
+
 def _next_length(size: int, spread: float) -> int:
     """How many maps to take next, at the growth of the last `size`: well inside the bound, at most twice as many."""
     if not spread < np.inf:
@@ -106,8 +154,16 @@ def _next_length(size: int, spread: float) -> int:
 
 
 def check_frame(x: Array, q: Array) -> None:
-    """Raise ValueError unless q (*batch, n, k) is a frame of k <= n vectors at x (*batch, n)."""
+    """Raise ValueError unless q (*batch, n, k) is a frame of k <= n independent vectors at x (*batch, n).
+
+    TypeError if one is numpy's and the other torch's.
+    """
+    if namespace(x) is not namespace(q):
+        raise TypeError(f"x and q must both be numpy arrays or both torch tensors; got {type(x)} and {type(q)}")
     if q.ndim < 2 or tuple(q.shape[:-1]) != tuple(x.shape):
         raise ValueError(f"q must have shape (*batch, n, k) for x of shape {tuple(x.shape)}; got {tuple(q.shape)}")
     if q.shape[-1] > q.shape[-2]:
         raise ValueError(f"q must not be wider than the state, n={q.shape[-2]}; got k={q.shape[-1]} columns")
+    diagonal = abs(namespace(q).linalg.diagonal(orthonormalise(constant(q))[1]))
+    if (diagonal < 1e-8 * namespace(q).amax(diagonal, axis=-1)[..., None]).any() or (diagonal == 0).any():
+        raise ValueError("q must have full rank: its columns are not independent")

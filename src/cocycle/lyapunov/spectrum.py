@@ -1,7 +1,7 @@
 """Lyapunov exponents as averages over the QR loop, with the error bar that belongs to them."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import final
@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, floating, namespace
+from cocycle.lyapunov.derived import kaplan_yorke_dimension
 from cocycle.lyapunov.qr import QRStep, check_frame, qr_steps
 from cocycle.maps import Map
 from cocycle.progress import tracked
@@ -36,36 +37,59 @@ class Spectrum:
         return _total(self.growth) / self.times.sum()
 
     @property
+    def batches(self) -> tuple[Array, Array]:
+        """Growth (10, *batch, k) and times (10,) of ten consecutive stretches of the record, all of its latest part.
+
+        Raises ValueError when the record has fewer than ten groups.
+        """
+        used = len(self.times) // BATCHES * BATCHES
+        if used == 0:
+            raise ValueError(f"an error bar takes at least {BATCHES} groups of maps; got {len(self.times)}")
+        shape = (BATCHES, used // BATCHES)
+        growth = self.growth[-used:].reshape(*shape, *self.growth.shape[1:]).sum(1)
+        return growth, self.times[-used:].reshape(shape).sum(1)
+
+    @property
     def standard_error(self) -> Array:
         """(*batch, k): the scatter of the means of ten consecutive batches, over √10.
 
         NaN when there are fewer than ten groups.  It measures the error of a finite time average; how much
-        realisations of a random network differ is the scatter over the batch, another thing.
+        realisations of a random network differ is `scatter`, another thing.
         """
-        xp, used = namespace(self.growth), len(self.times) // BATCHES * BATCHES
-        if used == 0:
-            return xp.full_like(self.exponents, np.nan)
-        shape = (BATCHES, used // BATCHES)
-        growth = self.growth[-used:].reshape(*shape, *self.growth.shape[1:]).sum(1)
-        times = self.times[-used:].reshape(shape).sum(1)
-        means = growth / times.reshape(-1, *[1] * (growth.ndim - 1))
-        with np.errstate(invalid="ignore"):  # an exponent of -inf has no error bar: NaN
-            return ((means - means.mean(0)) ** 2).sum(0) ** 0.5 / (BATCHES * (BATCHES - 1)) ** 0.5
+        if len(self.times) < BATCHES:
+            return namespace(self.growth).full_like(self.exponents, np.nan)
+        return _batch_error(*self.batches)
 
-    def running(self) -> tuple[Array, Array]:
-        """The times (groups,) and the exponents (groups, *batch, k) estimated up to each of them."""
-        times = self.times.cumsum(0)
-        return times, self.growth.cumsum(0) / times.reshape(-1, *[1] * (self.growth.ndim - 1))
+    @property
+    def scatter(self) -> Array:
+        """(k,): the standard deviation of the exponents over the members of the batch, NaN for a single one."""
+        members = self.exponents.reshape(-1, self.growth.shape[-1])
+        with np.errstate(invalid="ignore"):
+            squares = ((members - members.mean(0)) ** 2).sum(0)
+        return (squares / (len(members) - 1)) ** 0.5 if len(members) > 1 else squares * np.nan
+
+    def running(self, points: int = 200) -> tuple[Array, Array, Array]:
+        """How the estimate settled: times (points,), exponents and standard errors (points, *batch, k) up to them.
+
+        At most `points` moments, evenly spaced over the record.
+        """
+        xp, ends = namespace(self.growth), np.linspace(1, len(self.times), min(points, len(self.times))).astype(int)
+        growth, times = self.growth.cumsum(0), self.times.cumsum(0)
+        column = (-1, *[1] * (growth.ndim - 1))
+        exponents = growth[ends - 1] / times[ends - 1].reshape(column)
+        errors = xp.full_like(exponents, np.nan)
+        for i, end in enumerate(ends):
+            if end >= BATCHES:
+                borders = end % BATCHES + end // BATCHES * np.arange(1, BATCHES + 1) - 1
+                total, elapsed = growth[borders], times[borders]
+                errors[i] = _batch_error(total[1:] - total[:-1], elapsed[1:] - elapsed[:-1])
+        return times[ends - 1], exponents, errors
 
     @property
     def kaplan_yorke(self) -> Array:
-        """(*batch,): j + (λ_1 + ... + λ_j) / |λ_{j+1}| with j the last index where the sum is not negative.
-
-        0 if the first exponent is negative, NaN if the sum of all k is positive: then k is too small to tell,
-        unless k = n, when the dimension is n.  Kaplan & Yorke, Lecture Notes in Math. 730, 204 (1979).
-        """
-        exponents = np.asarray(self.exponents)
-        return np.apply_along_axis(_kaplan_yorke, -1, exponents, exponents.shape[-1] == self.x.shape[-1])[()]
+        """(*batch,): the dimension of Kaplan and Yorke; `lyapunov.kaplan_yorke` gives it with its error."""
+        exponents = as_numpy(self.exponents)
+        return kaplan_yorke_dimension(exponents, complete=exponents.shape[-1] == self.x.shape[-1])
 
     def __add__(self, later: "Spectrum") -> "Spectrum":
         """This result and the one that continued it, as one."""
@@ -76,7 +100,8 @@ class Spectrum:
         batch, time = self.exponents.shape[:-1], float(self.times.sum())
         head = f"Spectrum over time {time:g}" + (f", batch {tuple(batch)}" if batch else "")
         if batch:
-            return f"{head}: exponents of shape {tuple(self.exponents.shape)}"
+            pairs = zip(self.exponents.reshape(-1, self.exponents.shape[-1]).mean(0), self.scatter, strict=True)
+            return f"{head}, mean ± scatter: " + ", ".join(f"{value:.6g} ± {error:.2g}" for value, error in pairs)
         pairs = zip(self.exponents, self.standard_error, strict=True)
         return f"{head}: " + ", ".join(f"{value:.6g} ± {error:.2g}" for value, error in pairs)
 
@@ -87,15 +112,11 @@ def _total(growth: Array) -> Array:
     return (np.ascontiguousarray(rows) if isinstance(rows, np.ndarray) else rows.contiguous()).sum(-1)
 
 
-def _kaplan_yorke(exponents: np.ndarray, complete: bool) -> float:
-    exponents = np.sort(exponents)[::-1]
-    sums = np.cumsum(exponents)
-    if np.isnan(sums).any():
-        return np.nan
-    j = int((sums >= 0).sum())
-    if j == len(sums):
-        return float(j) if complete else np.nan
-    return j + (sums[j - 1] if j else 0.0) / -exponents[j]
+def _batch_error(growth: Array, times: Array) -> Array:
+    """The standard error of the mean rate from the rates of consecutive stretches (stretches, *batch, k)."""
+    rates, count = growth / times.reshape(-1, *[1] * (growth.ndim - 1)), len(times)
+    with np.errstate(invalid="ignore"):  # an exponent of -inf has no error bar: NaN
+        return ((rates - rates.mean(0)) ** 2).sum(0) ** 0.5 / (count * (count - 1)) ** 0.5
 
 
 class Diverged(ArithmeticError):
@@ -109,71 +130,102 @@ class Diverged(ArithmeticError):
         self.step, self.result = step, result
 
 
-def spectrum(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1, transient: int = 0) -> Spectrum:
+def spectrum(
+    steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1, transient: int = 0, thin: int = 1
+) -> Spectrum:
     """The Lyapunov exponents of the product of the tangent maps along the orbit of x (*batch, n).
 
     `steps` is any iterable of maps and q (*batch, n, k) the frame they push, from `frame(x, k)`.  The frame is
     orthonormalised after every `every` maps, or as its growth demands with every="auto" (see `qr_steps`).  The first
     `transient` maps are run, frame included, and not counted: the state has to settle, then the frame to align.
+    Memory: the frame, and batch x k numbers for each record of the growth; a record takes together `thin` groups.
 
     Warns when a fixed `every` let the frame spread so much that the last exponents are noise, and says which.
 
-    Raises ValueError for shapes that do not fit, TypeError for arrays that are not numbers, and `Diverged` when a
-    state or a vector is no longer finite.
+    Raises ValueError for shapes that do not fit, a map that changes the dimension, or an `every` so long that the
+    vectors leave the range of numbers, TypeError for arrays that are not numbers, and `Diverged` when a state or a
+    vector is no longer finite.
     """
     x, q = floating("x", x), floating("q", q)
     check_frame(x, q)
     if every != "auto" and (not isinstance(every, int) or every < 1):
         raise ValueError(f'every must be an integer of at least 1 or "auto"; got {every!r}')
-    if transient < 0:
-        raise ValueError(f"transient must not be negative; got {transient}")
+    for name, count, least in (("transient", transient, 0), ("thin", thin, 1)):
+        if not isinstance(count, int | np.integer) or count < least:
+            raise ValueError(f"{name} must be an integer of at least {least}; got {count!r}")
     steps = iter(tracked(steps, "exponents"))
-    for settled in qr_steps(islice(steps, transient), x, q, every=every):
+    for settled in _of_one_dimension(qr_steps(islice(steps, transient), x, q, every=every), x):
         x, q = settled.x, settled.q
-    result = collect(qr_steps(steps, x, q, every=every))
-    if every not in (1, "auto"):  # they spread the frame as little as can be
-        _warn_of_spread(result.growth)
+    loop, spread = _of_one_dimension(qr_steps(steps, x, q, every=every), x), _Spread()
+    result = collect(loop if every in (1, "auto") else spread.watched(loop), thin)
+    spread.warn()
     return result
 
 
-def _warn_of_spread(growth: Array) -> None:
-    """Warn of exponents that are noise because too many maps passed between two orthonormalisations.
+def _of_one_dimension(loop: Iterable[QRStep], x: Array) -> Iterator[QRStep]:
+    n = x.shape[-1]
+    for step in loop:
+        if step.x.shape[-1] != n:
+            raise ValueError(
+                f"spectrum takes maps that keep the dimension, n={n}; a map made it {step.x.shape[-1]}: for the layers"
+                " of a network use `stretching`"
+            )
+        yield step
+
+
+class _Spread:
+    """How much the frame spreads between two orthonormalisations, watched to warn of exponents that are noise.
 
     QR knows r_ii to about eps max_j r_jj, j <= i, so that a ratio of 1e10 leaves six digits.
     """
-    growth = as_numpy(growth)
-    finite = np.where(np.isfinite(growth), growth, np.nan)  # an exponent of -inf is exact: a projection
-    spread = np.maximum.accumulate(growth, axis=-1) - finite
-    lost = np.flatnonzero((spread > np.log(LOST_SPREAD)).any(axis=tuple(range(spread.ndim - 1))))
-    if len(lost):
-        warnings.warn(
-            f"exponents from number {lost[0] + 1} on cannot be trusted: the pushed frame spread by up to "
-            f'{np.exp(np.nanmax(spread)):.0e} between two orthonormalisations; take a smaller `every`, or "auto"',
-            stacklevel=3,
-        )
+
+    def __init__(self):
+        self.largest = 0.0  # (k,): ln of the ratio, over all members of the batch and all steps
+
+    def watched(self, loop: Iterable[QRStep]) -> Iterator[QRStep]:
+        for step in loop:
+            with np.errstate(all="ignore"):
+                logs = np.log(np.diagonal(as_numpy(step.r), axis1=-2, axis2=-1)).reshape(-1, step.r.shape[-1])
+                spread = np.maximum.accumulate(logs, axis=-1) - logs
+            spread = np.where(np.isfinite(spread), spread, 0.0)  # an exponent of -inf is exact: a projection
+            self.largest = np.maximum(self.largest, spread.max(0))
+            yield step
+
+    def warn(self) -> None:
+        lost = np.flatnonzero(self.largest > np.log(LOST_SPREAD))
+        if len(lost):
+            warnings.warn(
+                f"exponents from number {lost[0] + 1} on cannot be trusted: the pushed frame spread by up to"
+                f" {np.exp(np.max(self.largest)):.0e} between two orthonormalisations; take a smaller `every`,"
+                ' or "auto"',
+                stacklevel=3,
+            )
 
 
-def collect(loop: Iterable[QRStep]) -> Spectrum:
+def collect(loop: Iterable[QRStep], thin: int = 1) -> Spectrum:
     """The Spectrum of what the QR loop yields, for a caller who wants to look at its states on the way.
 
-    Raises ValueError when nothing is yielded or a map narrows the state below k, `Diverged` as `spectrum` does.
+    Each record of the growth takes together `thin` steps of the loop.  Raises ValueError when nothing is yielded or a
+    map narrows the state below k, `Diverged` as `spectrum` does.
     """
     growth, times, last, healthy, first = [], [], None, True, None
-    for step in loop:
+    for count, step in enumerate(loop):
         xp, k = namespace(step.r), step.r.shape[-1]
         if step.r.shape[-2] != k:
             n = step.r.shape[-2]
             raise ValueError(f"a map narrows the state to {n} < k = {k} dimensions: use `stretching`, or smaller k")
         logs = _log(xp, xp.linalg.diagonal(step.r))
-        finite = xp.isfinite(step.x).all(-1) & (logs < np.inf).all(-1)
-        healthy = healthy & finite
+        healthy = healthy & xp.isfinite(step.x).all(-1) & (logs < np.inf).all(-1)
         if not healthy.all():
-            first = len(times) if first is None else first
+            first = count if first is None else first
             if not healthy.any():
                 break
             logs = xp.where(healthy[..., None], logs, np.nan)
-        growth.append(logs)
-        times.append(step.time)
+        if count % thin:
+            growth[-1], times[-1] = growth[-1] + logs, times[-1] + step.time
+        else:
+            growth.append(logs)
+            times.append(step.time)
         last = step
     return _finished(growth, times, last, healthy, first)
 

@@ -1,0 +1,99 @@
+"""What follows from a spectrum: dimension, entropy, volume growth, exponents of short windows, each with its error."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cocycle.arrays import Array, as_numpy
+
+if TYPE_CHECKING:
+    from cocycle.lyapunov.spectrum import Spectrum
+
+
+class Estimate(NamedTuple):
+    """A number, or one for each member of a batch (*batch,), and its standard error."""
+
+    value: np.ndarray
+    error: np.ndarray
+
+
+def kaplan_yorke(result: "Spectrum", neutral: int = 0) -> Estimate:
+    """The Kaplan-Yorke dimension j + (λ_1 + ... + λ_j) / |λ_{j+1}| with j the last index where the sum is not negative.
+
+    It hinges on exponents near zero: `neutral` of them, those nearest to it, are taken to be exactly zero, as one is
+    for an autonomous flow.  0 if the first exponent is negative; NaN where the sum of all k < n exponents is
+    positive, because then k is too small to tell; n if the sum of all n is.  The error is a jackknife over ten
+    consecutive stretches.  Kaplan & Yorke, Lecture Notes in Math. 730, 204 (1979).
+
+    Raises ValueError for a record of fewer than ten groups, or `neutral` not in 0..k.
+    """
+    complete = result.growth.shape[-1] == result.x.shape[-1]
+    return _jackknife(result, lambda exponents: kaplan_yorke_dimension(_neutralised(exponents, neutral), complete))
+
+
+def entropy(result: "Spectrum", neutral: int = 0) -> Estimate:
+    """The sum of the positive exponents, per unit time: the Kolmogorov-Sinai entropy, by Pesin's identity.
+
+    An upper bound in general (Ruelle), equal to the entropy for measures that are smooth along unstable directions.
+    `neutral` exponents, those nearest to zero, are left out: an estimate of zero that comes out positive would count.
+    Too small if k is smaller than the number of positive exponents.  Error and exceptions as for `kaplan_yorke`.
+    Eckmann & Ruelle, Rev. Mod. Phys. 57, 617 (1985).
+    """
+    return _jackknife(result, lambda exponents: np.maximum(_neutralised(exponents, neutral), 0).sum(-1))
+
+
+def volume_growth(result: "Spectrum") -> Estimate:
+    """The sum of the k exponents, per unit time: the growth rate of the volume that the frame spans.
+
+    For k = n the mean of ln|det Df|.  Raises ValueError for a record of fewer than ten groups.
+    """
+    return _jackknife(result, lambda exponents: exponents.sum(-1))
+
+
+def local_exponents(result: "Spectrum", window: int) -> Array:
+    """The exponents (windows, *batch, k) of successive windows of `window` groups of maps each.
+
+    Their distribution tells what averages hide: how intermittent the growth is.  The rest that does not fill a window
+    is left out.  Raises ValueError unless 1 <= window <= the number of groups.
+    """
+    groups = len(result.times)
+    if not 1 <= window <= groups:
+        raise ValueError(f"window must be in 1..{groups}, the number of groups of maps; got {window}")
+    used = groups // window * window
+    growth = result.growth[:used].reshape(-1, window, *result.growth.shape[1:]).sum(1)
+    times = result.times[:used].reshape(-1, window).sum(1)
+    return growth / times.reshape(-1, *[1] * (growth.ndim - 1))
+
+
+def kaplan_yorke_dimension(exponents: np.ndarray, complete: bool) -> np.ndarray:
+    """(*batch,) from exponents (*batch, k) in any order, of which there are no others if `complete`."""
+    ordered = np.sort(exponents, axis=-1)[..., ::-1]
+    sums = ordered.cumsum(-1)
+    j = (sums >= 0).sum(-1)
+    k = ordered.shape[-1]
+    padded = np.concatenate([np.zeros_like(sums[..., :1]), sums], axis=-1)
+    above = np.take_along_axis(padded, j[..., None], -1)[..., 0]
+    following = np.take_along_axis(ordered, np.minimum(j, k - 1)[..., None], -1)[..., 0]
+    with np.errstate(all="ignore"):  # where j = k
+        inside = j + above / abs(following)
+    whole = float(k) if complete else np.nan
+    return np.where(np.isnan(exponents).any(-1), np.nan, np.where(j == k, whole, inside))[()]
+
+
+def _neutralised(exponents: np.ndarray, neutral: int) -> np.ndarray:
+    k = exponents.shape[-1]
+    if not 0 <= neutral <= k:
+        raise ValueError(f"neutral must be in 0..k={k}; got {neutral}")
+    rank = abs(exponents).argsort(-1).argsort(-1)
+    return np.where(rank < neutral, 0.0, exponents)
+
+
+def _jackknife(result: "Spectrum", quantity: Callable[[np.ndarray], np.ndarray]) -> Estimate:
+    """`quantity` of the exponents, its error from its values with each of ten stretches left out in turn."""
+    growth, times = (as_numpy(a) for a in result.batches)
+    count = len(times)
+    without = (growth.sum(0) - growth) / (times.sum() - times).reshape(-1, *[1] * (growth.ndim - 1))
+    values = np.stack([quantity(exponents) for exponents in without])
+    spread = ((values - values.mean(0)) ** 2).sum(0)
+    return Estimate(quantity(as_numpy(result.exponents)), ((count - 1) / count * spread) ** 0.5)
