@@ -1,0 +1,139 @@
+"""Covariant Lyapunov vectors: the directions that the tangent maps carry into one another.
+
+The frames of the QR loop are orthogonal, so all but the first depend on the inner product; what is carried along is
+found by going back in the coordinates of these frames.  Ginelli et al., Phys. Rev. Lett. 99, 130601 (2007).
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from math import isqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from cocycle.arrays import Array, floating, generator, like, namespace
+from cocycle.lyapunov.qr import check_frame, orthonormalise, qr_steps
+from cocycle.maps import Map
+
+
+class CovariantStep(NamedTuple):
+    """At the state x (*batch, n): unit vectors v (*batch, n, k), column i growing at the i-th exponent.
+
+    map is the one that follows, growth (*batch, k) the ln of the factors by which it stretches them; index counts the
+    maps before it.  The signs of vectors mean nothing.
+    """
+
+    x: Array
+    v: Array
+    map: Map
+    growth: Array
+    index: int
+
+
+def covariant(
+    steps: Iterable[Map],
+    x: Array,
+    q: Array,
+    *,
+    transient: int,
+    settle: int,
+    window: int | None = None,
+    rng: np.random.Generator | int = 0,
+) -> Iterator[CovariantStep]:
+    """The covariant vectors along the orbit of x (*batch, n), from its last moment back to its first.
+
+    The first `transient` maps let the frame q (*batch, n, k) align; through the last `settle` maps the way back
+    starts from random vectors and turns onto the covariant ones; between them one step is yielded for each map.  The
+    way back, like the frame, approaches its limit as exp(-(λ_i - λ_{i+1}) t): transient and settle should be many
+    times 1 / (smallest gap).  Of equal exponents only the common subspace has a meaning.
+
+    Memory: the maps, and about 2 √T frames for T maps: the frames are made again from checkpoints, `window` maps at a
+    time, for which every tangent map is applied twice.  Singular tangent maps have no way back.
+
+    Raises ValueError for shapes that do not fit and for an orbit of no more than `transient` + `settle` maps,
+    ArithmeticError where a tangent map is singular on the frame or a value is not finite.
+    """
+    x, q = floating("x", x), floating("q", q)
+    check_frame(x, q)
+    for name, count in (("transient", transient), ("settle", settle)):
+        if count < 0:
+            raise ValueError(f"{name} must not be negative; got {count}")
+    steps = iter(steps)
+    for step in qr_steps(islice(steps, transient), x, q):
+        x, q = step.x, step.q
+    maps = list(steps)
+    if len(maps) <= settle:
+        raise ValueError(f"steps must hold more than transient + settle = {transient + settle} maps; got too few")
+    return _backward(maps, x, q, settle, window or isqrt(len(maps)) + 1, generator(rng))
+
+
+def _backward(maps, x, q, settle, window, rng):
+    checkpoints = _checkpoints(maps, x, q, window)
+    coefficients, end = _random_coefficients(q, rng), len(maps)
+    for start, x, q in reversed(checkpoints):
+        frames = [(x, q, None), *((s.x, s.q, s.r) for s in qr_steps(maps[start:end], x, q))]
+        for t in range(end - 1, start - 1, -1):
+            (x, q, _), (_, _, r) = frames[t - start], frames[t - start + 1]
+            coefficients, growth = _pulled_back(r, coefficients, t)
+            if t < len(maps) - settle:
+                yield CovariantStep(x, q @ coefficients, maps[t], growth, t)
+        end = start
+
+
+def _checkpoints(maps, x, q, window):
+    checkpoints = [(0, x, q)]
+    for count, step in enumerate(qr_steps(maps, x, q), 1):
+        if count % window == 0 and count < len(maps):
+            checkpoints.append((count, step.x, step.q))
+    return checkpoints
+
+
+def _random_coefficients(q, rng):
+    """Vectors in general position: upper triangular, column i within the span of the first i frame vectors."""
+    k = q.shape[-1]
+    start = np.triu(rng.uniform(-1, 1, size=(*q.shape[:-2], k, k)), 1) + np.eye(k)
+    return like(start / np.linalg.norm(start, axis=-2, keepdims=True), q)
+
+
+def _pulled_back(r, coefficients, index):
+    """Coordinates one step earlier, r⁻¹ c with unit columns, and ln of the factors by which the step stretches them."""
+    xp = namespace(r)
+    if not (abs(xp.linalg.diagonal(r)) > 0).all() or not xp.isfinite(r).all():
+        raise ArithmeticError(f"the tangent map of step {index} is singular on the frame, or not finite: no way back")
+    earlier = xp.linalg.solve(r, coefficients)
+    size = (earlier * earlier).sum(-2) ** 0.5
+    return earlier / size[..., None, :], -xp.log(size)
+
+
+def covariance_residual(step: CovariantStep, after: CovariantStep) -> Array:
+    """(*batch, k): the sines of the angles between what `step.map` makes of the vectors and those at the next state.
+
+    Zero up to rounding, if the vectors are covariant; this checks them against the tangent map itself.
+    """
+    pushed = step.map.tangent(step.x, step.v)[1]
+    pushed = pushed / ((pushed * pushed).sum(-2) ** 0.5)[..., None, :]
+    aside = pushed - after.v * (pushed * after.v).sum(-2)[..., None, :]
+    return (aside * aside).sum(-2) ** 0.5
+
+
+def angles(v: Array) -> Array:
+    """The angles (*batch, k, k) between the unit vectors v (*batch, n, k) as lines: radians, 0 to π/2."""
+    xp = namespace(v)
+    return xp.arccos(abs(v.swapaxes(-1, -2) @ v).clip(0.0, 1.0))
+
+
+def splitting_angle(v: Array, unstable: int) -> Array:
+    """The smallest angle (*batch,) between the span of the first `unstable` vectors and that of the others: radians.
+
+    Where the dynamics is hyperbolic it stays away from zero; where it comes down to zero there are tangencies.  Its
+    sine is the least length that a unit vector of the one span keeps outside of the other, which tells small angles
+    that a cosine does not.  Raises ValueError unless 1 <= unstable < k.
+    """
+    k = v.shape[-1]
+    if not 1 <= unstable < k:
+        raise ValueError(f"unstable must be in 1..{k - 1} for k={k} vectors; got {unstable}")
+    first, others = (orthonormalise(a)[0] for a in (v[..., :unstable], v[..., unstable:]))
+    few, many = (first, others) if unstable <= k - unstable else (others, first)
+    outside = few - many @ (many.swapaxes(-1, -2) @ few)
+    xp = namespace(v)
+    return xp.arcsin(xp.linalg.svdvals(outside)[..., -1].clip(0.0, 1.0))
