@@ -23,7 +23,28 @@ from cocycle import (
     Select,
 )
 from cocycle.arrays import LowRankUpdate
-from cocycle.systems import Henon, Ikeda, Logistic, Lorenz63, Lorenz96, Rossler, ToralAutomorphism
+from cocycle.systems import (
+    Bernoulli,
+    Chua,
+    CoupledMapLattice,
+    Halvorsen,
+    Henon,
+    HyperRossler,
+    Ikeda,
+    KuramotoSivashinsky,
+    Logistic,
+    Lorenz63,
+    Lorenz84,
+    Lorenz96,
+    Lozi,
+    MackeyGlass,
+    Rossler,
+    Sprott,
+    Standard,
+    Tent,
+    Thomas,
+    ToralAutomorphism,
+)
 
 RNG = np.random.default_rng(7)
 W = RNG.normal(size=(5, 4)) / 2
@@ -63,6 +84,19 @@ CASES: dict[str, tuple[Map, np.ndarray]] = {
     "lorenz, substeps": (Flow(Lorenz63(), 0.05, 3), normal(3, 5, 20)),
     "rossler": (Flow(Rossler(), 0.05), normal(3)),
     "lorenz96": (Flow(Lorenz96(7), 0.02), normal(7, 3)),
+    "tent": (Tent(), np.array([[0.2], [0.7], [0.9]])),
+    "bernoulli": (Bernoulli(), np.array([[0.2], [0.5], [0.9]])),
+    "coupled maps": (CoupledMapLattice(dimension=6), RNG.uniform(0.1, 0.9, size=(3, 6))),
+    "lozi": (Lozi(), normal(2)),
+    "standard": (Standard(), RNG.uniform(1, 1.2, size=(3, 2))),
+    "hyper-rossler": (Flow(HyperRossler(), 0.02), HyperRossler().start(RNG, (3,))),
+    "lorenz84": (Flow(Lorenz84(), 0.02), normal(3)),
+    "thomas": (Flow(Thomas(), 0.05), normal(3)),
+    "halvorsen": (Flow(Halvorsen(), 0.01), normal(3)),
+    "sprott": (Flow(Sprott(), 0.05), normal(3)),
+    "chua": (Flow(Chua(), 0.02), np.array([[0.3, 0.1, -0.2], [2.0, 0.2, -3.0], [-2.0, 0.1, 2.0]])),
+    "mackey-glass": (MackeyGlass(points=12), RNG.uniform(0.3, 1.4, size=(3, 14))),
+    "kuramoto-sivashinsky": (KuramotoSivashinsky(points=16, length=12.0), normal(16)),
     "compiled": (Compiled(Flow(Lorenz63(), 0.02)), normal(3, 5, 20)),
     "layer, tanh": (Layer(W, BIAS, TANH), normal(4)),
     "layer, erf": (Layer(W, BIAS, ERF), normal(4)),

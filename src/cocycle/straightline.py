@@ -44,6 +44,9 @@ class Symbol:
     def __neg__(self):
         return self._record(f"-{self.text}")
 
+    def __abs__(self):
+        return self._record(f"abs({self.text})")
+
     def __bool__(self):
         raise TypeError("a formula that branches on its values cannot be traced")
 

@@ -29,6 +29,84 @@ class Logistic(DiscreteSystem):
 
 @final
 @dataclass(frozen=True)
+class Tent(DiscreteSystem):
+    """x -> slope min(x, 1 - x) on [0, 1].  The exponent is ln slope at every point.
+
+    Floating point numbers are binary: at slope 2 every orbit falls on 0 within 55 steps, so the default is less.
+    """
+
+    slope: float = 1.99
+    dimension = 1
+
+    def start(self, rng, batch=()):
+        return rng.uniform(0.1, 0.9, size=(*batch, 1))
+
+    def __call__(self, x):
+        return self.slope * (0.5 - abs(x - 0.5))
+
+    def tangent(self, x, q):
+        return self(x), (-self.slope * namespace(x).sign(x - 0.5))[..., None] * q
+
+
+@final
+@dataclass(frozen=True)
+class Bernoulli(DiscreteSystem):
+    """x -> factor x mod 1 on [0, 1).  The exponent is ln factor at every point.
+
+    Raises ValueError for a power of two: in binary floating point each step drops bits and every orbit falls on 0.
+    """
+
+    factor: float = 3.0
+    dimension = 1
+
+    def __post_init__(self):
+        if np.frexp(self.factor)[0] == 0.5:
+            raise ValueError(f"factor must not be a power of two, which loses bits until x = 0; got {self.factor}")
+
+    def start(self, rng, batch=()):
+        return rng.uniform(size=(*batch, 1))
+
+    def __call__(self, x):
+        return self.factor * x % 1
+
+    def tangent(self, x, q):
+        return self(x), self.factor * q
+
+
+@final
+@dataclass(frozen=True)
+class CoupledMapLattice(DiscreteSystem):
+    """x_i -> (1 - coupling) f(x_i) + coupling/2 (f(x_{i-1}) + f(x_{i+1})): sites on a ring, each a map of the line.
+
+    For a map with constant slope s the exponents are ln s + ln|1 - coupling (1 - cos(2πk/n))|, k = 0..n-1.
+    Kaneko, Prog. Theor. Phys. 72, 480 (1984).  Raises ValueError unless 0 <= coupling <= 1.
+    """
+
+    site: DiscreteSystem = Logistic()
+    dimension: int = 16
+    coupling: float = 0.1
+
+    def __post_init__(self):
+        if not 0 <= self.coupling <= 1:
+            raise ValueError(f"coupling must be in [0, 1]; got {self.coupling}")
+
+    def start(self, rng, batch=()):
+        return self.site.start(rng, (*batch, self.dimension))[..., 0]
+
+    def _mixed(self, y, axis):
+        roll = namespace(y).roll
+        return (1 - self.coupling) * y + self.coupling / 2 * (roll(y, 1, axis) + roll(y, -1, axis))
+
+    def __call__(self, x):
+        return self._mixed(self.site(x[..., None])[..., 0], -1)
+
+    def tangent(self, x, q):
+        y, s = self.site.tangent(x[..., None], q[..., None, :])  # every site is a system of its own
+        return self._mixed(y[..., 0], -1), self._mixed(s[..., 0, :], -2)
+
+
+@final
+@dataclass(frozen=True)
 class Henon(DiscreteSystem):
     """(x, y) -> (1 - a x² + y, b x).  Determinant -b everywhere.  Hénon, Commun. Math. Phys. 50, 69 (1976)."""
 
@@ -47,6 +125,55 @@ class Henon(DiscreteSystem):
         du, dv = q[..., 0, :], q[..., 1, :]
         slope = -2 * self.a * x[..., 0, None]
         return self(x), namespace(x).stack([slope * du + dv, self.b * du], axis=-2)
+
+
+@final
+@dataclass(frozen=True)
+class Lozi(DiscreteSystem):
+    """(x, y) -> (1 - a |x| + y, b x): Hénon's map with straight lines.  Determinant -b everywhere.
+
+    Lozi, J. Phys. Colloq. 39, C5-9 (1978).
+    """
+
+    a: float = 1.4
+    b: float = 0.3
+    dimension = 2
+
+    def start(self, rng, batch=()):
+        return rng.uniform(-0.1, 0.1, size=(*batch, 2))
+
+    def __call__(self, x):
+        u, v = x[..., 0], x[..., 1]
+        return namespace(x).stack([1 - self.a * abs(u) + v, self.b * u], axis=-1)
+
+    def tangent(self, x, q):
+        du, dv = q[..., 0, :], q[..., 1, :]
+        slope = -self.a * namespace(x).sign(x[..., 0, None])
+        return self(x), namespace(x).stack([slope * du + dv, self.b * du], axis=-2)
+
+
+@final
+@dataclass(frozen=True)
+class Standard(DiscreteSystem):
+    """(θ, p) -> (θ + p', p') with p' = p + kick sin θ, both modulo 2π: the kicked rotor.  Determinant 1 everywhere.
+
+    At kick 1 orbits stick to islands for any time one can afford; at 5 and 7 they mix.  Chirikov, Phys. Rep. 52, 263
+    (1979).
+    """
+
+    kick: float = 5.0
+    dimension = 2
+
+    def start(self, rng, batch=()):
+        return rng.uniform(0, 2 * np.pi, size=(*batch, 2))
+
+    def __call__(self, x):
+        momentum = x[..., 1] + self.kick * namespace(x).sin(x[..., 0])
+        return namespace(x).stack([x[..., 0] + momentum, momentum], axis=-1) % (2 * np.pi)
+
+    def tangent(self, x, q):
+        kicked = q[..., 1, :] + self.kick * namespace(x).cos(x[..., 0, None]) * q[..., 0, :]
+        return self(x), namespace(x).stack([q[..., 0, :] + kicked, kicked], axis=-2)
 
 
 @final

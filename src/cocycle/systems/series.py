@@ -20,6 +20,7 @@ class DiscreteSystem(Map):
     """A map with a state space: `dimension`, `start` and `series`."""
 
     dimension: Any  # int: n, that of the state
+    observed = slice(None)  # the components that `series` gives
 
     @abstractmethod
     def start(self, rng: np.random.Generator, batch: tuple[int, ...] = ()) -> np.ndarray:
@@ -28,9 +29,11 @@ class DiscreteSystem(Map):
     def series(self, steps: int, *, transient: int = 1000, rng: np.random.Generator | int = 0) -> np.ndarray:
         """`steps` successive states (time, n) on the attractor, after `transient` steps from a random start.
 
+        Of a delay equation the present value alone, (time, 1), not its history.
+
         Raises ValueError for negative counts, ArithmeticError if the orbit leaves every bound.
         """
-        return _series(self, self.start(generator(rng)), steps, transient)
+        return _series(self, self.start(generator(rng)), steps, transient, self.observed)
 
 
 class ContinuousSystem(VectorField):
@@ -61,17 +64,17 @@ class ContinuousSystem(VectorField):
         return _series(Flow(self, dt, substeps), self.start(generator(rng)), steps, transient)
 
 
-def _series(step: Map, x: np.ndarray, steps: int, transient: int) -> np.ndarray:
+def _series(step: Map, x: np.ndarray, steps: int, transient: int, observed: slice = slice(None)) -> np.ndarray:
     for name, count in {"steps": steps, "transient": transient}.items():
         if count < 0:
             raise ValueError(f"{name} must not be negative; got {count}")
-    series = np.empty((transient + steps, len(x)))
+    series = np.empty((transient + steps, len(x[observed])))
     starts = range(0, len(series), CHUNK)
     states = _states(step, x)
     for start in tracked(starts, "series") if len(starts) > 1 else starts:
         rows = series[start : start + CHUNK]
         try:
-            rows[:] = [next(states) for _ in range(len(rows))]
+            rows[:] = [next(states)[observed] for _ in range(len(rows))]
         except (OverflowError, ZeroDivisionError) as error:
             raise ArithmeticError(f"the series diverged between steps {start} and {start + len(rows)}") from error
         if not np.isfinite(rows).all():
