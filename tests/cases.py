@@ -23,6 +23,7 @@ from cocycle import (
     Select,
 )
 from cocycle.arrays import LowRankUpdate
+from cocycle.networks import Cell, RateNetwork, hopfield
 from cocycle.systems import (
     Bernoulli,
     Chua,
@@ -56,6 +57,8 @@ LEAKY = dataclasses.replace(RESERVOIR, leak_rate=0.3)
 ONE_INPUT = Reservoir(RNG.normal(size=(6, 6)) / 2, RNG.normal(size=(6, 1)) / 20, leak_rate=0.6)
 GAINS = dataclasses.replace(RESERVOIR, gain=np.array([[0.5], [1.0], [2.0]]), input_gain=np.array([[0.1], [0.2], [1.0]]))
 U = RNG.normal(size=(1, 2))
+torch.manual_seed(5)
+CELLS = [kind(2, 4).double() for kind in (torch.nn.RNNCell, torch.nn.GRUCell, torch.nn.LSTMCell)]
 
 
 def quadratic(x):
@@ -112,6 +115,12 @@ CASES: dict[str, tuple[Map, np.ndarray]] = {
     "reservoir, joint": (RESERVOIR.joint, normal(8)),
     "reservoir, joint, leaky": (LEAKY.joint, normal(8)),
     "reservoir, joint, gains": (GAINS.joint, normal(8)),
+    "rate network": (Flow(RateNetwork(1.5 * SQUARE), 0.1), normal(4)),
+    "hopfield": (hopfield(np.array([[1, 1, -1, -1], [1, -1, 1, -1]])), normal(4)),
+    "rnn cell": (next(Cell(CELLS[0]).driven(U)), normal(4)),
+    "gru cell": (next(Cell(CELLS[1]).driven(U)), normal(4)),
+    "lstm cell": (next(Cell(CELLS[2]).driven(U)), normal(8)),
+    "gru cell, joint": (Cell(CELLS[1]).joint, normal(6)),
     "drive and response": (Coupled(Flow(Lorenz63(), 0.02), ONE_INPUT, Select((1,))), normal(9, 0.3)),
     "autodiff": (Autodiff(quadratic), normal(3)),
 }

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 from cocycle import study
+from cocycle import validate as validation
 from cocycle.sweeps import Status, run
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The `cocycle` command.  Returns the exit status: 0, 2 for bad input, 130 after Ctrl-C."""
+    """The `cocycle` command.  Returns the exit status: 0, 1 for a disagreement, 2 for bad input, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
@@ -41,6 +42,16 @@ def sweep(options: argparse.Namespace) -> int:
     return 0
 
 
+def validate(options: argparse.Namespace) -> int:
+    """Print the table of spectra beside the published ones; also write it to a file."""
+    rows = validation.validate(options.systems or None, scale=options.scale, seed=options.seed)
+    table = validation.in_words(rows)
+    print(table)
+    if options.output:
+        options.output.write_text(table + "\n")
+    return 0 if all(row.agrees for row in rows) else 1
+
+
 def draw(results, path: Path) -> Path:
     """The figure of a study's archive as a picture at `path`."""
     os.environ.setdefault("MPLBACKEND", "Agg")  # a command draws to a file, also where there is no screen
@@ -68,4 +79,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
     command.add_argument("--seed", type=int, default=1, help="root of all randomness (default: %(default)s)")
     command.set_defaults(command=sweep)
+    command = commands.add_parser(
+        "validate",
+        help="the spectrum of every system beside the published one",
+        description=f"{validation.__doc__}  Exit status 1 when one disagrees.",
+    )
+    command.add_argument("systems", nargs="*", metavar="SYSTEM", help="names as in the table (default: all)")
+    command.add_argument("--scale", type=float, default=1.0, help="length of the runs (default: %(default)s)")
+    command.add_argument("--output", type=Path, metavar="FILE", help="write the table there too, as markdown")
+    command.add_argument("--seed", type=int, default=1, help="root of all randomness (default: %(default)s)")
+    command.set_defaults(command=validate)
     return parser

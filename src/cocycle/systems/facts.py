@@ -5,45 +5,122 @@ from typing import final
 
 import numpy as np
 
-from cocycle.systems.fields import Lorenz63, Lorenz96
-from cocycle.systems.maps import Henon, Ikeda, ToralAutomorphism
+from cocycle.systems.delay import MackeyGlass
+from cocycle.systems.fields import (
+    Chua,
+    Halvorsen,
+    HyperRossler,
+    Lorenz63,
+    Lorenz96,
+    Rossler,
+    Sprott,
+    Thomas,
+)
+from cocycle.systems.maps import (
+    Bernoulli,
+    CoupledMapLattice,
+    Henon,
+    Ikeda,
+    Logistic,
+    Lozi,
+    Standard,
+    Tent,
+    ToralAutomorphism,
+)
+from cocycle.systems.series import ContinuousSystem, DiscreteSystem
+from cocycle.systems.spatial import KuramotoSivashinsky
 
 
 @final
 @dataclass(frozen=True)
 class Published:
-    """Exponents per unit time at the default parameters, largest first, how sure they are, and who says so."""
+    """Exponents of a system per unit time, largest first and perhaps not all, how sure they are, and who says so.
 
+    uncertainty: one standard deviation, for all exponents or for each.  neutral: how many of them are exactly zero,
+    by a continuous symmetry in time or space.
+    """
+
+    system: DiscreteSystem | ContinuousSystem
     exponents: tuple[float, ...]
-    uncertainty: float
+    uncertainty: float | tuple[float, ...]
     source: str
+    neutral: int = 0
 
 
 SPROTT = "Sprott, Chaos and Time-Series Analysis, Oxford (2003)"
+RECALLED = SPROTT + ", quoted from memory"
+COMPUTED = "an independent program, with the error of its own average"
+EXACT = "exact"
+
+GOLDEN = float(np.log((3 + 5**0.5) / 2))
+LATTICE = CoupledMapLattice(Bernoulli(), 8, 0.1)
+
+
+def _lattice_exponents(lattice: CoupledMapLattice, slope: float) -> tuple[float, ...]:
+    """ln slope + ln|1 - coupling (1 - cos(2πk/n))|, largest first."""
+    waves = np.cos(2 * np.pi * np.arange(lattice.dimension) / lattice.dimension)
+    return tuple(sorted(np.log(slope) + np.log(abs(1 - lattice.coupling * (1 - waves))), reverse=True))
+
 
 PUBLISHED = {
-    "Lorenz63": Published((0.9056, 0.0, -14.5723), 5e-4, SPROTT),
-    "Rossler": Published((0.0714, 0.0, -5.3943), 3e-4, SPROTT),
-    "Henon": Published((0.41922, -1.62319), 2e-5, SPROTT),
-    "Logistic": Published((float(np.log(2)),), 0.0, "exact: conjugate to the tent map"),
-    "ToralAutomorphism": Published(
-        (float(np.log((3 + 5**0.5) / 2)), -float(np.log((3 + 5**0.5) / 2))),
-        0.0,
-        "exact: ln of the eigenvalues",
+    "Logistic": Published(Logistic(), (float(np.log(2)),), 0.0, "exact: conjugate to the tent map"),
+    "Tent": Published(Tent(), (float(np.log(1.99)),), 0.0, EXACT),
+    "Bernoulli": Published(Bernoulli(), (float(np.log(3)),), 0.0, EXACT),
+    "CoupledMapLattice": Published(LATTICE, _lattice_exponents(LATTICE, 3.0), 0.0, EXACT),
+    "ToralAutomorphism": Published(ToralAutomorphism(), (GOLDEN, -GOLDEN), 0.0, "exact: ln of the eigenvalues"),
+    "Henon": Published(Henon(), (0.419217, -1.623189), 1.2e-5, COMPUTED + "; the same in " + SPROTT),
+    "Lozi": Published(Lozi(), (0.193996, float(np.log(0.3)) - 0.193996), 1.2e-5, COMPUTED),
+    "Ikeda": Published(Ikeda(), (0.5076, -0.7183), 5e-4, RECALLED),
+    "Standard": Published(Standard(5.0), (0.97473, -0.97473), 2e-4, COMPUTED),
+    "Standard, kick 7": Published(Standard(7.0), (1.27685, -1.27685), 8e-5, COMPUTED),
+    "Lorenz63": Published(Lorenz63(), (0.9056, 0.0, -14.5723), 5e-4, SPROTT, 1),
+    "Rossler": Published(Rossler(), (0.0714, 0.0, -5.3943), 3e-4, SPROTT, 1),
+    "HyperRossler": Published(HyperRossler(), (0.112, 0.019, 0.0, -25.188), (0.002, 0.002, 0.0, 0.3), RECALLED, 1),
+    "Thomas": Published(Thomas(), (0.03447, 0.0, -0.57447), 2.5e-4, COMPUTED, 1),
+    "Halvorsen": Published(Halvorsen(), (0.7899, 0.0, -4.5999), 1e-3, RECALLED, 1),
+    "Sprott": Published(Sprott(), (0.0551, 0.0, -2.0721), 3e-4, "Sprott, Phys. Lett. A 228, 271 (1997)", 1),
+    "Chua": Published(Chua(), (0.3271, 0.0, -2.5197), 1e-3, RECALLED, 1),
+    "Lorenz96": Published(
+        Lorenz96(10),
+        (1.175, 0.6945, 0.0934, 0.0, -0.4294, -0.8768, -1.3187, -1.9395, -2.8017, -4.5970),
+        0.004,
+        COMPUTED,
+        1,
+    ),
+    "MackeyGlass": Published(MackeyGlass(), (0.00514, 0.0, -0.03874, -0.05274), (2e-5, 2e-5, 3e-5, 3e-5), COMPUTED, 1),
+    "MackeyGlass, delay 23": Published(
+        MackeyGlass(delay=23.0), (0.00944, 0.0, -0.01184, -0.03443), (2e-5, 2e-5, 4e-5, 4e-5), COMPUTED, 1
+    ),
+    "KuramotoSivashinsky": Published(
+        KuramotoSivashinsky(),
+        (0.0486, 0.0, 0.0, -0.0033, -0.1889, -0.2568, -0.2907, -0.3110, -1.963, -1.967),
+        (8e-4, 8e-4, 8e-4, 8e-4, 1.4e-3, 1e-3, 8e-4, 9e-4, 1e-3, 1e-3),
+        COMPUTED + "; agrees with Ding et al., Phys. Rev. Lett. 117, 024101 (2016)",
+        2,
     ),
 }
 
 
-def exponent_sum(system: Lorenz63 | Lorenz96 | Henon | Ikeda | ToralAutomorphism) -> float:
-    """The sum of all exponents per unit time: the divergence, or ln|det|, where it is the same at every point."""
+def exponent_sum(system: DiscreteSystem | ContinuousSystem) -> float:
+    """The sum of all exponents per unit time: the divergence, or ln|det|, where it is the same at every point.
+
+    Raises ValueError for systems where it is not.
+    """
     match system:
         case Lorenz63():
             return -(system.sigma + 1 + system.beta)
         case Lorenz96():
             return -float(system.dimension)
-        case Henon():
+        case Thomas():
+            return -3 * system.b
+        case Halvorsen():
+            return -3 * system.a
+        case Sprott():
+            return -system.a
+        case Henon() | Lozi():
             return float(np.log(abs(system.b)))
         case Ikeda():
             return float(np.log(system.u**2))
-        case ToralAutomorphism():
+        case ToralAutomorphism() | Standard():
             return 0.0
+    raise ValueError(f"the volume growth of {system} is not the same at every point")

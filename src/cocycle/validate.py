@@ -1,0 +1,148 @@
+"""Recompute the Lyapunov spectrum of every system in the zoo, beside the published values.
+
+Many replicas of each run side by side; the error of a mean is their scatter over the square root of their number.
+"""
+
+from dataclasses import dataclass
+from itertools import repeat
+from typing import NamedTuple, final
+
+import numpy as np
+
+from cocycle.flows import Flow
+from cocycle.lyapunov import frame, spectrum
+from cocycle.lyapunov.derived import kaplan_yorke
+from cocycle.maps import Map
+from cocycle.progress import progress_bar
+from cocycle.straightline import Compiled
+from cocycle.systems import ContinuousSystem
+from cocycle.systems.facts import PUBLISHED, Published
+
+DISAGREES = 3.0  # standard errors
+
+
+@final
+@dataclass(frozen=True)
+class Setting:
+    """How a system is run: time step of a flow, replicas, counted steps, steps until state and frame have settled."""
+
+    dt: float = 1.0
+    replicas: int = 200
+    steps: int = 20_000
+    transient: int = 2000
+
+
+MAP = Setting(steps=20_000, transient=500)
+SETTINGS = {
+    "CoupledMapLattice": Setting(replicas=20, steps=2000, transient=200),
+    "ToralAutomorphism": Setting(replicas=20, steps=2000, transient=200),
+    "Standard": Setting(steps=40_000),
+    "Standard, kick 7": Setting(steps=40_000),
+    "Lorenz63": Setting(0.01, steps=40_000),
+    "Rossler": Setting(0.02, steps=60_000, transient=15_000),
+    "HyperRossler": Setting(0.01, steps=60_000, transient=20_000),
+    "Thomas": Setting(0.1, steps=60_000, transient=10_000),
+    "Halvorsen": Setting(0.005, steps=40_000, transient=10_000),
+    "Sprott": Setting(0.05, steps=60_000, transient=10_000),
+    "Chua": Setting(0.02, steps=40_000, transient=5_000),
+    "Lorenz96": Setting(0.02, replicas=100, steps=10_000, transient=2000),
+    "MackeyGlass": Setting(replicas=200, steps=60_000, transient=15_000),
+    "MackeyGlass, delay 23": Setting(replicas=200, steps=60_000, transient=15_000),
+    "KuramotoSivashinsky": Setting(replicas=50, steps=16_000, transient=8_000),
+}
+
+
+class Row(NamedTuple):
+    """What came out for one system: exponents (k,) and dimension, each with its standard error, and the deviation of
+    the exponents (k,) from the published ones in units of both errors together."""
+
+    name: str
+    published: Published
+    exponents: np.ndarray
+    errors: np.ndarray
+    dimension: float
+    dimension_error: float
+    deviation: np.ndarray
+
+    @property
+    def agrees(self) -> bool:
+        return bool((abs(self.deviation) < DISAGREES).all())
+
+
+def validate(names: list[str] | None = None, *, scale: float = 1.0, seed: int = 1) -> list[Row]:
+    """A row for each system of `facts.PUBLISHED`, or for those of given names; `scale` multiplies the counted steps.
+
+    Raises ValueError for a name that is not there.
+    """
+    names = list(PUBLISHED) if names is None else names
+    unknown = sorted(set(names) - set(PUBLISHED))
+    if unknown:
+        raise ValueError(f"no published exponents of {', '.join(unknown)}; there are those of {', '.join(PUBLISHED)}")
+    rows = []
+    with progress_bar(len(names), "systems") as advance:
+        for name in names:
+            rows.append(row(name, PUBLISHED[name], scale, np.random.default_rng(seed)))
+            advance(1)
+    return rows
+
+
+def row(name: str, published: Published, scale: float, rng: np.random.Generator) -> Row:
+    """The spectrum of one system, as many exponents as are published."""
+    setting, system = SETTINGS.get(name, MAP), published.system
+    step: Map = Compiled(Flow(system, setting.dt) if isinstance(system, ContinuousSystem) else system)
+    x = _spread_starts(step, system.start(rng), setting, rng)
+    k, steps = len(published.exponents), setting.transient + int(scale * setting.steps)
+    result = spectrum(repeat(step, steps), x, frame(x, k, rng), every="auto", transient=setting.transient)
+    dimension = kaplan_yorke(result, published.neutral).value
+    exponents, errors = result.exponents.mean(0), result.scatter / np.sqrt(setting.replicas)
+    expected, both = np.array(published.exponents), np.hypot(errors, published.uncertainty)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # exact exponents of constant slopes come out to rounding, with no scatter
+        deviation = np.where(abs(exponents - expected) < 1e-9, 0.0, (exponents - expected) / both)
+    dimension_error = dimension.std(ddof=1) / np.sqrt(len(dimension))
+    return Row(name, published, exponents, errors, float(dimension.mean()), float(dimension_error), deviation)
+
+
+def _spread_starts(step: Map, x: np.ndarray, setting: Setting, rng: np.random.Generator) -> np.ndarray:
+    """Replicas near random moments of one orbit on the attractor, up to one per cent of the way to its middle.
+
+    Its basin may be small, so that other starts might not come there.  Chaos parts the replicas, but the phase of what
+    is nearly a limit cycle would stay common to all, hence the different moments.
+    """
+    visited = np.stack([x := step(x) for _ in range(2 * setting.transient)][setting.transient :])
+    x = visited[rng.integers(len(visited), size=setting.replicas)]
+    return x + 0.01 * rng.uniform(size=x.shape) * (visited.mean(0) - x)
+
+
+def in_words(rows: list[Row]) -> str:
+    """The rows as a markdown table, with what disagrees said below it."""
+    lines = [
+        "| system | exponents, per unit time | published | Kaplan-Yorke dimension | source |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for r in rows:
+        mine = ", ".join(_with_error(v, e) for v, e in zip(r.exponents, r.errors, strict=True))
+        theirs = ", ".join(f"{v:.6g}" for v in r.published.exponents)
+        dimension = "" if np.isnan(r.dimension) else _with_error(r.dimension, r.dimension_error)
+        lines.append(
+            f"| `{r.published.system}`{'' if r.agrees else ' (!)'} | {mine} | {theirs} | {dimension} | "
+            f"{r.published.source} |"
+        )
+    wrong = [r for r in rows if not r.agrees]
+    lines.append("")
+    lines.append(
+        f"{len(rows) - len(wrong)} of {len(rows)} systems agree with the published exponents within "
+        f"{DISAGREES:g} standard errors of both."
+    )
+    for r in wrong:
+        numbers = ", ".join(f"{d:+.1f}" for d in r.deviation)
+        lines.append(f"(!) {r.name} does not: deviations {numbers} standard errors.")
+    return "\n".join(lines)
+
+
+def _with_error(value: float, error: float) -> str:
+    """0.90572(38): the error's two digits in brackets belong to the last two of the value."""
+    if not 1e-12 < error < np.inf:
+        return f"{value:.6f}"
+    digits = max(int(np.ceil(-np.log10(error))) + 1, 0)
+    return f"{value:.{digits}f}({round(error * 10**digits)})"
