@@ -1,5 +1,6 @@
 """Exponents that are known exactly come out to rounding, at every length."""
 
+import dataclasses
 from itertools import repeat
 
 import numpy as np
@@ -15,12 +16,29 @@ from cocycle import (
     Linear,
     Reservoir,
     Select,
+    VectorField,
     frame,
     orthonormalise,
     qr_steps,
     spectrum,
+    trajectory,
 )
-from cocycle.systems import Henon, Ikeda, Logistic, Lorenz63, Lorenz96, ToralAutomorphism
+from cocycle.systems import (
+    Bernoulli,
+    CoupledMapLattice,
+    Halvorsen,
+    Henon,
+    Ikeda,
+    Logistic,
+    Lorenz63,
+    Lorenz96,
+    Lozi,
+    Sprott,
+    Standard,
+    Tent,
+    Thomas,
+    ToralAutomorphism,
+)
 from cocycle.systems.facts import exponent_sum
 
 
@@ -57,14 +75,17 @@ def test_cat_map():
 
 
 @pytest.mark.parametrize("steps", [1, 7, 1000])
-@pytest.mark.parametrize("system", [Henon(), Henon(b=0.1), Ikeda()])
+@pytest.mark.parametrize("system", [Henon(), Henon(b=0.1), Ikeda(), Lozi(), Standard()])
 def test_sum_is_the_log_determinant_where_it_is_constant(rng, system, steps):
     x = system.start(rng, (5,))
     result = spectrum(repeat(system, steps), x, frame(x, 2))
     np.testing.assert_allclose(result.exponents.sum(axis=-1), exponent_sum(system), rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize(("system", "coarse"), [(Lorenz63(), 0.01), (Lorenz96(6), 0.025)])
+@pytest.mark.parametrize(
+    ("system", "coarse"),
+    [(Lorenz63(), 0.01), (Lorenz96(6), 0.025), (Halvorsen(), 0.01), (Thomas(), 0.4), (Sprott(), 0.2)],
+)
 def test_sum_of_a_flow_is_its_divergence_with_an_error_of_fourth_order(system, coarse):
     x = system.series(2000, dt=0.01)[::100]  # the error at one state may change its sign with dt
     errors = []
@@ -75,6 +96,27 @@ def test_sum_of_a_flow_is_its_divergence_with_an_error_of_fourth_order(system, c
     orders = np.log2(np.array(errors[:-1]) / errors[1:])
     assert errors[0] < 1e-2
     assert (abs(orders - 4) < 0.5).all(), orders
+
+
+@pytest.mark.parametrize(
+    ("system", "slope"), [(Tent(), 1.99), (Tent(1.3), 1.3), (Bernoulli(), 3.0), (Bernoulli(5.5), 5.5)]
+)
+def test_constant_slope(system, slope):
+    x = system.start(np.random.default_rng(2), (3,))
+    result = spectrum(repeat(system, 1000), x, frame(x, 1))
+    np.testing.assert_allclose(result.exponents, np.log(slope), rtol=0, atol=1e-13)
+    assert abs(result.x).min() > 0  # it has not fallen on 0, as with a slope of two
+
+
+def test_lattice_of_bernoulli_maps():
+    """ln s + ln|1 - ε (1 - cos(2πk/n))|: the coupling is diagonal in waves, the slope the same everywhere."""
+    n, coupling = 9, 0.3
+    lattice = CoupledMapLattice(Bernoulli(3.0), n, coupling)
+    x = lattice.start(np.random.default_rng(2))
+    exact = np.sort(np.log(3) + np.log(abs(1 - coupling * (1 - np.cos(2 * np.pi * np.arange(n) / n)))))[::-1]
+    result = spectrum(repeat(lattice, 4000), x, frame(x, n), transient=2000)
+    np.testing.assert_allclose(result.exponents, exact, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(np.sum(result.exponents), np.sum(exact), rtol=1e-12)
 
 
 def test_logistic_map_at_its_end():
@@ -91,6 +133,62 @@ def test_drive_and_response_have_the_exponents_of_both():
     x = np.zeros(5)
     result = spectrum(repeat(Coupled(drive, response, Select((0,))), 400), x, frame(x, 5), transient=200)
     np.testing.assert_allclose(result.exponents, np.log([1.5, 0.9, 0.5, 0.2, 0.05]), rtol=0, atol=1e-12)
+
+
+class LorenzAndCopy(VectorField):
+    """Lorenz, and a copy of two of its components that is driven by the third: Pecora and Carroll's experiment."""
+
+    def __init__(self, drive):
+        self.drive = drive  # 1: y drives a copy of (x, z); 2: z drives a copy of (x, y)
+
+    def __call__(self, x):
+        return np.concatenate([Lorenz63()(x[..., :3]), self._copy(Lorenz63(), x)], axis=-1)
+
+    def _copy(self, lorenz, x):
+        whole = lorenz(self._whole(x))
+        return whole[..., [0, 3 - self.drive]]
+
+    def _whole(self, x):
+        """The state in which the copy lives: its own components and the drive's."""
+        order = [3, 1, 4] if self.drive == 1 else [3, 4, 2]
+        return x[..., order]
+
+    def tangent(self, x, q):
+        order = [3, 1, 4] if self.drive == 1 else [3, 4, 2]
+        rate, own = Lorenz63().tangent(x[..., :3], q[..., :3, :])
+        copied, moved = Lorenz63().tangent(self._whole(x), q[..., order, :])
+        keep = [0, 3 - self.drive]
+        return np.concatenate([rate, copied[..., keep]], axis=-1), np.concatenate([own, moved[..., keep, :]], axis=-2)
+
+
+@pytest.mark.parametrize(("drive", "conditional"), [(1, (-8 / 3, -10)), (2, (0.0, -11.0))])
+def test_lorenz_driven_by_one_of_its_components(drive, conditional, rng):
+    """Conditional on y exactly -8/3 and -10; on z exactly 0 and -11: in the union with Lorenz' own three."""
+    x = Lorenz63().series(1, dt=0.005)[0]
+    x = np.concatenate([x, x[[0, 3 - drive]] + (0.1 if drive == 1 else 0.0)])
+    result = spectrum(repeat(Flow(LorenzAndCopy(drive), 0.005), 12_000), x, frame(x, 5), every=5, transient=4000)
+    union = np.sort([0.9056, 0.0, -14.5723, *conditional])[::-1]
+    # Lorenz' own have their error bars; zeros approach like 1/T
+    tolerance = 4 * result.standard_error + 4 / (8000 * 0.005)
+    assert (abs(np.sort(result.exponents)[::-1] - union) < tolerance).all(), result
+    assert abs(result.exponents.sum() - (-41 / 3 + sum(conditional))) < 1e-3
+
+
+def test_drive_and_reservoir_have_the_exponents_of_lorenz_and_the_conditional_ones():
+    flow = Flow(Lorenz63(), 0.02)
+    reservoir = dataclasses.replace(Reservoir.gaussian(20, 1, weight_std=0.9, input_std=0.1, rng=5), dt=0.02)
+    joint, steps = Coupled(flow, reservoir, Select((1,))), 6000
+    x = np.concatenate([Lorenz63().series(1)[0], reservoir.rest()])
+    whole = spectrum(repeat(joint, steps), x, frame(x, 23), transient=1000)
+    drive = trajectory(repeat(flow, steps), x[:3])
+    conditional = spectrum(
+        reservoir.driven(np.concatenate([x[None, 1:2], drive[:-1, 1:2]])), x[3:], frame(x[3:], 20), transient=1000
+    )
+    own = spectrum(repeat(flow, steps), x[:3], frame(x[:3], 3), transient=1000)
+    union = np.sort(np.concatenate([own.exponents, conditional.exponents]))[::-1]
+    # the same orbit in all three: what differs is the end terms, ln of angles between the subspaces over the time
+    np.testing.assert_allclose(np.sort(whole.exponents)[::-1], union, rtol=0, atol=5 / (5000 * 0.02))
+    np.testing.assert_allclose(whole.exponents.sum(), union.sum(), atol=1e-9)
 
 
 @settings(deadline=None, max_examples=40)
