@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from cases import CASES, ONE_FOR_EACH, as_torch
-from cocycle import Autodiff, Compiled, Flow, Map, frame
-from cocycle.systems import Henon, Lorenz63
+from cocycle import ERF, LINEAR, RELU, TANH, Autodiff, Compiled, Flow, Map, Select, frame, orthonormalise
+from cocycle.systems import Henon, Lorenz63, ToralAutomorphism
 from cocycle.testing import check_map
 
 SHARED = [name for name in CASES if name not in ONE_FOR_EACH]
@@ -78,23 +78,100 @@ def test_compiled_leaves_what_it_cannot_trace_to_the_map():
     np.testing.assert_array_equal(Compiled(Branching()).tangent(x, np.eye(2))[1], [[1, 0], [0, -2]])
 
 
+class Cubed(Map):
+    def __call__(self, x):
+        return x**3
+
+    def tangent(self, x, q):
+        return x**3, 3 * x[..., None] ** 2 * q
+
+
+def test_compiled_overflows_as_the_map_does():
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(Compiled(Cubed())(np.array([1e200])), [np.inf])
+
+
+class Comparing(Map):
+    def __call__(self, x):
+        return np.where(x == 0.5, 7.0, x)
+
+    def tangent(self, x, q):
+        return self(x), q
+
+
+def test_a_formula_that_compares_is_not_traced():
+    np.testing.assert_array_equal(Compiled(Comparing())(np.array([0.5])), [7.0])
+    np.testing.assert_array_equal(Compiled(Comparing())(np.array([0.25])), [0.25])
+
+
+def test_compiled_takes_maps_with_lists_in_them(rng):
+    np.testing.assert_array_equal(Compiled(Select([1]))(np.array([3.0, 4.0])), [4.0])
+    cat = ToralAutomorphism(((2, 1), (1, 1)))
+    x = rng.uniform(size=(5, 2))
+    np.testing.assert_array_equal(Compiled(cat)(x), cat(x))
+
+
+@pytest.mark.parametrize("f", [Flow(Lorenz63(), 0.02), Henon()])
+def test_a_compiled_batch_gives_the_same_digits(f, rng):
+    x = rng.normal(size=(2, 4, 3 if isinstance(f, Flow) else 2))
+    value, pushed = Compiled(f).tangent(x, frames(x))
+    np.testing.assert_array_equal(value, f(x))
+    np.testing.assert_array_equal(pushed, f.tangent(x, frames(x))[1])
+
+
+@pytest.mark.parametrize("name", ["henon", "lorenz", "standard", "lozi", "chua"])
+def test_single_precision_stays_single(name):
+    f, x = CASES[name]
+    y, s = f.tangent(x.astype(np.float32), frames(x).astype(np.float32))
+    assert y.dtype == s.dtype == np.float32
+    np.testing.assert_allclose(s, f.tangent(x, frames(x))[1], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("activation", [TANH, ERF, RELU, LINEAR])
+def test_activations_keep_single_precision(activation):
+    field = np.linspace(-1, 1, 5, dtype=np.float32)
+    assert activation.value(field).dtype == activation.slope(field).dtype == np.float32
+
+
+def test_short_vectors_in_single_precision_have_their_length():
+    q, r = orthonormalise(np.array([[3e-23], [4e-23]], dtype=np.float32))
+    np.testing.assert_allclose(r, 5e-23, rtol=1e-6)
+    np.testing.assert_allclose(q, [[0.6], [0.8]], rtol=1e-6)
+
+
 class Wrong(Map):
     """A map with one clause of the contract broken."""
 
-    def __init__(self, value=0.0, slope=1.0):
-        self.value, self.slope = value, slope
+    def __init__(self, value=0.0, slope=1.0, scale=1.0):
+        self.value, self.slope, self.scale = value, slope, scale
 
     def __call__(self, x):
-        return x**2
+        return self.scale * x**2
 
     def tangent(self, x, q):
-        return x**2 + self.value, self.slope * 2 * x[..., None] * q
+        return self(x) + self.value, self.scale * self.slope * 2 * x[..., None] * q
+
+
+class Normalising(Map):
+    """x -> x, with tangent vectors brought to length one: the classic way to spoil a growth rate."""
+
+    def __call__(self, x):
+        return x + 0.0
+
+    def tangent(self, x, q):
+        return self(x), q / np.linalg.norm(q, axis=-2, keepdims=True)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "clause"), [(Wrong(value=1e-3), "value"), (Wrong(slope=1.001), "central differences")]
+    ("wrong", "clause"),
+    [
+        (Wrong(value=1e-3), "value"),
+        (Wrong(slope=1.001), "central differences"),
+        (Wrong(slope=3, scale=1e-9), "central differences"),
+        (Normalising(), "linear"),
+    ],
 )
 def test_check_map_finds_a_wrong_one(wrong, clause):
     x = np.array([[1.0, 2.0]])
     with pytest.raises(AssertionError, match=clause):
-        check_map(wrong, x, frames(x))
+        check_map(wrong, x, frames(x, 1))

@@ -12,7 +12,8 @@ from cocycle.sweeps import Status, run
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The `cocycle` command.  Returns the exit status: 0, 1 for a disagreement, 2 for bad input, 130 after Ctrl-C."""
+    """The `cocycle` command.  Returns the exit status: 0, 1 if something failed or disagrees, 2 for bad input, 130
+    after Ctrl-C."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
@@ -25,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
 def sweep(options: argparse.Namespace) -> int:
     """Run the built-in study into its archive, say what came out, draw it."""
     path = options.output or Path(f"lorenz-{options.size}.h5")
+    if path.suffix == ".png":
+        raise ValueError(f"--output names the archive, the figure beside it gets .png; got {path}")
     results = study.archive(path, options.size, options.seed)
     to_do = int((results.status != Status.DONE).sum())
     print(f"Lorenz-driven reservoirs: {to_do} of {len(results.grid)} points to compute, archive {path}")
@@ -39,7 +42,10 @@ def sweep(options: argparse.Namespace) -> int:
     print(study.in_words(results))
     figure = draw(results, path.with_suffix(".png"))
     print(f"\nArchive: {path}\nFigure:  {figure}")
-    return 0
+    failed = int((results.status != Status.DONE).sum())
+    if failed:
+        print(f"cocycle: {failed} points failed; Archive.open({str(path)!r}).messages() says why", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def validate(options: argparse.Namespace) -> int:

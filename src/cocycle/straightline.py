@@ -7,8 +7,7 @@ symbols through it, each of which writes down the operation that made it.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from cocycle.arrays import namespace
 from cocycle.maps import Map
 
+LONGEST = 5000  # operations
 FUNCTIONS = ("sin", "cos", "tan", "tanh", "exp", "log", "sqrt")
 
 
@@ -26,6 +26,8 @@ class Symbol:
         self.lines, self.text = lines, text
 
     def _record(self, source: str) -> "Symbol":
+        if len(self.lines) == LONGEST:
+            raise TypeError(f"a formula of more than {LONGEST} operations is faster on arrays")
         name = f"t{len(self.lines)}"
         self.lines.append(f"{name} = {source}")
         return Symbol(self.lines, name)
@@ -49,6 +51,12 @@ class Symbol:
 
     def __bool__(self):
         raise TypeError("a formula that branches on its values cannot be traced")
+
+    def __eq__(self, other):
+        raise TypeError("a formula that compares its values cannot be traced")
+
+    __ne__ = __eq__
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _arithmetic(operator: str):
@@ -75,13 +83,17 @@ def straight_line(function: Callable[[np.ndarray], np.ndarray], n: int, library=
     """`function`, (n,) -> (p,), as a function of n python floats that returns a tuple of p.
 
     With numpy as the `library` of elementary functions it takes n arrays, each a component of a whole batch.  The
-    operations and their order are the same, so are the results.  Raises TypeError for a function that does anything
-    but arithmetic and the elementary FUNCTIONS: one that branches, or keeps arrays of parameters.
+    operations and their order are the same, so are the results, to the last digit for arithmetic alone.  Raises
+    TypeError for a function that does anything but arithmetic and the elementary FUNCTIONS: one that branches or
+    compares, one that is long.
     """
     lines: list[str] = []
     arguments = [f"x{i}" for i in range(n)]
     symbols = np.array([Symbol(lines, name) for name in arguments], dtype=object)
-    results = [Symbol(lines, "0.0")._text(y) for y in function(symbols)]
+    try:
+        results = [Symbol(lines, "0.0")._text(y) for y in function(symbols)]
+    except Exception as error:  # whatever a library says of arrays of symbols
+        raise TypeError(f"the formula cannot be traced: {error}") from error
     body = [*lines, f"return ({', '.join(results)},)"]
     source = f"def step({', '.join(arguments)}):\n    " + "\n    ".join(body)
     scope = {name: getattr(library, name) for name in FUNCTIONS}
@@ -90,41 +102,65 @@ def straight_line(function: Callable[[np.ndarray], np.ndarray], n: int, library=
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Compiled(Map):
     """The same map, value and tangent, some ten times faster for a low-dimensional system in numpy.
 
     A single state (n,) goes through straight-line python; a batch through the same lines, on one array for each
-    component.  Whatever they cannot serve, a torch tensor or a formula that cannot be traced, goes through `map`
-    itself.  The results are the same either way.
+    component.  Whatever they cannot serve, a torch tensor, a number out of range or a formula that cannot be traced,
+    goes through `map` itself.  The results are the same either way, but for the last digit of elementary functions.
+    A formula is traced once: the map's parameters must stay what they are.
     """
 
     map: Map
+    _traced: dict = field(default_factory=dict, init=False, repr=False)
 
     @property
     def dt(self):
         return self.map.dt
 
     def __call__(self, x):
-        step = _traced(self.map, x.shape[-1], 0, _library(x))
-        if step is None:
-            return self.map(x)
-        if x.ndim == 1:
-            return np.array(step(*x.tolist()))
-        return _stacked(step(*np.moveaxis(x, -1, 0)), x.shape[:-1])
+        pushed = self._pushed(x, x.shape[-1], 0, ())
+        return self.map(x) if pushed is None else pushed
 
     def tangent(self, x, q):
         n, k = q.shape[-2:]
-        step = _traced(self.map, n, k, _library(x))
-        if step is None:
+        pushed = self._pushed(x, n, k, q)
+        if pushed is None:
             return self.map.tangent(x, q)
-        if x.ndim == 1:
-            pushed = np.array(step(*x.tolist(), *q.ravel().tolist()))
-        else:
-            columns = np.moveaxis(q, (-2, -1), (0, 1)).reshape(n * k, *x.shape[:-1])
-            pushed = _stacked(step(*np.moveaxis(x, -1, 0), *columns), x.shape[:-1])
         p = pushed.shape[-1] // (1 + k)
         return pushed[..., :p], pushed[..., p:].reshape(*pushed.shape[:-1], p, k)
+
+    def _pushed(self, x, n, k, q):
+        """Value and tangent in one vector (*batch, p + p k), or None where straight lines do not serve."""
+        if namespace(x) is not np or x.dtype != np.float64:
+            return None
+        key = n, k, x.ndim == 1
+        if key not in self._traced:
+            self._traced[key] = self._trace(*key)
+        step = self._traced[key]
+        if step is None:
+            return None
+        if x.ndim > 1:
+            columns = np.moveaxis(q, (-2, -1), (0, 1)).reshape(n * k, *x.shape[:-1]) if k else ()
+            return _stacked(step(*np.moveaxis(x, -1, 0), *columns), x.shape[:-1])
+        try:
+            return np.array(step(*x.tolist(), *(q.ravel().tolist() if k else ())))
+        except (ArithmeticError, ValueError):  # where python raises, numpy has infinities
+            return None
+
+    def _trace(self, n, k, single):
+        def stacked(xq):
+            y, s = self.map.tangent(xq[:n], xq[n:].reshape(n, k))
+            return np.concatenate([y, s.ravel()])
+
+        try:
+            return straight_line(stacked if k else self.map, n + n * k, math if single else np)
+        except TypeError:
+            return None
+
+    def __reduce__(self):
+        return Compiled, (self.map,)
 
 
 def _stacked(components: tuple, batch: tuple[int, ...]) -> np.ndarray:
@@ -133,26 +169,3 @@ def _stacked(components: tuple, batch: tuple[int, ...]) -> np.ndarray:
     for row, component in zip(whole, components, strict=True):
         row[...] = component
     return np.moveaxis(whole, 0, -1)
-
-
-def _library(x):
-    """Whose sin and exp: python's for one state, numpy's for a batch, nobody's for what is not numpy's float64."""
-    if namespace(x) is not np or x.dtype != np.float64:
-        return None
-    return math if x.ndim == 1 else np
-
-
-@lru_cache(maxsize=128)
-def _traced(map: Map, n: int, k: int, library):
-    """`straight_line` of the map's value (k = 0) or of value and tangent in one vector; None if it cannot be."""
-    if library is None:
-        return None
-
-    def stacked(xq):
-        y, s = map.tangent(xq[:n], xq[n:].reshape(n, k))
-        return np.concatenate([y, s.ravel()])
-
-    try:
-        return straight_line(stacked if k else map, n + n * k, library)
-    except TypeError:
-        return None

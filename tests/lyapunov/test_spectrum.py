@@ -1,12 +1,13 @@
 """Published exponents within the stated error, results that continue, failures that keep what was reached."""
 
+import pickle
 from itertools import chain, repeat
 
 import numpy as np
 import pytest
 import torch
 
-from cocycle import LINEAR, Compiled, Diverged, Flow, Layer, Linear, Map, Reservoir, frame, spectrum
+from cocycle import LINEAR, Compiled, Diverged, Flow, Layer, Linear, Map, Reservoir, frame, spectrum, stretching
 from cocycle.systems import Henon, Lorenz63, Lorenz96, Rossler
 from cocycle.systems.facts import PUBLISHED
 
@@ -157,7 +158,7 @@ class Exploding(Map):
         return x**2, 2 * x[..., None] * q
 
 
-@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid", "ignore:divide")
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid", "ignore:divide", "ignore:exponents from number 2")
 def test_divergence_keeps_what_was_reached_and_spares_the_others():
     x = np.array([[0.99, 0.98], [3.0, 0.5]])
     with pytest.raises(Diverged, match="1 of 2 members") as caught:
@@ -247,3 +248,21 @@ def test_conditional_exponents_of_a_linear_reservoir_are_those_of_its_matrix(rng
     reservoir = Reservoir(w, rng.normal(size=(3, 2)), activation=LINEAR)
     result = spectrum(reservoir.driven(rng.normal(size=(200, 2))), reservoir.rest(), np.eye(3))
     np.testing.assert_allclose(result.exponents, np.log(np.diag(w)), rtol=1e-13)
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
+def test_divergence_within_the_transient_says_so_and_survives_pickling():
+    with pytest.raises(Diverged, match="of the transient") as caught:
+        spectrum(repeat(Exploding(), 100), np.array([3.0, 2.0]), np.eye(2), transient=50)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.step, again.result) == (str(caught.value), caught.value.step, None)
+    x = torch.tensor([[0.99, 0.98], [3.0, 0.5]], dtype=torch.float64)
+    with pytest.raises(Diverged, match="for 1 of 2 members"):
+        spectrum(repeat(Exploding(), 12), x, frame(x, 1))
+
+
+def test_a_frame_that_is_not_orthonormal_adds_no_growth():
+    x = np.zeros(2)
+    for q in (10 * np.eye(2), np.array([[1.0, 1.0], [0.0, 2.0]])):
+        np.testing.assert_allclose(spectrum(repeat(Linear(np.eye(2)), 20), x, q).exponents, 0, atol=1e-15)
+        np.testing.assert_allclose(stretching([Linear(np.diag([3.0, 2.0]))], x, q), np.log([3, 2]), atol=1e-14)

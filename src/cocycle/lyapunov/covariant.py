@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cocycle.arrays import Array, floating, generator, like, namespace
-from cocycle.lyapunov.qr import check_frame, orthonormalise, qr_steps
+from cocycle.lyapunov.qr import orthonormal, orthonormalise, qr_steps
 from cocycle.maps import Map
 
 
@@ -54,7 +54,7 @@ def covariant(
     ArithmeticError where a tangent map is singular on the frame or a value is not finite.
     """
     x, q = floating("x", x), floating("q", q)
-    check_frame(x, q)
+    q = orthonormal(x, q)
     for name, count in (("transient", transient), ("settle", settle)):
         if count < 0:
             raise ValueError(f"{name} must not be negative; got {count}")

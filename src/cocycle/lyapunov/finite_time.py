@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from cocycle.arrays import Array, as_numpy, constant, floating, like, namespace, take
-from cocycle.lyapunov.qr import check_frame, qr_steps
+from cocycle.lyapunov.qr import orthonormal, qr_steps
 from cocycle.maps import Linear, Map
 
 NEGLIGIBLE = 1e-15  # an element of that size beside the largest of its row turns a direction by as much
@@ -37,7 +37,7 @@ class Stretching(NamedTuple):
 
 
 def stretching(steps: Iterable[Map], x: Array, q: Array) -> Array:
-    """ln of the singular values Λ_1 >= Λ_2 >= ... of J q, J being the product of the tangent maps at x.
+    """ln of the singular values Λ_1 >= Λ_2 >= ... of the product J of the tangent maps at x, on the span of q.
 
     For layers x (*batch, n) and a square frame q = `frame(x, n)` these are the singular values of J itself, and
     the finite-time exponents are λ_i = ln Λ_i / L for L layers (Storm et al., Phys. Rev. Lett. 132, 057301, 2024).
@@ -50,7 +50,7 @@ def stretching(steps: Iterable[Map], x: Array, q: Array) -> Array:
 def singular_directions(steps: Iterable[Map], x: Array, q: Array) -> Stretching:
     """The stretching factors of the product J of the tangent maps at x (*batch, n), with their directions.
 
-    q (*batch, n, k) is an orthonormal frame; a square one gives all directions at the input.  All factors come to
+    q (*batch, n, k) spans the directions at the input that are looked at; a square one spans all.  All factors come to
     high relative accuracy, to rounding times the condition number of a single map, whatever lies between the
     largest and the smallest: the triangular factors of J q are kept, and QR is done again on their transposes in
     reverse order until each factor stands alone (the product iteration of Stewart, SIAM J. Matrix Anal. Appl. 18,
@@ -60,7 +60,7 @@ def singular_directions(steps: Iterable[Map], x: Array, q: Array) -> Stretching:
     empty product, ArithmeticError when no member stays finite.
     """
     x, q = floating("x", x), floating("q", q)
-    check_frame(x, q)
+    q = orthonormal(x, q)
     factors, last, time = [], None, 0.0
     for last in qr_steps(steps, x, q):
         factors.append(last.r)

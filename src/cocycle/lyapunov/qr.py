@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from operator import index
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,6 @@ from cocycle.arrays import Array, constant, floating, generator, like, namespace
 from cocycle.maps import Map
 
 AUTO_SPREAD = 1e5  # a condition number that costs five digits of sixteen
-RANGE = 1e100  # beyond it the next maps may leave the range of numbers
 LONGEST = 100  # maps in a group
 FEW, MANY = 4, 8  # vectors and members of a batch for which Gram and Schmidt are faster than LAPACK
 
@@ -42,9 +42,9 @@ def orthonormalise(q: Array) -> tuple[Array, Array]:
     """The QR factors of q (*batch, n, k) with diag(r) >= 0, so that they are unique and vary smoothly."""
     k = q.shape[-1]
     if k == 1 or (k <= FEW and q[..., 0, 0].shape != () and np.prod(q.shape[:-2]) >= MANY):
-        q_r = _gram_schmidt(q)
-        if q_r is not None:
-            return q_r
+        factors = _gram_schmidt(q)
+        if factors is not None:
+            return factors
     xp = namespace(q)
     q, r = xp.linalg.qr(q)
     diagonal = xp.linalg.diagonal(r)
@@ -58,7 +58,7 @@ def _gram_schmidt(q: Array) -> tuple[Array, Array] | None:
     Every vector is projected twice, which is enough (Giraud, Langou & Rozloznik, Comput. Math. Appl. 50, 1069, 2005)
     unless it nearly vanishes in the first pass.  None then, and where squares might overflow or vanish.
     """
-    xp, k = namespace(q), q.shape[-1]
+    xp, k, limit = namespace(q), q.shape[-1], _limit(q)
     basis, columns = [], []
     with np.errstate(all="ignore"):
         for j in range(k):
@@ -74,7 +74,7 @@ def _gram_schmidt(q: Array) -> tuple[Array, Array] | None:
                 v = v - c[..., None] * e
                 above[i] = above[i] + c
             size = _norm(v) if basis else before
-            if not ((size > 1e-100) & (before < 1e100) & (size > 0.5 * first) & (first > 1e-10 * before)).all():
+            if not ((size > 1 / limit) & (before < limit) & (size > 0.5 * first) & (first > 1e-6 * before)).all():
                 return None
             basis.append(v / size[..., None])
             columns.append([*above, size, *[0 * size] * (k - 1 - j)])
@@ -89,6 +89,11 @@ def _norm(v: Array) -> Array:
     return (v * v).sum(-1) ** 0.5
 
 
+def _limit(x: Array) -> float:
+    """The cube root of the largest number of x's kind: below it, and above its inverse, squares are in range."""
+    return float(namespace(x).finfo(x.dtype).max) ** (1 / 3)
+
+
 def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1) -> Iterator[QRStep]:
     """Push (x, q) through `steps`; orthonormalise and yield after each group of `every` maps, and at the end.
 
@@ -97,14 +102,27 @@ def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1) 
     digits.  every="auto" chooses the groups from the growth seen, so that max diag(r) / min diag(r) stays below
     AUTO_SPREAD = 1e5 in every member of the batch, except where a single map exceeds it.  Benettin et al., Meccanica
     15, 9 (1980).
+
+    Raises ValueError for another `every`, and when one is so long that vectors leave the range of numbers.
     """
+    if every != "auto":
+        try:
+            every = index(every)  # type: ignore[arg-type]
+        except TypeError:
+            raise ValueError(f'every must be an integer of at least 1 or "auto"; got {every!r}') from None
+        if every < 1:
+            raise ValueError(f'every must be an integer of at least 1 or "auto"; got {every!r}')
+    return _loop(steps, x, q, every)
+
+
+def _loop(steps: Iterable[Map], x: Array, q: Array, every: int | str) -> Iterator[QRStep]:
     steps, length = iter(steps), every if isinstance(every, int) else 1
     while group := tuple(islice(steps, length)):
         start = x, q
         for step, size in _pushed(group, x, q, AUTO_SPREAD if every == "auto" else np.inf):
             x, q = step.x, step.q
             if every == "auto":
-                length = _next_length(size, _spread(step.r))
+                length = _next_length(size, _spread(step.r, *start))
             elif size > 1 and not _in_range(step.r) and all(_in_range(one.r) for one in qr_steps(group, *start)):
                 raise ValueError(
                     f'every={every} takes the vectors out of the range of numbers: make it less, or "auto"'
@@ -118,7 +136,7 @@ def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: float) -> Iterato
     for f in group:
         end, pushed = f.tangent(end, pushed)
     basis, r = orthonormalise(pushed)
-    if len(group) == 1 or bound == np.inf or not _spread(r) > bound:
+    if len(group) == 1 or bound == np.inf or not _spread(r, x, q) > bound:
         yield QRStep(end, basis, r, sum(f.dt for f in group)), len(group)
         return
     for half in (group[: len(group) // 2], group[len(group) // 2 :]):
@@ -127,17 +145,20 @@ def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: float) -> Iterato
             yield step, size
 
 
-def _spread(r: Array) -> float:
+def _spread(r: Array, x: Array, q: Array) -> float:
     """The largest ratio of two diagonal elements in the batch, which bounds the frame's condition number from below.
 
-    Infinite if an element is so large or small that the next maps might take it out of range.
+    Infinite if an element is so large, small or unknown that the next maps might take it out of range.  Members whose
+    state x or frame q was not finite before do not count: nothing can be done for them.
     """
-    xp = namespace(r)
+    xp, limit = namespace(r), _limit(r)
     diagonal = xp.linalg.diagonal(r)
     largest, smallest = xp.amax(diagonal, axis=-1), xp.amin(diagonal, axis=-1)
-    if (largest > RANGE).any() or (smallest < 1 / RANGE).any():
+    fine = (largest < limit) & (smallest > 1 / limit)
+    lost = ~(xp.isfinite(x).all(-1) & xp.isfinite(q[..., 0, :]).all(-1))
+    if not (fine | lost).all():
         return np.inf
-    return float((largest / smallest).max())
+    return float((xp.where(fine, largest, 1.0) / xp.where(fine, smallest, 1.0)).max())
 
 
 def _in_range(r: Array) -> bool:
@@ -153,10 +174,10 @@ def _next_length(size: int, spread: float) -> int:
     return int(np.clip(allowed, 1, min(2 * size, LONGEST)))
 
 
-def check_frame(x: Array, q: Array) -> None:
-    """Raise ValueError unless q (*batch, n, k) is a frame of k <= n independent vectors at x (*batch, n).
+def orthonormal(x: Array, q: Array) -> Array:
+    """q (*batch, n, k) itself if it is an orthonormal frame at x (*batch, n), else an orthonormal basis of its span.
 
-    TypeError if one is numpy's and the other torch's.
+    Raises ValueError unless k <= n and the vectors are independent, TypeError if one is numpy's and the other torch's.
     """
     if namespace(x) is not namespace(q):
         raise TypeError(f"x and q must both be numpy arrays or both torch tensors; got {type(x)} and {type(q)}")
@@ -164,6 +185,11 @@ def check_frame(x: Array, q: Array) -> None:
         raise ValueError(f"q must have shape (*batch, n, k) for x of shape {tuple(x.shape)}; got {tuple(q.shape)}")
     if q.shape[-1] > q.shape[-2]:
         raise ValueError(f"q must not be wider than the state, n={q.shape[-2]}; got k={q.shape[-1]} columns")
-    diagonal = abs(namespace(q).linalg.diagonal(orthonormalise(constant(q))[1]))
-    if (diagonal < 1e-8 * namespace(q).amax(diagonal, axis=-1)[..., None]).any() or (diagonal == 0).any():
+    xp, (basis, r) = namespace(q), orthonormalise(q)
+    diagonal = xp.linalg.diagonal(constant(r))
+    if (diagonal < 1e-8 * xp.amax(diagonal, axis=-1)[..., None]).any() or (diagonal == 0).any():
         raise ValueError("q must have full rank: its columns are not independent")
+    identity = like(np.eye(q.shape[-1]), q)
+    return (
+        basis if (abs(constant(r) - identity) > 1e-6).any() else q
+    )  # a frame handed on stays what it was, bit for bit

@@ -4,17 +4,18 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import prod
 from typing import final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, floating, namespace
+from cocycle.arrays import Array, as_numpy, constant, floating, namespace
 from cocycle.lyapunov.derived import kaplan_yorke_dimension
-from cocycle.lyapunov.qr import QRStep, check_frame, qr_steps
+from cocycle.lyapunov.qr import QRStep, orthonormal, qr_steps
 from cocycle.maps import Map
 from cocycle.progress import tracked
 
-LOST_SPREAD = 1e10  # of the frame between two orthonormalisations: what is left of the last exponents is six digits
+LOST_SPREAD = 1e12  # of the frame between two orthonormalisations: what is left of the last exponents is four digits
 BATCHES = 10  # means of about ten batches give an honest error for anticorrelated growth, where longer lags fail
 
 
@@ -122,12 +123,16 @@ def _batch_error(growth: Array, times: Array) -> Array:
 class Diverged(ArithmeticError):
     """A state or a tangent vector left every bound at `step`; `result` is the Spectrum of what came before.
 
-    In a batch the other members were carried to the end: `result` has NaN for those that diverged.
+    In a batch the other members were carried to the end: `result` has NaN for those that diverged.  None if the
+    transient was not over.
     """
 
-    def __init__(self, message: str, step: int, result: Spectrum):
-        super().__init__(message)
+    def __init__(self, message: str, step: int, result: Spectrum | None):
+        super().__init__(message, step, result)  # all arguments, so that it survives pickling between processes
         self.step, self.result = step, result
+
+    def __str__(self):
+        return self.args[0]
 
 
 def spectrum(
@@ -140,24 +145,25 @@ def spectrum(
     `transient` maps are run, frame included, and not counted: the state has to settle, then the frame to align.
     Memory: the frame, and batch x k numbers for each record of the growth; a record takes together `thin` groups.
 
-    Warns when a fixed `every` let the frame spread so much that the last exponents are noise, and says which.
+    Warns when the frame spread so much between two orthonormalisations that the last exponents are noise, and says
+    which: because `every` is too long, or because a single map spreads it as far as numbers have digits.
 
     Raises ValueError for shapes that do not fit, a map that changes the dimension, or an `every` so long that the
     vectors leave the range of numbers, TypeError for arrays that are not numbers, and `Diverged` when a state or a
     vector is no longer finite.
     """
     x, q = floating("x", x), floating("q", q)
-    check_frame(x, q)
-    if every != "auto" and (not isinstance(every, int) or every < 1):
-        raise ValueError(f'every must be an integer of at least 1 or "auto"; got {every!r}')
+    q = orthonormal(x, q)
     for name, count, least in (("transient", transient, 0), ("thin", thin, 1)):
         if not isinstance(count, int | np.integer) or count < least:
             raise ValueError(f"{name} must be an integer of at least {least}; got {count!r}")
     steps = iter(tracked(steps, "exponents"))
-    for settled in _of_one_dimension(qr_steps(islice(steps, transient), x, q, every=every), x):
+    for count, settled in enumerate(_of_one_dimension(qr_steps(islice(steps, transient), x, q, every=every), x)):
         x, q = settled.x, settled.q
-    loop, spread = _of_one_dimension(qr_steps(steps, x, q, every=every), x), _Spread()
-    result = collect(loop if every in (1, "auto") else spread.watched(loop), thin)
+        if not namespace(x).isfinite(x).all(-1).any():
+            raise Diverged(f"values are no longer finite after QR step {count} of the transient", count, None)
+    spread = _Spread()
+    result = collect(spread.watched(_of_one_dimension(qr_steps(steps, x, q, every=every), x)), thin)
     spread.warn()
     return result
 
@@ -176,28 +182,37 @@ def _of_one_dimension(loop: Iterable[QRStep], x: Array) -> Iterator[QRStep]:
 class _Spread:
     """How much the frame spreads between two orthonormalisations, watched to warn of exponents that are noise.
 
-    QR knows r_ii to about eps max_j r_jj, j <= i, so that a ratio of 1e10 leaves six digits.
+    QR knows r_ii to about eps max_j r_jj, j <= i, so that a ratio of 1e12 leaves four digits.
     """
 
     def __init__(self):
-        self.largest = 0.0  # (k,): ln of the ratio, over all members of the batch and all steps
+        self.largest = np.zeros(1)  # (k,): ln of the ratio, over all members of the batch and all steps
+        self.waiting: list[Array] = []  # diagonals of r, looked at many at a time
 
     def watched(self, loop: Iterable[QRStep]) -> Iterator[QRStep]:
         for step in loop:
-            with np.errstate(all="ignore"):
-                logs = np.log(np.diagonal(as_numpy(step.r), axis1=-2, axis2=-1)).reshape(-1, step.r.shape[-1])
-                spread = np.maximum.accumulate(logs, axis=-1) - logs
-            spread = np.where(np.isfinite(spread), spread, 0.0)  # an exponent of -inf is exact: a projection
-            self.largest = np.maximum(self.largest, spread.max(0))
+            self.waiting.append(constant(namespace(step.r).linalg.diagonal(step.r)))
+            if len(self.waiting) == 100:
+                self._look()
             yield step
 
+    def _look(self) -> None:
+        diagonals = np.stack([as_numpy(d) for d in self.waiting]) if self.waiting else np.ones(1)
+        self.waiting = []
+        with np.errstate(all="ignore"):
+            logs = np.log(diagonals.reshape(-1, diagonals.shape[-1]))
+            spread = np.maximum.accumulate(logs, axis=-1) - logs
+        spread = np.where(np.isfinite(spread), spread, 0.0)  # an exponent of -inf is exact: a projection
+        self.largest = np.maximum(self.largest, spread.max(0))
+
     def warn(self) -> None:
+        self._look()
         lost = np.flatnonzero(self.largest > np.log(LOST_SPREAD))
         if len(lost):
             warnings.warn(
                 f"exponents from number {lost[0] + 1} on cannot be trusted: the pushed frame spread by up to"
-                f" {np.exp(np.max(self.largest)):.0e} between two orthonormalisations; take a smaller `every`,"
-                ' or "auto"',
+                f" {np.exp(np.max(self.largest)):.0e} between two orthonormalisations: take a smaller `every`,"
+                ' or "auto", and if these do not help, fewer exponents',
                 stacklevel=3,
             )
 
@@ -245,7 +260,9 @@ def _finished(growth, times, last, healthy, first) -> Spectrum:
     xp = namespace(growth[0])
     result = Spectrum(xp.stack(growth), _like(xp, growth[0], times), last.x, last.q)
     if first is not None:
-        which = "" if healthy.ndim == 0 else f" for {int((~healthy).sum())} of {healthy.size} members of the batch"
+        which = (
+            "" if healthy.ndim == 0 else f" for {int((~healthy).sum())} of {prod(healthy.shape)} members of the batch"
+        )
         message = f"values are no longer finite after QR step {first}{which}; .result holds what was reached"
         raise Diverged(message, first, result)
     return result

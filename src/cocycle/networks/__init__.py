@@ -3,14 +3,26 @@
 from typing import TYPE_CHECKING
 
 from cocycle.networks.activations import ERF, LINEAR, RELU, TANH, Activation
-from cocycle.networks.layers import Layer
+from cocycle.networks.layers import Layer, Pointwise
 from cocycle.networks.recurrent import RateNetwork, hopfield
 
 if TYPE_CHECKING:
     from cocycle.networks.cells import Cell
     from cocycle.networks.sequential import feedforward
 
-__all__ = ["ERF", "LINEAR", "RELU", "TANH", "Activation", "Cell", "Layer", "RateNetwork", "feedforward", "hopfield"]
+__all__ = [
+    "ERF",
+    "LINEAR",
+    "RELU",
+    "TANH",
+    "Activation",
+    "Cell",
+    "Layer",
+    "Pointwise",
+    "RateNetwork",
+    "feedforward",
+    "hopfield",
+]
 
 
 def __getattr__(name: str):

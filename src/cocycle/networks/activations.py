@@ -49,7 +49,7 @@ def _relu(field):
 
 
 def _relu_slope(field):
-    return 1.0 * (field > 0)
+    return namespace(field).ones_like(field) * (field > 0)
 
 
 def _linear(field):

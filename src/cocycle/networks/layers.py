@@ -35,3 +35,21 @@ class Layer(Dual):
     def cotangent(self, x, p):
         slope = self.gain * self.activation.slope(self.gain * linear(self.weight, x) + self.bias)
         return linear_block(transposed(self.weight), slope[..., None] * p)
+
+
+@final
+@dataclass(frozen=True)
+class Pointwise(Dual):
+    """x -> g(x), one unit at a time."""
+
+    activation: Activation = TANH
+    dt: float = 1.0
+
+    def __call__(self, x):
+        return self.activation.value(x)
+
+    def tangent(self, x, q):
+        return self.activation.value(x), self.activation.slope(x)[..., None] * q
+
+    def cotangent(self, x, p):
+        return self.activation.slope(x)[..., None] * p

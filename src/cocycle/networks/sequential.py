@@ -5,7 +5,7 @@ from torch import nn
 from cocycle.autodiff import Autodiff
 from cocycle.maps import Map
 from cocycle.networks.activations import LINEAR, RELU, TANH, Activation
-from cocycle.networks.layers import Layer
+from cocycle.networks.layers import Layer, Pointwise
 
 ACTIVATIONS: dict[type[nn.Module], Activation] = {
     nn.Tanh: TANH,
@@ -18,8 +18,8 @@ def feedforward(network: nn.Sequential) -> tuple[Map, ...]:
     """The layers of `network` as a tuple of maps, for states that are torch tensors (*batch, n).
 
     A `Linear` and the pointwise activation after it are one map, one step of "time"; a `Linear` without one is
-    affine.  Any other module is a step of its own, with its tangent by automatic differentiation.  Weights are
-    shared with the network, not copied.
+    affine, an activation alone is pointwise.  Any other module is a step of its own, by automatic differentiation.
+    Weights are shared with the network, not copied.
 
     Raises TypeError if `network` is not an nn.Sequential.
     """
@@ -34,6 +34,8 @@ def feedforward(network: nn.Sequential) -> tuple[Map, ...]:
             activation = ACTIVATIONS[type(modules.pop(0))] if follows in ACTIVATIONS else LINEAR
             bias = 0.0 if module.bias is None else module.bias.detach()
             steps.append(Layer(module.weight.detach(), bias, activation))
+        elif type(module) in ACTIVATIONS:
+            steps.append(Pointwise(ACTIVATIONS[type(module)]))
         else:
             steps.append(Autodiff(module))
     return tuple(steps)

@@ -74,9 +74,19 @@ def _standard_deviation(weight):
 
 
 def _spectral_radius(weight):
-    """0 for a nilpotent matrix, although rounding makes its eigenvalues of order eps^(1/size)."""
+    """0 for a nilpotent matrix, although rounding makes its eigenvalues of order eps^(1/size).
+
+    Rounding cannot tell those from small eigenvalues, but it can tell a rank: as long as there is a null space, its
+    complement carries the other eigenvalues, and of a nilpotent matrix nothing is left in the end.
+    """
     cycles, _ = csgraph.connected_components(csr_array(weight != 0), connection="strong")
     if cycles == len(weight) and not np.diagonal(weight).any():
         return 0.0  # no path returns: triangular after renumbering the units
-    radius = abs(np.linalg.eigvals(weight)).max()
-    return 0.0 if radius < 1e-7 * np.linalg.norm(weight, 2) else radius
+    smallest = 10 * len(weight) * np.finfo(float).eps * np.linalg.norm(weight, 2)
+    while len(weight):
+        _, sizes, rows = np.linalg.svd(weight)
+        kept = rows[sizes > smallest]
+        if len(kept) == len(weight):
+            return abs(np.linalg.eigvals(weight)).max()
+        weight = kept @ weight @ kept.T
+    return 0.0

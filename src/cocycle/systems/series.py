@@ -75,7 +75,7 @@ def _series(step: Map, x: np.ndarray, steps: int, transient: int, observed: slic
         rows = series[start : start + CHUNK]
         try:
             rows[:] = [next(states)[observed] for _ in range(len(rows))]
-        except (OverflowError, ZeroDivisionError) as error:
+        except (ArithmeticError, ValueError) as error:  # python raises where numpy has infinities
             raise ArithmeticError(f"the series diverged between steps {start} and {start + len(rows)}") from error
         if not np.isfinite(rows).all():
             raise ArithmeticError(f"the series diverged between steps {start} and {start + len(rows)}")
