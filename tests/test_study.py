@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cocycle import Reservoir, cli, frame, run, spectrum, study, train
+from cocycle import Grid, Reservoir, cli, frame, run, spectrum, study, train
 from cocycle.sweeps import Status
 from cocycle.systems import Lorenz63
 
@@ -91,6 +91,62 @@ def commit_some(archive, source):
         writer.commit({p: Record(Status.DONE, {name: v[p] for name, v in values.items()}) for p in points})
 
 
+def test_outputs_of_a_block_against_their_definitions():
+    """The exponent's error, the variance of the drive and the threshold, each from the pieces of the study."""
+    fixed = study.SETTINGS | {"size": 60, "training": 900, "starts": 3, "horizon": 2.0}
+    point = {"observed": "full", "weight_std": np.array([0.5, 0.9]), "input_std": np.array([0.02, 0.05])}
+    found = study.measure(fixed | point, np.random.default_rng(5))
+    series = Lorenz63().series(900, rng=np.random.default_rng(5))
+    variance = point["input_std"] ** 2 * (series**2).sum(-1).mean()
+    np.testing.assert_allclose(found["drive_variance"], variance, rtol=0.2)  # another stretch of the attractor
+    assert (found["exponent_error"] > 0).all()
+    assert (found["exponent_error"] < 0.1 * abs(found["exponent"])).all()
+    strict = study.measure(fixed | point | {"threshold": 0.01}, np.random.default_rng(5))
+    assert study.SETTINGS["threshold"] == 0.3
+    assert strict["valid_time"].mean() < found["valid_time"].mean()
+
+
+class Results:
+    """An archive with given values: two networks, two by two scales, one observation."""
+
+    def __init__(self, exponent, times):
+        axes = {"observed": np.array(["full"]), "realisation": np.arange(2)}
+        self.grid = Grid(axes | {"weight_std": [0.1, 0.2], "input_std": [0.01, 0.02]})
+        self.values = {"exponent": exponent, "exponent_error": 0 * exponent + 0.1, "valid_time": times}
+
+    def __getitem__(self, name):
+        return self.values[name]
+
+
+def test_words_and_planes_say_what_is_in_the_archive():
+    exponent = np.array([[[[-1.0, -1.0], [0.1, 1.0]], [[-1.0, 1.0], [0.1, 1.0]]]])
+    times = np.zeros((1, 2, 2, 2, 3))
+    times[0, 0, 0, 0] = [0.5, 2.0, 9.0]  # median 2
+    times[0, 1, 0, 0] = [1.5, 1.5, 1.5]
+    times[0, :, 1, 1] = [0.5, 0.6, 9.0]  # positive exponent, median 0.6
+    results = Results(exponent, times)
+    ((mean, median),) = study.planes(results).values()
+    np.testing.assert_allclose(mean, [[-1.0, 0.0], [0.1, 1.0]])
+    np.testing.assert_allclose(median, [[1.5, 0.0], [0.0, 0.6]])  # over networks and starts: not the largest
+    said = study.in_words(results)
+    row = said.splitlines()[1].split("   ")
+    assert [cell.strip() for cell in row if cell.strip()][:4] == ["full", "4", "1", "1"]
+    assert "clearly positive (by two standard errors): 3, of which 0 predict" in said
+    assert "clearly negative: 3, of which 2 do" in said
+
+
+def test_command_says_that_points_failed(tiny, tmp_path, monkeypatch, capsys):
+    def broken(point, rng):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(study, "measure", broken)
+    assert cli.main(["sweep", "--size", "tiny", "--output", str(tmp_path / "run.h5"), "--workers", "1"]) == 1
+    assert "36 points failed" in capsys.readouterr().err
+    assert cli.main(["sweep", "--size", "tiny", "--output", str(tmp_path / "new.h5"), "--seed", "-1"]) == 2
+    assert cli.main(["sweep", "--size", "tiny", "--output", str(tmp_path / "run.png")]) == 2
+    assert "--output names the archive" in capsys.readouterr().err
+
+
 def test_command_refuses_another_sweep_and_other_files(tiny, tmp_path, capsys):
     path = tmp_path / "run.h5"
     study.archive(path, "tiny", seed=3)
@@ -108,3 +164,11 @@ def test_planes_of_a_sweep_that_has_just_begun(tiny, tmp_path):
         assert np.isnan(times).all()
     assert "full" in study.in_words(archive)
     assert cli.draw(archive, tmp_path / "run.png").exists()
+
+
+def test_validate_prints_and_writes_its_table(tmp_path, capsys):
+    path = tmp_path / "table.md"
+    assert cli.main(["validate", "Tent", "ToralAutomorphism", "--scale", "0.2", "--output", str(path)]) == 0
+    assert path.read_text() == capsys.readouterr().out
+    assert "2 of 2 systems agree" in path.read_text()
+    assert cli.main(["validate", "Nothing"]) == 2

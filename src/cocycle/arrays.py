@@ -17,7 +17,7 @@ def namespace(x: Array) -> Any:
 
 def is_number(a: Array | float) -> bool:
     """Whether `a` is a plain number, which has no axes."""
-    return isinstance(a, float | int)
+    return isinstance(a, float | int | np.number)
 
 
 def floating(name: str, x: Array) -> Array:

@@ -54,3 +54,14 @@ def test_random_linear_network_of_infinite_depth():
 def test_refuses_what_is_not_sequential():
     with pytest.raises(TypeError, match=r"network must be a torch\.nn\.Sequential; got Linear"):
         feedforward(nn.Linear(2, 2))
+
+
+def test_an_activation_behind_a_dropout_keeps_its_slope_far_out():
+    """1 - tanh² is 0 there, and an exponent of -48.6 would be -inf."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.Dropout(), nn.Tanh()).double().eval()
+    with torch.no_grad():
+        network[0].weight.copy_(torch.eye(2))
+        network[0].bias.copy_(torch.tensor([25.0, -25.0]))
+    x = torch.zeros(2, dtype=torch.float64)
+    found = stretching(feedforward(network), x, frame(x, 2))
+    np.testing.assert_allclose(found.numpy(), np.log(4) - 50, rtol=1e-12)

@@ -7,6 +7,7 @@ import pytest
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.contour import ContourSet
 
 from cocycle.plotting import exponent_plane, prediction_figure, valid_time_plane, zero_line
 
@@ -51,6 +52,11 @@ def test_figure_has_a_row_for_each_observation_and_units():
     assert sum("per step" in label for label in labels) == 2
     assert sum("Lyapunov times" in label for label in labels) == 2
     assert any("observed: second" in label for label in labels)
+    panels = [ax for ax in figure.axes if ax.get_xscale() == "log"]
+    assert len(panels) == 4
+    for ax in panels:
+        (line,) = [c for c in ax.collections if isinstance(c, ContourSet)]  # the zero line, on exponents and on times
+        np.testing.assert_allclose(line.get_paths()[0].vertices[:, 1], 1.0)
     plt.close(figure)
 
 

@@ -144,6 +144,13 @@ def test_valid_time_counts_steps_below_the_threshold():
     assert valid_time(prediction, truth, lyapunov_time=2.0, threshold=0.6) == 0.5
 
 
+def test_valid_time_measures_in_units_of_the_reference():
+    truth = np.array([[-1.0], [1.0]] * 5)
+    prediction = truth + 0.5
+    assert valid_time(prediction, truth, lyapunov_time=1.0) == 0.0
+    assert valid_time(prediction, truth, lyapunov_time=1.0, reference=10 * truth) == 10.0
+
+
 def test_norms():
     reference = np.array([[0.0, 0.0], [2.0, 20.0]])  # standard deviations 1 and 10, fluctuation √101
     error = np.array([[1.0, 10.0]])
@@ -159,6 +166,10 @@ def test_norms():
         ({"lyapunov_time": -1.0}, "lyapunov_time must be positive; got -1"),
         ({"prediction": np.zeros((3, 2))}, "prediction must have shape"),
         ({"truth": np.full((4, 2), np.nan)}, "truth must be finite"),
+        ({"reference": np.eye(4)[:, :1]}, r"reference must have shape \(time, m=2\); got \(4, 1\)"),
+        ({"reference": np.ones((9, 2))}, "reference must fluctuate"),
+        ({"reference": np.eye(9)[:, :2] * [1, 0], "norm": componentwise}, "reference must fluctuate"),
+        ({"prediction": np.zeros((4, 3, 2)), "truth": np.ones((4, 2, 2))}, "prediction must have shape"),
     ],
 )
 def test_valid_time_refuses(change, message):

@@ -78,6 +78,23 @@ def test_nilpotent_in_hiding(rng):
         scaled(NILPOTENT[np.ix_(order, order)], spectral_radius=0.9)
 
 
+@pytest.mark.parametrize("n", [2, 3, 5, 12, 30])
+def test_nilpotent_in_a_basis_that_hides_it(n, rng):
+    turn = np.linalg.qr(rng.normal(size=(n, n)))[0]
+    with pytest.raises(ValueError, match="nilpotent"):
+        scaled(turn @ np.triu(np.ones((n, n)), 1) @ turn.T, spectral_radius=0.9)
+
+
+def test_a_singular_matrix_is_not_nilpotent(rng):
+    """One unit drives another, and the rest has eigenvalues: the null space does not hide them."""
+    weight = np.zeros((6, 6))
+    weight[:4, :4] = rng.normal(size=(4, 4))
+    weight[5, 4] = 7.0
+    turn = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    found = scaled(turn @ weight @ turn.T, spectral_radius=0.9)
+    np.testing.assert_allclose(abs(np.linalg.eigvals(found)).max(), 0.9, rtol=1e-6)
+
+
 def test_bad_density():
     with pytest.raises(ValueError, match=r"density must be in \(0, 1\]; got 0"):
         sparse(10, 0, 1)

@@ -1,9 +1,14 @@
 """Measures that tests send to workers."""
 
 import os
+import threading
 import time
 
 import numpy as np
+from threadpoolctl import threadpool_info
+
+LOCK = threading.Lock()
+CROWD = {"inside": 0, "most": 0, "mistaken": 0, "threads": set()}  # what threads of one process see of each other
 
 
 def product(point, rng):
@@ -31,3 +36,31 @@ def block(point, rng):
         "product": point["a"] * point["b"] + point["shift"],
         "noise": np.full((len(point["a"]), 2), shared),
     }
+
+
+def another_block(point, rng):
+    return {"product": point["a"] + 2000.0, "noise": np.zeros((len(point["a"]), 2))}
+
+
+def deadly_block(point, rng):
+    if (point["a"] == 2).any():
+        os._exit(9)
+    return another_block(point, rng)
+
+
+def crowd(point, rng):
+    with LOCK:
+        CROWD["inside"] += 1
+        CROWD["most"] = max(CROWD["most"], CROWD["inside"])
+        CROWD["threads"] |= {pool["num_threads"] for pool in threadpool_info()}
+    time.sleep(0.2)
+    with LOCK:
+        CROWD["inside"] -= 1
+    return {"y": 1.0}
+
+
+def mistaken(point, rng):
+    with LOCK:
+        CROWD["mistaken"] += 1
+    time.sleep(0.1)
+    return {"z": 1.0}

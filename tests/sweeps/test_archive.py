@@ -10,7 +10,8 @@ import pytest
 import xarray
 
 from cocycle import Archive, Grid
-from cocycle.sweeps import Status
+from cocycle.sweeps import Status, layout
+from cocycle.sweeps import archive as archive_module
 from cocycle.sweeps.archive import Record
 
 OUTPUTS = {"exponent": (), "valid_time": {"start": 3}}
@@ -145,6 +146,9 @@ def test_open_refuses_what_is_not_an_archive(tmp_path):
         ({"fixed": {"rng": object()}}, "fixed must hold numbers"),
         ({"fixed": {"dt": float("nan")}}, "fixed must hold numbers"),
         ({"fixed": {"observed": 1}}, "got observed twice"),
+        ({"seed": -1}, "seed must not be negative; got -1"),
+        ({"seed": 1.7}, "seed must be an integer; got 1.7"),
+        ({"outputs": {"a/b": ()}}, "names without '/'"),
     ],
 )
 def test_bad_settings_leave_no_file(tmp_path, settings, message):
@@ -177,3 +181,60 @@ def test_one_writer_at_a_time(archive):
         release.set()
         other.join()
     commit(archive, (0, 0))
+
+
+def test_a_second_maker_does_not_replace_the_file_of_the_first(archive):
+    """Two runs that start together: the later one must not take the file away under the writer of the first."""
+    with archive.writer() as writer:
+        with pytest.raises(FileExistsError):
+            layout.write(archive.path, archive.contents)
+        writer.commit({(0, 0): Record(Status.DONE, {"exponent": np.float64(1), "valid_time": np.zeros(3)})})
+    assert archive.status[0, 0] == Status.DONE
+    assert not list(archive.path.parent.glob("*.part"))
+
+
+def test_values_are_on_the_disk_before_their_status(archive, monkeypatch):
+    events = []
+    monkeypatch.setattr(archive_module, "sync", lambda descriptor: events.append("sync"))
+    written = archive_module.Writer._write
+    monkeypatch.setattr(
+        archive_module.Writer, "_write", lambda self, name, i, data: (events.append(name), written(self, name, i, data))
+    )
+    commit(archive, (1, 1))
+    assert events.index("exponent") < events.index("sync") < events.index("status")
+    assert set(events[: events.index("sync")]) == {"exponent", "valid_time", "checksum", "message"}
+
+
+def test_a_new_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    events = []
+    monkeypatch.setattr(layout.os, "fsync", lambda descriptor: events.append("fsync"))
+    link = layout.os.link
+    monkeypatch.setattr(layout.os, "link", lambda a, b: (events.append("link"), link(a, b)))
+    Archive.create(tmp_path / "run.h5", grid(), outputs=OUTPUTS, seed=1)
+    assert events == ["fsync", "link"]
+
+
+def test_a_seed_may_have_as_many_bits_as_numpy_makes(tmp_path):
+    Archive.create(tmp_path / "run.h5", grid(), outputs=OUTPUTS, seed=2**127 + 3, fixed={"n": np.int64(5)})
+    again = Archive.open(tmp_path / "run.h5")
+    assert again.seed == 2**127 + 3
+    assert again.fixed == {"n": 5}
+
+
+def test_a_damaged_file_is_refused_in_words(archive):
+    whole = archive.path.read_bytes()
+    archive.path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="is not an archive, or damaged"):
+        Archive.open(archive.path)
+    with h5py.File(archive.path, "w") as file:
+        file.attrs["schema"] = layout.SCHEMA
+    with pytest.raises(ValueError, match="is not an archive, or damaged"):
+        Archive.open(archive.path)
+
+
+def test_a_grid_does_not_change_with_the_array_it_was_made_from():
+    values = np.array([1.0, 2.0])
+    made = Grid({"a": values}, block={"a": np.int64(2)})
+    values[0] = 9.0
+    assert made.axes["a"][0] == 1.0
+    assert made.block == {"a": 2}

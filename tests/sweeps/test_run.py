@@ -11,6 +11,7 @@ from pathlib import Path
 import measures
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from cocycle import Archive, Grid, run
 from cocycle.sweeps import Status
@@ -95,6 +96,67 @@ def test_blocks_share_a_stream_and_a_bad_point_spoils_only_itself(tmp_path):
     for b in range(3):
         stream = np.random.default_rng(np.random.SeedSequence(11, spawn_key=(b,)))
         np.testing.assert_array_equal(noise[[0, 1, 3], b], np.full((3, 2), stream.normal()))
+
+
+def test_a_point_that_kills_its_worker_spares_the_others_of_its_block(tmp_path):
+    archive = new(tmp_path / "run.h5", block={"a": 4})
+    run(measures.deadly_block, archive, workers=2, progress=False)
+    assert (archive.status == np.where(AXES["a"] == 2, Status.DIED, Status.DONE)[:, None]).all()
+
+
+def test_retry_leaves_what_is_done_as_it_is(tmp_path):
+    archive = new(tmp_path / "run.h5", block={"a": 4})
+    run(measures.block, archive, workers=1, progress=False)
+    before = archive["product"]
+    run(measures.another_block, archive, workers=1, retry=True, progress=False)
+    assert (archive.status == Status.DONE).all()
+    done = np.isfinite(before)
+    np.testing.assert_array_equal(archive["product"][done], before[done])
+    assert (archive["product"][~done] > 1000).all()
+
+
+def test_a_large_executor_is_kept_busy(tmp_path):
+    archive = Archive.create(tmp_path / "run.h5", Grid({"a": np.arange(60)}), outputs={"y": ()}, seed=1)
+    with ThreadPoolExecutor(30) as pool:
+        run(measures.crowd, archive, executor=pool, progress=False)
+    assert measures.CROWD["most"] > 20
+    assert (archive.status == Status.DONE).all()
+
+
+def test_a_run_that_stops_cancels_what_waits(tmp_path):
+    archive = Archive.create(tmp_path / "run.h5", Grid({"a": np.arange(60)}), outputs={"y": ()}, seed=1)
+    with ThreadPoolExecutor(2) as pool, pytest.raises(ValueError, match="measure must return"):
+        run(measures.mistaken, archive, executor=pool, progress=False)
+    assert measures.CROWD["mistaken"] < 10
+
+
+class Lost(ThreadPoolExecutor):
+    """An executor whose scheduler dies: what waits is cancelled."""
+
+    def submit(self, function, *arguments):
+        future = super().submit(time.sleep, 0)
+        return future if future.cancel() else super().submit(function, *arguments)
+
+
+def test_a_lost_executor_says_that_the_run_can_be_resumed(tmp_path):
+    archive = Archive.create(tmp_path / "run.h5", Grid({"a": np.arange(60)}), outputs={"y": ()}, seed=1)
+    with Lost(1) as pool:
+        pool.submit(time.sleep, 1.0)
+        with pytest.raises(RuntimeError, match="run again to resume"):
+            run(measures.crowd, archive, executor=pool, progress=False)
+    assert (archive.status != Status.FAILED).all()
+
+
+def test_threads_of_an_executor_leave_the_limits_as_they_were(tmp_path):
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info()]
+
+    before = threads()
+    archive = Archive.create(tmp_path / "run.h5", Grid({"a": np.arange(12)}), outputs={"y": ()}, seed=1)
+    with ThreadPoolExecutor(3) as pool:
+        run(measures.crowd, archive, executor=pool, progress=False)
+    assert threads() == before
+    assert measures.CROWD["threads"] == {1}
 
 
 @pytest.mark.parametrize(
@@ -203,22 +265,21 @@ def test_no_worker_outlives_its_parent(tmp_path):
     archive = long(tmp_path / "run.h5")
     process = started(archive.path)
     wait_for_results(archive, process, 5)
-    workers = [
-        int(status.parent.name)
-        for status in Path("/proc").glob("[0-9]*/stat")
-        if f" {process.pid} " in _text(status).partition(")")[2][:20]
-    ]
+    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in table.splitlines()]
+    workers = [pid for pid, parent in pairs if parent == process.pid]
     assert workers
     process.kill()
     process.communicate()
     until = time.monotonic() + 10
-    while any(os.path.exists(f"/proc/{pid}") for pid in workers) and time.monotonic() < until:
+    while any(_alive(pid) for pid in workers) and time.monotonic() < until:
         time.sleep(0.1)
-    assert not [pid for pid in workers if os.path.exists(f"/proc/{pid}")]
+    assert not [pid for pid in workers if _alive(pid)]
 
 
-def _text(path):
+def _alive(pid):
     try:
-        return path.read_text()
-    except OSError:
-        return ""
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

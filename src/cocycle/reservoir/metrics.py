@@ -9,8 +9,7 @@ from cocycle.arrays import floating, require_finite
 
 def euclidean(error: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """|error| over the root mean square fluctuation |y - mean y| of the reference series, all components together."""
-    fluctuation = reference - reference.mean(axis=0)
-    return np.linalg.norm(error, axis=-1) / np.sqrt((fluctuation**2).sum(axis=-1).mean(axis=0))
+    return np.linalg.norm(error, axis=-1) / _positive(np.sqrt(reference.var(axis=0).sum(axis=-1)))
 
 
 def componentwise(error: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -18,7 +17,13 @@ def componentwise(error: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
     The norm of Platt et al., Neural Networks 153, 530 (2022).
     """
-    return np.sqrt(((error / reference.std(axis=0)) ** 2).mean(axis=-1))
+    return np.sqrt(((error / _positive(reference.std(axis=0))) ** 2).mean(axis=-1))
+
+
+def _positive(fluctuation: np.ndarray) -> np.ndarray:
+    if not (fluctuation > 0).all():
+        raise ValueError("reference must fluctuate, in every component that is a unit: errors are measured by that")
+    return fluctuation
 
 
 def valid_time(
@@ -42,14 +47,19 @@ def valid_time(
     lyapunov_time that is not positive.
     """
     prediction, truth = np.asarray(prediction), floating("truth", truth)
-    if prediction.ndim < truth.ndim or len(prediction) != len(truth) or prediction.shape[-1] != truth.shape[-1]:
-        raise ValueError(f"prediction must have shape (time, ..., m) like truth {truth.shape}; got {prediction.shape}")
+    tail = truth.shape[1:]
+    if len(prediction) != len(truth) or truth.ndim < 2 or prediction.shape[prediction.ndim - len(tail) :] != tail:
+        raise ValueError(
+            f"prediction must have shape (time, ..., *starts, m) like truth {truth.shape}; got {prediction.shape}"
+        )
     for name, value in {"threshold": threshold, "lyapunov_time": lyapunov_time}.items():
         if not value > 0:
             raise ValueError(f"{name} must be positive; got {value}")
     require_finite("truth", truth)
     scale = truth if reference is None else floating("reference", reference)
     require_finite("reference", scale)
+    if scale.shape[-1:] != tail[-1:] or scale.ndim not in (2, truth.ndim):
+        raise ValueError(f"reference must have shape (time, m={tail[-1]}); got {scale.shape}")
     aligned = np.expand_dims(truth, tuple(range(1, 1 + prediction.ndim - truth.ndim)))
     with np.errstate(over="ignore", invalid="ignore"):  # a forecast may have left every bound
         failed = ~(norm(prediction - aligned, scale) < threshold)

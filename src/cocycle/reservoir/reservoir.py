@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from cocycle.arrays import Array, LowRankUpdate, floating, is_number, linear, namespace, require_finite
+from cocycle.arrays import Array, LowRankUpdate, floating, generator, is_number, like, linear, namespace, require_finite
 from cocycle.maps import Driven, Map, Relaxed, broadcast_batch
 from cocycle.networks.activations import TANH, Activation
 from cocycle.networks.layers import Layer
@@ -45,10 +45,20 @@ class Reservoir(Driven):
             value = getattr(self, name)
             if not is_number(value) and (value.ndim < 1 or value.shape[-1] != 1):
                 raise ValueError(f"{name} must be a number or have shape (*batch, 1); got {tuple(value.shape)}")
+        if not is_number(self.bias) and (self.bias.ndim < 1 or self.bias.shape[-1] != shape[-1]):
+            message = f"bias must be a number or have shape (*batch, n={shape[-1]}); got {tuple(self.bias.shape)}"
+            raise ValueError(message)
+        try:
+            self.batch  # noqa: B018
+        except ValueError as error:
+            raise ValueError(f"weights, bias and gains must have batch axes that fit: {error}") from None
         if not 0 < self.leak_rate <= 1:
             raise ValueError(f"leak_rate must be in (0, 1]; got {self.leak_rate}")
-        require_finite("weight", self.weight)
-        require_finite("input_weight", self.input_weight)
+        if not 0 < self.dt < np.inf:
+            raise ValueError(f"dt must be positive; got {self.dt}")
+        for name in ("weight", "input_weight", "bias", "gain", "input_gain"):
+            value = getattr(self, name)
+            require_finite(name, np.array([value]) if is_number(value) else value)
 
     @classmethod
     def gaussian(
@@ -65,7 +75,7 @@ class Reservoir(Driven):
         The spectral radius tends to weight_std.  input_std is per unit of the signal: 0.05 suits the raw Lorenz
         series.  Mehlig, Machine Learning with Neural Networks (2021).
         """
-        rng = np.random.default_rng(rng)
+        rng = generator(rng)
         return cls(weight_std * gaussian(size, rng), rng.normal(scale=input_std, size=(size, inputs)))
 
     @property
@@ -83,9 +93,9 @@ class Reservoir(Driven):
         matrices = broadcast_batch(self.weight, self.input_weight, tail=2)
         return np.broadcast_shapes(matrices, broadcast_batch(self.bias, self.gain, self.input_gain))
 
-    def rest(self, starts: tuple[int, ...] = ()) -> np.ndarray:
+    def rest(self, starts: tuple[int, ...] = ()) -> Array:
         """The state r = 0, shape (*batch, n), with the batch axes of networks and inputs broadcast together."""
-        return np.zeros((*np.broadcast_shapes(self.batch, starts), self.dimension))
+        return like(np.zeros((*np.broadcast_shapes(self.batch, starts), self.dimension)), self.weight)
 
     def driven(self, u: Array) -> Iterator[Map]:
         """The maps r -> r', one for each of the inputs u (time, *batch, m).

@@ -9,8 +9,9 @@ import fcntl
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -61,9 +62,11 @@ class Archive:
         """
         path = Path(path)
         contents = _contents(grid, outputs, seed, fixed, units)
-        if path.exists():
-            raise FileExistsError(f"{path} exists: open it with Archive.open or Archive.resume, or remove it")
-        layout.write(path, contents)
+        try:
+            layout.write(path, contents)
+        except FileExistsError:
+            message = f"{path} exists: open it with Archive.open or Archive.resume, or remove it"
+            raise FileExistsError(message) from None
         return cls(path, contents)
 
     @classmethod
@@ -81,7 +84,8 @@ class Archive:
         Raises ValueError if the existing one is of another sweep, and says how they differ.
         """
         if not Path(path).exists():
-            return cls.create(path, grid, outputs=outputs, seed=seed, fixed=fixed, units=units)
+            with suppress(FileExistsError):  # another process was quicker: it made the same one, or it is refused below
+                return cls.create(path, grid, outputs=outputs, seed=seed, fixed=fixed, units=units)
         archive = cls.open(path)
         difference = archive.contents.difference(_contents(grid, outputs, seed, fixed, units))
         if difference:
@@ -185,7 +189,11 @@ def _contents(grid, outputs, seed, fixed, units) -> Contents:
         name: dict(shape) if isinstance(shape, Mapping) else {f"{name}_{i}": length for i, length in enumerate(shape)}
         for name, shape in outputs.items()
     }
-    return Contents(grid, dims, int(seed), layout.as_stored(dict(fixed or {})), dict(units or {}))
+    try:
+        seed = index(seed)
+    except TypeError:
+        raise ValueError(f"seed must be an integer; got {seed!r}") from None
+    return Contents(grid, dims, seed, layout.as_stored(dict(fixed or {})), dict(units or {}))
 
 
 def _clipped(message: str) -> bytes:

@@ -23,7 +23,7 @@ class Grid:
 
     def __init__(self, axes: Mapping[str, object], *, block: Mapping[str, int] | None = None):
         self.axes = {name: _axis(name, values) for name, values in axes.items()}
-        self.block = dict(block or {})
+        self.block = {name: int(length) for name, length in (block or {}).items()}
         if not self.axes:
             raise ValueError("axes must name at least one axis; got none")
         for name, length in self.block.items():
@@ -84,7 +84,7 @@ class Grid:
 
 
 def _axis(name: str, values) -> np.ndarray:
-    values = np.asarray(values)
+    values = np.array(values)  # a copy: the caller may change his
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"axis {name!r} must be one-dimensional and not empty; got shape {values.shape}")
     if values.dtype.kind not in "iufU":
@@ -93,6 +93,7 @@ def _axis(name: str, values) -> np.ndarray:
         raise ValueError(f"axis {name!r} must be finite; got {_short(values)}")
     if len(np.unique(values)) != len(values):
         raise ValueError(f"axis {name!r} must not repeat a value; got {_short(values)}")
+    values.flags.writeable = False
     return values
 
 

@@ -68,7 +68,10 @@ def open_to_read(path: Path) -> Any:
 
 
 def write(path: Path, contents: Contents) -> None:
-    """Make the file, all its space allocated, at `path`: whole or not at all."""
+    """Make the file, all its space allocated, at `path`: whole or not at all.
+
+    Raises FileExistsError if something is there by then: another process may have been quicker.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with h5py.File(aside, "w", libver=LIBRARY_VERSIONS) as file:
@@ -77,9 +80,21 @@ def write(path: Path, contents: Contents) -> None:
             _write_attributes(file, contents)
         with open(aside, "rb+") as written:
             os.fsync(written.fileno())
-        os.replace(aside, path)
+        _publish(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _publish(aside: Path, path: Path) -> None:
+    """Give the file its name: a link, unlike a rename, never replaces a file that another process may be writing."""
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if path.exists():
+            raise FileExistsError(path) from None
+        os.replace(aside, path)
 
 
 def read(path: Path) -> Contents:
@@ -91,13 +106,20 @@ def read(path: Path) -> Contents:
         raise FileNotFoundError(f"there is no archive at {path}")
     if not path.is_file() or not h5py.is_hdf5(path):
         raise ValueError(f"{path} is not an archive: it is not an HDF5 file")
-    with open_to_read(path) as file:
-        schema = file.attrs.get("schema")
-        if schema != SCHEMA:
-            raise ValueError(f"{path} is not an archive of schema {SCHEMA!r}; got schema {schema!r}")
-        stored = {name: json.loads(file.attrs[name]) for name in ("axes", "block", "outputs", "fixed", "units")}
-        grid = Grid({name: _coordinates(file[name]) for name in stored["axes"]}, block=stored["block"])
-        return Contents(grid, stored["outputs"], int(file.attrs["seed"]), stored["fixed"], stored["units"])
+    try:
+        with open_to_read(path) as file:
+            schema = file.attrs.get("schema")
+            if schema == SCHEMA:
+                return _contents(file)
+    except (OSError, KeyError) as error:
+        raise ValueError(f"{path} is not an archive, or damaged: {error}") from error
+    raise ValueError(f"{path} is not an archive of schema {SCHEMA!r}; got schema {schema!r}")
+
+
+def _contents(file) -> Contents:
+    stored = {name: json.loads(file.attrs[name]) for name in ("axes", "block", "outputs", "fixed", "units")}
+    grid = Grid({name: _coordinates(file[name]) for name in stored["axes"]}, block=stored["block"])
+    return Contents(grid, stored["outputs"], int(file.attrs["seed"]), stored["fixed"], stored["units"])
 
 
 def _write_axes(file, contents: Contents) -> None:
@@ -138,7 +160,7 @@ def _write_attributes(file, contents: Contents) -> None:
         "units": contents.units,
     }
     file.attrs.update({name: json.dumps(value) for name, value in stored.items()})
-    file.attrs.update({"schema": SCHEMA, "seed": contents.seed, **_provenance()})
+    file.attrs.update({"schema": SCHEMA, "seed": str(contents.seed), **_provenance()})  # a seed may have 128 bits
 
 
 def _coordinates(dataset) -> np.ndarray:
@@ -152,12 +174,20 @@ def _events(dims: dict[str, dict[str, int]]) -> dict[str, int]:
 def as_stored(fixed: Mapping) -> dict[str, Any]:
     """Settings as they come back from the file; raises ValueError for what JSON has no word for."""
     try:
-        return json.loads(json.dumps(fixed, allow_nan=False))
+        return json.loads(json.dumps(fixed, allow_nan=False, default=_plain))
     except (TypeError, ValueError) as error:
         raise ValueError(f"fixed must hold numbers, strings and lists of them; got {fixed}") from error
 
 
+def _plain(value):
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"no word for {value!r}")
+
+
 def _check(contents: Contents) -> None:
+    if contents.seed < 0:
+        raise ValueError(f"seed must not be negative; got {contents.seed}")
     if not contents.dims:
         raise ValueError("outputs must name at least one output; got none")
     events = _events(contents.dims)
@@ -166,6 +196,9 @@ def _check(contents: Contents) -> None:
             if events[axis] != length or length < 1:
                 raise ValueError(f"outputs must give axis {axis!r} one positive length; got {length}, {events[axis]}")
     names = [*contents.grid.axes, *contents.dims, *events, *contents.fixed, "status", "checksum", "message"]
+    wrong = sorted(name for name in names if not name or "/" in name or name == ".")
+    if wrong:
+        raise ValueError(f"axes and outputs must have names without '/'; got {', '.join(map(repr, wrong))}")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"axes, outputs and fixed settings must have different names; got {', '.join(repeated)} twice")

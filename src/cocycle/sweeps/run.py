@@ -8,8 +8,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import closing, contextmanager
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -28,6 +36,7 @@ Measure = Callable[[dict[str, Any], np.random.Generator], Mapping[str, Any]]
 
 LOG = logging.getLogger("cocycle")
 COMMIT_EVERY = 0.5  # seconds of results that a crash can cost
+AHEAD = 1000  # blocks handed to an executor whose number of workers is not known
 LOST = None  # in place of records: the worker, or the executor, died with the block
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -51,7 +60,8 @@ def run(
     a notebook or a script without a `__main__` guard may be sent.  Any `concurrent.futures.Executor` serves instead.
 
     A point whose measure raises is FAILED with its message; one that kills its worker, also alone, has DIED; the
-    others are not affected.  `retry` computes those again.  Interrupt it and call it again: it does what is missing.
+    others, also of its block, are not affected.  `retry` computes those again.  Interrupt it and call it again: it does
+    what is missing.
 
     Raises ValueError if measure returns other outputs or shapes than the archive has, BlockingIOError if another
     process writes it, RuntimeError if a given executor is lost.
@@ -66,12 +76,12 @@ def run(
         jobs = ((block, (archive.grid.coordinates(block), archive.grid.stream(block))) for block in blocks)
         count = workers or cores()
         results = _own_pool(call, jobs, count) if executor is None else _given(call, jobs, executor, archive)
-        done = len(archive.grid) - sum(map(len, blocks))
+        done = len(archive.grid) - int(missing.sum())
         with (
             progress_bar(len(archive.grid), "sweep", initial=done, delay=0, show=progress) as advance,
             closing(results),
         ):
-            _store(results, writer, advance)
+            _store(results, writer, advance, missing)
     _report(archive)
     return archive
 
@@ -81,15 +91,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _store(results: Iterator, writer: Writer, advance: Callable[[int], None]) -> None:
-    """Commit results every half second, and whatever came in when something goes wrong."""
+def _store(results: Iterator, writer: Writer, advance: Callable[[int], None], missing: np.ndarray) -> None:
+    """Commit results every half second, and whatever came in when something goes wrong.
+
+    Only of points that are `missing`: a block may hold others, and what is done is not written again.
+    """
     waiting: dict[Index, Record] = {}
     committed = time.monotonic()
     try:
         for block, records in results:
             if records is LOST:
                 records = [Record(Status.DIED, {}, "the worker died, also with this block alone")] * len(block)
-            waiting.update(zip(block, records, strict=True))
+            waiting.update((i, record) for i, record in zip(block, records, strict=True) if missing[i])
             if time.monotonic() - committed > COMMIT_EVERY:
                 writer.commit(waiting)
                 advance(len(waiting))
@@ -129,8 +142,7 @@ class Call:
                     raise
                 if length == 1:
                     return [Record(Status.FAILED, {}, f"{type(error).__name__}: {error}")]
-        points = ({**coordinates, **{n: v[i : i + 1] for n, v in columns.items()}} for i in range(length))
-        return [record for point in points for record in self(point, stream)]
+        return [record for i in range(length) for record in self(_one_of(coordinates, i), stream)]
 
     def _records(self, measure, coordinates, stream, columns) -> list[Record]:
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=stream))
@@ -156,33 +168,35 @@ class WrongOutput(ValueError):
 def _results(executor: Executor, call: Call, jobs: Iterator, capacity: int) -> Iterator[tuple[list[Index], Any]]:
     """(block, records) in the order of completion, with at most `capacity` blocks under way.
 
-    When the executor breaks, each block under way comes back LOST and the iteration ends.
+    When the executor breaks, each block under way comes back LOST and the iteration ends.  Whoever stops it before
+    its end, stops what waits in the executor too.
     """
     pending: dict[Future, list[Index]] = {}
-    while True:
-        for block, arguments in islice(jobs, capacity - len(pending)):
-            try:
-                with _held_back(
-                    signal.SIGINT
-                ):  # a worker that starts now inherits that, and is deaf to Ctrl-C from birth
-                    pending[executor.submit(call, *arguments)] = block
-            except BrokenExecutor:
-                yield from ((lost, LOST) for lost in (block, *pending.values()))
+    try:
+        while True:
+            for block, arguments in islice(jobs, capacity - len(pending)):
+                try:
+                    with _held_back(signal.SIGINT):  # a worker that starts now inherits that: deaf to Ctrl-C from birth
+                        pending[executor.submit(call, *arguments)] = block
+                except BrokenExecutor:
+                    yield from ((lost, LOST) for lost in (block, *pending.values()))
+                    return
+            if not pending:
                 return
-        if not pending:
-            return
-        for future in wait(pending, return_when=FIRST_COMPLETED).done:
-            block = pending.pop(future)
-            try:
-                yield block, future.result()
-            except BrokenExecutor:
-                yield from ((lost, LOST) for lost in (block, *pending.values()))
-                return
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                block = pending.pop(future)
+                try:
+                    yield block, future.result()
+                except (BrokenExecutor, CancelledError):  # dask cancels what a lost scheduler had
+                    yield from ((lost, LOST) for lost in (block, *pending.values()))
+                    return
+    finally:
+        for future in pending:
+            future.cancel()
 
 
 def _given(call: Call, jobs: Iterator, executor: Executor, archive: Archive) -> Generator:
-    capacity = 4 * cores()
-    for block, records in _results(executor, call, jobs, capacity):
+    for block, records in _results(executor, call, jobs, AHEAD):
         if records is LOST:
             raise RuntimeError(f"the executor was lost; what was done is in {archive.path}: run again to resume")
         yield block, records
@@ -191,8 +205,8 @@ def _given(call: Call, jobs: Iterator, executor: Executor, archive: Archive) -> 
 def _own_pool(call: Call, jobs: Iterable, workers: int) -> Generator:
     """Results from a pool of processes, which is built anew when a worker dies.
 
-    A broken pool does not say who broke it: the blocks that were under way are tried alone, in a pool of one, and
-    come back LOST only if they break that too.
+    A broken pool does not say who broke it: the blocks that were under way are tried alone, in a pool of one, then
+    their points, and come back LOST only if they break that too.
     """
     jobs = iter(jobs)
     arguments: dict[Index, Any] = {}
@@ -213,9 +227,23 @@ def _own_pool(call: Call, jobs: Iterable, workers: int) -> Generator:
                     del arguments[block[0]]
                     yield block, records
         for block in suspects:
-            with _process_pool(1) as pool:
-                yield from _results(pool, call, iter([(block, arguments.pop(block[0]))]), 1)
+            yield from _alone(call, block, *arguments.pop(block[0]))
         broken = bool(suspects)
+
+
+def _alone(call: Call, block: list[Index], coordinates: dict[str, Any], stream: Index) -> Generator:
+    with _process_pool(1) as pool:
+        ((_, records),) = _results(pool, call, iter([(block, (coordinates, stream))]), 1)
+    if records is not LOST or len(block) == 1:
+        yield block, records
+        return
+    for i, point in enumerate(block):
+        yield from _alone(call, [point], _one_of(coordinates, i), stream)
+
+
+def _one_of(coordinates: dict[str, Any], i: int) -> dict[str, Any]:
+    """The coordinates of the i-th point of a block, as a block of one."""
+    return {name: v[i : i + 1] if isinstance(v, np.ndarray) else v for name, v in coordinates.items()}
 
 
 @contextmanager
@@ -283,16 +311,38 @@ def _die_with(parent: int) -> None:
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Two threads on the small products of a reservoir are ten times slower than one, and workers share the cores."""
-    torch = sys.modules.get("torch")
-    threads = torch.get_num_threads() if torch else None
-    if torch:
-        torch.set_num_threads(1)
-    try:
-        with _thread_pools().limit(limits=1):
-            yield
-    finally:
+    with ONE_THREAD, _thread_pools().limit(limits=1, user_api="openmp"):  # OpenMP counts for each thread
+        yield
+
+
+@final
+class _OneThread:
+    """While anyone is inside, one thread for linear algebra: of several callers the last one out restores the rest."""
+
+    def __init__(self):
+        self._lock, self._inside, self._restore = threading.Lock(), 0, ExitStack()
+
+    def __enter__(self):
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._limit()
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._restore.close()
+
+    def _limit(self):
+        torch = sys.modules.get("torch")
         if torch:
-            torch.set_num_threads(threads)
+            self._restore.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(1)
+        self._restore.enter_context(_thread_pools().limit(limits=1, user_api="blas"))
+
+
+ONE_THREAD = _OneThread()
 
 
 @cache
