@@ -42,5 +42,5 @@ class Autodiff(Dual):
     def cotangent(self, x: Array, p: Array):
         if namespace(x) is np:
             return self.cotangent(torch.as_tensor(x), torch.as_tensor(p)).detach().numpy()
-        _, pulled = vjp(self.function, x)
+        pulled = vjp(self.function, x)[1]
         return vmap(pulled, in_dims=-1, out_dims=-1)(p)[0]

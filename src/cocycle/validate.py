@@ -46,7 +46,7 @@ SETTINGS = {
     "Sprott": Setting(0.05, steps=60_000, transient=10_000),
     "Chua": Setting(0.02, steps=40_000, transient=5_000),
     "Lorenz96": Setting(0.02, replicas=100, steps=10_000, transient=2000),
-    "MackeyGlass": Setting(replicas=200, steps=60_000, transient=15_000),
+    "MackeyGlass": Setting(replicas=200, steps=60_000, transient=20_000),
     "MackeyGlass, delay 23": Setting(replicas=200, steps=60_000, transient=15_000),
     "KuramotoSivashinsky": Setting(replicas=50, steps=16_000, transient=8_000),
 }
@@ -104,14 +104,14 @@ def row(name: str, published: Published, scale: float, rng: np.random.Generator)
 
 
 def _spread_starts(step: Map, x: np.ndarray, setting: Setting, rng: np.random.Generator) -> np.ndarray:
-    """Replicas near random moments of one orbit on the attractor, a ten-thousandth of the way to its middle.
+    """Replicas near random moments of one orbit on the attractor, a millionth of the way to its middle.
 
     Its basin may be small, so that other starts might not come there.  Chaos parts the replicas within the transient,
     but the phase of what is nearly a limit cycle would stay common to all, hence the different moments.
     """
     visited = np.stack([x := step(x) for _ in range(2 * setting.transient)][setting.transient :])
     x = visited[rng.integers(len(visited), size=setting.replicas)]
-    return x + 1e-4 * rng.uniform(size=x.shape) * (visited.mean(0) - x)
+    return x + 1e-6 * rng.uniform(size=x.shape) * (visited.mean(0) - x)
 
 
 def in_words(rows: list[Row]) -> str:

@@ -5,6 +5,7 @@ from itertools import repeat
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -200,6 +201,24 @@ def test_qr_factors(n, k, seed):
     np.testing.assert_allclose(basis.swapaxes(-1, -2) @ basis, np.eye(min(n, k)) + np.zeros((2, 1, 1)), atol=1e-14)
     assert (np.diagonal(r, axis1=-2, axis2=-1) >= 0).all()
     assert (np.tril(r, -1) == 0).all()
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+@pytest.mark.parametrize("condition", [1.0, 1e6, 1e11])
+def test_qr_of_a_batch_of_small_frames_is_that_of_lapack(k, condition, rng):
+    """Gram and Schmidt for many members at once, as good as Householder up to nearly dependent vectors."""
+    q = rng.normal(size=(20, 6, 1)) + rng.normal(size=(20, 6, k)) / condition
+    basis, r = orthonormalise(q)
+    one_by_one = [orthonormalise(member) for member in q]
+    np.testing.assert_allclose(basis.swapaxes(-1, -2) @ basis, np.eye(k) + np.zeros((20, 1, 1)), atol=1e-14)
+    np.testing.assert_allclose(basis @ r, q, atol=1e-14 * abs(q).max() * 10)
+    np.testing.assert_allclose(r, [b for _, b in one_by_one], rtol=0, atol=1e-14 * abs(q).max() * 10)
+    assert (np.diagonal(r, axis1=-2, axis2=-1) >= 0).all()
+
+
+def test_qr_of_a_batch_can_be_differentiated(rng):
+    q = torch.tensor(rng.normal(size=(8, 4, 3)), requires_grad=True)
+    torch.autograd.gradcheck(lambda a: orthonormalise(a), q)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-160, 1.0, 1e160, 1e300])

@@ -169,7 +169,7 @@ def _svd(block: Array) -> tuple[Array, Array, Array]:
     if namespace(block) is not np:
         u, values, v = namespace(block).linalg.svd(block)
         return u, values, v.T
-    values, v, u, work, _, info = lapack.dgejsv(np.asfortranarray(block.T), joba=2, jobr=0)
+    values, v, u, work, _, info = lapack.dgejsv(np.asfortranarray(block.T), joba=2, jobr=0)  # pyright: ignore[reportAttributeAccessIssue]
     if info != 0:
         raise np.linalg.LinAlgError(f"LAPACK's dgejsv did not converge: info={info}")
     return u, values * (work[0] / work[1]), v

@@ -59,30 +59,30 @@ def _gram_schmidt(q: Array) -> tuple[Array, Array] | None:
     unless it nearly vanishes in the first pass.  None then, and where squares might overflow or vanish.
     """
     xp, k, limit = namespace(q), q.shape[-1], _limit(q)
-    basis, columns = [], []
+    vanishing = 1e4 * float(xp.finfo(q.dtype).eps)
+    basis: list[Array] = []
+    r = like(np.zeros((k, k, *q.shape[:-2])), q)
     with np.errstate(all="ignore"):
         for j in range(k):
-            v, above = q[..., j], []
-            before = _norm(v)
-            for e in basis:
-                c = (e * v).sum(-1)
-                v = v - c[..., None] * e
-                above.append(c)
-            first = _norm(v) if basis else before
-            for i, e in enumerate(basis):
-                c = (e * v).sum(-1)
-                v = v - c[..., None] * e
-                above[i] = above[i] + c
-            size = _norm(v) if basis else before
-            if not ((size > 1 / limit) & (before < limit) & (size > 0.5 * first) & (first > 1e-6 * before)).all():
+            v = q[..., j]
+            before = first = _norm(v)
+            for sweep in range(2 if j else 0):
+                for i, e in enumerate(basis):
+                    c = (e * v).sum(-1)
+                    v = v - c[..., None] * e
+                    r[i, j] += c
+                if sweep == 0:
+                    first = _norm(v)
+            size = _norm(v) if j else before
+            fine = (size > 1 / limit) & (before < limit) & (size > 0.5 * first) & (first > vanishing * before)
+            if not fine.all():
                 return None
             basis.append(v / size[..., None])
-            columns.append([*above, size, *[0 * size] * (k - 1 - j)])
-    q_out = xp.empty_like(q)  # laid out in memory as q is
+            r[j, j] = size
+    frame = xp.empty_like(q)  # laid out in memory as q is
     for j, e in enumerate(basis):
-        q_out[..., j] = e
-    r = xp.stack([xp.stack(column) for column in columns])
-    return q_out, xp.moveaxis(r, (0, 1), (-1, -2))
+        frame[..., j] = e
+    return frame, xp.moveaxis(r, (0, 1), (-2, -1))
 
 
 def _norm(v: Array) -> Array:

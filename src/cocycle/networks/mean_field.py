@@ -7,7 +7,7 @@ map of one variable, and the growth of a tangent vector is the average of g'(b)Â
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 from cocycle.networks.activations import TANH, Activation
 
@@ -92,7 +92,7 @@ def fixed_variance(weight_std: float, drive: float, activation: Activation = TAN
         large *= 4
         if large > LARGEST:
             raise ValueError(f"the variance grows without bound at weight_std={weight_std}, drive={drive}")
-    return float(brentq(excess, small if drive == 0 else 0.0, large, xtol=1e-15, rtol=1e-14))
+    return _root(excess, small if drive == 0 else 0.0, large)
 
 
 def critical_weight_std(drive: float, activation: Activation = TANH) -> float:
@@ -109,7 +109,7 @@ def critical_weight_std(drive: float, activation: Activation = TANH) -> float:
         low, high = high, 2 * high
         if high > 100:
             raise ValueError(f"the exponent does not become positive below weight_std=100 at drive={drive}")
-    return float(brentq(log_gain, low, high, xtol=1e-13))
+    return _root(log_gain, low, high)
 
 
 def exponent(weight_std: float, bias_std: float = 0.0, activation: Activation = TANH) -> float:
@@ -135,9 +135,13 @@ def depth_scale(weight_std: float, bias_std: float = 0.0, activation: Activation
         def excess(c):
             return weight_std**2 * _pair_average(activation.value, q, c) / q + bias_std**2 / q - c
 
-        c = brentq(excess, 0.0, 1 - 1e-6) if excess(0.0) > 0 else 0.0
+        c = _root(excess, 0.0, 1 - 1e-6) if excess(0.0) > 0 else 0.0
         rate = weight_std**2 * _pair_average(activation.slope, q, c)
     return float(-1 / np.log(rate)) if rate < 1 else np.inf
+
+
+def _root(function, low: float, high: float) -> float:
+    return root_scalar(function, bracket=(low, high), method="brentq", xtol=1e-15, rtol=1e-14).root
 
 
 def _pair_average(function, q: float, c: float) -> float:

@@ -45,9 +45,9 @@ class Reservoir(Driven):
             value = getattr(self, name)
             if not is_number(value) and (value.ndim < 1 or value.shape[-1] != 1):
                 raise ValueError(f"{name} must be a number or have shape (*batch, 1); got {tuple(value.shape)}")
-        if not is_number(self.bias) and (self.bias.ndim < 1 or self.bias.shape[-1] != shape[-1]):
-            message = f"bias must be a number or have shape (*batch, n={shape[-1]}); got {tuple(self.bias.shape)}"
-            raise ValueError(message)
+        bias: Array = self.bias
+        if not is_number(bias) and (bias.ndim < 1 or bias.shape[-1] != shape[-1]):
+            raise ValueError(f"bias must be a number or have shape (*batch, n={shape[-1]}); got {tuple(bias.shape)}")
         try:
             self.batch  # noqa: B018
         except ValueError as error:
