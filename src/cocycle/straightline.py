@@ -6,6 +6,7 @@ symbols through it, each of which writes down the operation that made it.
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
@@ -16,6 +17,7 @@ from cocycle.arrays import namespace
 from cocycle.maps import Map
 
 LONGEST = 5000  # operations
+NAME = re.compile(r"\bt\d+\b")  # of a line's result
 FUNCTIONS = ("sin", "cos", "tan", "tanh", "exp", "log", "sqrt")
 
 
@@ -94,11 +96,48 @@ def straight_line(function: Callable[[np.ndarray], np.ndarray], n: int, library=
         results = [Symbol(lines, "0.0")._text(y) for y in function(symbols)]
     except Exception as error:  # whatever a library says of arrays of symbols
         raise TypeError(f"the formula cannot be traced: {error}") from error
-    body = [*lines, f"return ({', '.join(results)},)"]
+    body = _with_few_names([*lines, f"return ({', '.join(results)},)"])
     source = f"def step({', '.join(arguments)}):\n    " + "\n    ".join(body)
     scope = {name: getattr(library, name) for name in FUNCTIONS}
     exec(compile(source, "<straight line>", "exec"), scope)
     return scope["step"]
+
+
+def _with_few_names(lines: list[str]) -> list[str]:
+    """The same lines, a name being used again once its value is no longer needed, at best by the operation itself.
+
+    Of a batch every value is an array: overwritten, or freed at once, its memory is still in the cache.
+    """
+    last = {name: i for i, line in enumerate(lines) for name in NAME.findall(line)}
+    names: dict[str, str] = {}
+    free: list[str] = []
+    count, renamed = 0, []
+    for i, line in enumerate(lines):
+        target, _, source = line.rpartition(" = ")
+        ended = [names[name] for name in dict.fromkeys(NAME.findall(source)) if last[name] == i]
+        source = NAME.sub(lambda match: names[match.group()], source)
+        if not target:
+            renamed.append(source)
+            continue
+        free.extend(ended)
+        in_place = _in_place(source, ended)
+        if in_place:
+            names[target] = in_place.split()[0]
+            free.remove(names[target])
+        elif free:
+            names[target] = free.pop()
+        else:
+            names[target], count = f"t{count}", count + 1
+        renamed.append(in_place or f"{names[target]} = {source}")
+    return renamed
+
+
+def _in_place(source: str, ended: list[str]) -> str | None:
+    """`a op= b` for `a op b` if a has ended, or b where the operands commute."""
+    left, operator, right = parts if len(parts := source.split()) == 3 else ("", "", "")
+    if left in ended:
+        return f"{left} {operator}= {right}"
+    return f"{right} {operator}= {left}" if right in ended and operator in ("+", "*") else None
 
 
 @final
