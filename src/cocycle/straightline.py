@@ -181,8 +181,9 @@ class Compiled(Map):
         if step is None:
             return None
         if x.ndim > 1:
-            columns = np.moveaxis(q, (-2, -1), (0, 1)).reshape(n * k, *x.shape[:-1]) if k else ()
-            return _stacked(step(*np.moveaxis(x, -1, 0), *columns), x.shape[:-1])
+            batch, axes = x.shape[:-1], range(x.ndim - 1)
+            columns = q.transpose(x.ndim - 1, x.ndim, *axes).reshape(n * k, *batch) if k else ()
+            return _stacked(step(*x.transpose(x.ndim - 1, *axes), *columns), batch)
         try:
             return np.array(step(*x.tolist(), *(q.ravel().tolist() if k else ())))
         except (ArithmeticError, ValueError):  # where python raises, numpy has infinities
@@ -207,4 +208,4 @@ def _stacked(components: tuple, batch: tuple[int, ...]) -> np.ndarray:
     whole = np.empty((len(components), *batch))
     for row, component in zip(whole, components, strict=True):
         row[...] = component
-    return np.moveaxis(whole, 0, -1)
+    return whole.transpose(*range(1, whole.ndim), 0)

@@ -10,7 +10,7 @@ import numpy as np
 from cocycle.arrays import Array, constant, floating, generator, like, namespace
 from cocycle.maps import Map
 
-AUTO_SPREAD = 1e5  # a condition number that costs five digits of sixteen
+AUTO_SPREAD = 1e6  # a condition number that costs six digits of sixteen
 LONGEST = 100  # maps in a group
 FEW, MANY = 4, 8  # vectors and members of a batch for which Gram and Schmidt are faster than LAPACK
 
@@ -100,7 +100,7 @@ def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1) 
     The sum of ln diag(r) is the growth of the volumes that the first 1, 2, ..., k vectors span.  Between two
     orthonormalisations the frame's condition number grows like exp((λ_1 - λ_k) t), and the last exponents lose as many
     digits.  every="auto" chooses the groups from the growth seen, so that max diag(r) / min diag(r) stays below
-    AUTO_SPREAD = 1e5 in every member of the batch, except where a single map exceeds it.  Benettin et al., Meccanica
+    AUTO_SPREAD = 1e6 in every member of the batch, except where a single map exceeds it.  Benettin et al., Meccanica
     15, 9 (1980).
 
     Raises ValueError for another `every`, and when one is so long that vectors leave the range of numbers.
@@ -170,7 +170,7 @@ def _next_length(size: int, spread: float) -> int:
     """How many maps to take next, at the growth of the last `size`: well inside the bound, at most twice as many."""
     if not spread < np.inf:
         return size
-    allowed = 0.7 * np.log(AUTO_SPREAD) / max(np.log(spread), 1e-9) * size
+    allowed = 0.85 * np.log(AUTO_SPREAD) / max(np.log(spread), 1e-9) * size
     return int(np.clip(allowed, 1, min(2 * size, LONGEST)))
 
 
