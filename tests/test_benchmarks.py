@@ -9,6 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SMALL = {
     "series": {"SAMPLES": 500},
+    "spectra": {"SIZE": 16, "STEPS": 40, "REPLICAS": 10, "REPEATS": 1},
+    "peers": {"REPLICAS": 10, "STEPS": 200, "NETWORK_STEPS": 10, "REPEATS": 1},
     "block": {"SIZE": 20, "STEPS": 300, "SCALES": np.array([(0.5, 0.01), (0.9, 0.01)])},
 }
 
