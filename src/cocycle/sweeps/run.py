@@ -1,36 +1,24 @@
 """Compute what an archive still lacks, on all cores, and lose nothing that was computed."""
 
 import logging
-import multiprocessing
 import os
 import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
-from contextlib import ExitStack, closing, contextmanager
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from typing import Any, final
 
 import cloudpickle
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from cocycle.progress import progress_bar
 from cocycle.sweeps.archive import Archive, Record, Writer
 from cocycle.sweeps.grid import Index
 from cocycle.sweeps.layout import Status
+from cocycle.sweeps.workers import held_back, one_thread, process_pool
 
 Measure = Callable[[dict[str, Any], np.random.Generator], Mapping[str, Any]]
 
@@ -38,7 +26,6 @@ LOG = logging.getLogger("cocycle")
 COMMIT_EVERY = 0.5  # seconds of results that a crash can cost
 AHEAD = 1000  # blocks handed to an executor whose number of workers is not known
 LOST = None  # in place of records: the worker, or the executor, died with the block
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def run(
@@ -133,7 +120,7 @@ class Call:
         """The records of a block.  If its measure raises, its points are tried one by one: only the bad ones fail."""
         measure = cloudpickle.loads(self.measure)
         columns = {name: values for name, values in coordinates.items() if isinstance(values, np.ndarray)}
-        with _one_thread():
+        with one_thread():
             try:
                 return self._records(measure, coordinates, stream, columns)
             except Exception as error:
@@ -176,7 +163,7 @@ def _results(executor: Executor, call: Call, jobs: Iterator, capacity: int) -> I
         while True:
             for block, arguments in islice(jobs, capacity - len(pending)):
                 try:
-                    with _held_back(signal.SIGINT):  # a worker that starts now inherits that: deaf to Ctrl-C from birth
+                    with held_back(signal.SIGINT):  # a worker that starts now inherits that: deaf to Ctrl-C from birth
                         pending[executor.submit(call, *arguments)] = block
                 except BrokenExecutor:
                     yield from ((lost, LOST) for lost in (block, *pending.values()))
@@ -219,7 +206,7 @@ def _own_pool(call: Call, jobs: Iterable, workers: int) -> Generator:
     source, broken = remembered(), True
     while broken:
         suspects = []
-        with _process_pool(workers) as pool:
+        with process_pool(workers) as pool:
             for block, records in _results(pool, call, source, 2 * workers):
                 if records is LOST:
                     suspects.append(block)
@@ -232,7 +219,7 @@ def _own_pool(call: Call, jobs: Iterable, workers: int) -> Generator:
 
 
 def _alone(call: Call, block: list[Index], coordinates: dict[str, Any], stream: Index) -> Generator:
-    with _process_pool(1) as pool:
+    with process_pool(1) as pool:
         ((_, records),) = _results(pool, call, iter([(block, (coordinates, stream))]), 1)
     if records is not LOST or len(block) == 1:
         yield block, records
@@ -244,107 +231,3 @@ def _alone(call: Call, block: list[Index], coordinates: dict[str, Any], stream: 
 def _one_of(coordinates: dict[str, Any], i: int) -> dict[str, Any]:
     """The coordinates of the i-th point of a block, as a block of one."""
     return {name: v[i : i + 1] if isinstance(v, np.ndarray) else v for name, v in coordinates.items()}
-
-
-@contextmanager
-def _process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    others = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
-    with _environment_of_workers():
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(os.getpid(),))
-        try:
-            yield pool
-        except BaseException:  # Ctrl-C above all: leave at once, not when the points under way are done
-            for child in set(multiprocessing.active_children()) - others:
-                child.terminate()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        pool.shutdown()
-
-
-@contextmanager
-def _environment_of_workers() -> Iterator[None]:
-    """While workers are started: one thread each, and no second run of the caller's script.
-
-    A spawned process imports the parent's main module, which would run a script that has no `__main__` guard; the
-    measure travels by value and does not need it.
-    """
-    main = sys.modules["__main__"]
-    hidden = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    for name in hidden:
-        setattr(main, name, None)
-    try:
-        yield
-    finally:
-        for name, value in hidden.items():
-            setattr(main, name, value)
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _held_back(number: signal.Signals) -> Iterator[None]:
-    """Deliver a signal only afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _prepare_worker(parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-
-
-def _die_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Two threads on the small products of a reservoir are ten times slower than one, and workers share the cores."""
-    with ONE_THREAD, _thread_pools().limit(limits=1, user_api="openmp"):  # OpenMP counts for each thread
-        yield
-
-
-@final
-class _OneThread:
-    """While anyone is inside, one thread for linear algebra: of several callers the last one out restores the rest."""
-
-    def __init__(self):
-        self._lock, self._inside, self._restore = threading.Lock(), 0, ExitStack()
-
-    def __enter__(self):
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._limit()
-
-    def __exit__(self, *_):
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._restore.close()
-
-    def _limit(self):
-        torch = sys.modules.get("torch")
-        if torch:
-            self._restore.callback(torch.set_num_threads, torch.get_num_threads())
-            torch.set_num_threads(1)
-        self._restore.enter_context(_thread_pools().limit(limits=1, user_api="blas"))
-
-
-ONE_THREAD = _OneThread()
-
-
-@cache
-def _thread_pools() -> ThreadpoolController:
-    return ThreadpoolController()

@@ -1,0 +1,121 @@
+"""The processes that compute a sweep: one thread each, deaf to Ctrl-C, gone when their parent is."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import final
+
+from threadpoolctl import ThreadpoolController
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@contextmanager
+def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    with _environment_of_workers():
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(os.getpid(),))
+        try:
+            yield pool
+        except BaseException:  # Ctrl-C above all: leave at once, not when the points under way are done
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+
+
+@contextmanager
+def _environment_of_workers() -> Iterator[None]:
+    """While workers are started: one thread each, and no second run of the caller's script.
+
+    A spawned process imports the parent's main module, which would run a script that has no `__main__` guard; the
+    measure travels by value and does not need it.
+    """
+    main = sys.modules["__main__"]
+    hidden = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    for name in hidden:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def held_back(number: signal.Signals) -> Iterator[None]:
+    """Deliver a signal only afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _prepare_worker(parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _die_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Two threads on the small products of a reservoir are ten times slower than one, and workers share the cores."""
+    with ONE_THREAD, _thread_pools().limit(limits=1, user_api="openmp"):  # OpenMP counts for each thread
+        yield
+
+
+@final
+class _OneThread:
+    """While anyone is inside, one thread for linear algebra: of several callers the last one out restores the rest."""
+
+    def __init__(self):
+        self._lock, self._inside, self._restore = threading.Lock(), 0, ExitStack()
+
+    def __enter__(self):
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._limit()
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._restore.close()
+
+    def _limit(self):
+        torch = sys.modules.get("torch")
+        if torch:
+            self._restore.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(1)
+        self._restore.enter_context(_thread_pools().limit(limits=1, user_api="blas"))
+
+
+ONE_THREAD = _OneThread()
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()
