@@ -131,6 +131,21 @@ def test_exponents_can_be_differentiated():
     assert gain.grad.item() == pytest.approx(2 / 0.5)  # d/dg of 2 ln g
 
 
+def test_gradient_of_the_exponents_of_a_driven_reservoir(rng):
+    """d λ / d gain against central differences, whose own error, step² and eps/step, is some 1e-9 here."""
+    reservoir = Reservoir.gaussian(60, 1, weight_std=0.9, input_std=0.2, rng=2)
+    u, w, v = (torch.as_tensor(a) for a in (rng.normal(size=(300, 1)), reservoir.weight, reservoir.input_weight))
+    x = torch.zeros(60, dtype=torch.float64)
+
+    def exponents(gain):
+        return spectrum(Reservoir(w, v, gain=gain).driven(u), x, frame(x, 2), every=3, transient=50).exponents
+
+    gain = torch.tensor([1.0], dtype=torch.float64)
+    exact = torch.autograd.functional.jacobian(exponents, gain)[:, 0]
+    difference = (exponents(gain + 1e-5) - exponents(gain - 1e-5)) / 2e-5
+    np.testing.assert_allclose(exact, difference, rtol=0, atol=1e-6)
+
+
 def test_kaplan_yorke_where_it_is_exact():
     def dimension(*exponents):
         n = len(exponents)
