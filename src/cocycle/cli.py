@@ -54,8 +54,10 @@ def validate(options: argparse.Namespace) -> int:
     table = validation.in_words(rows)
     print(table)
     if options.output:
-        made = f"Made by `cocycle validate --scale {options.scale:g} --seed {options.seed}`: mean over replicas, in brackets its"
-        made += " standard error in units of the last digits."
+        made = (
+            f"Made by `cocycle validate --scale {options.scale:g} --seed {options.seed}`: mean over replicas, in "
+            "brackets its standard error in units of the last digits."
+        )
         options.output.write_text(f"# Lyapunov spectra beside the published ones\n\n{made}\n\n{table}\n")
     return 0 if all(row.agrees for row in rows) else 1
 
