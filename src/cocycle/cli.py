@@ -15,7 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The `cocycle` command.  Returns the exit status: 0, 1 if something failed or disagrees, 2 for bad input, 130
     after Ctrl-C."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("cocycle").setLevel(logging.INFO)  # and not that of every library
     try:
         return options.command(options)
     except (ValueError, OSError) as error:
