@@ -54,7 +54,9 @@ def singular_directions(steps: Iterable[Map], x: Array, q: Array) -> Stretching:
     high relative accuracy, to rounding times the condition number of a single map, whatever lies between the
     largest and the smallest: the triangular factors of J q are kept, and QR is done again on their transposes in
     reverse order until each factor stands alone (the product iteration of Stewart, SIAM J. Matrix Anal. Appl. 18,
-    1, 1997; Oliveira & Stewart, Lin. Alg. Appl. 309, 2000).  Memory: one k x k factor for each map.
+    1, 1997; Oliveira & Stewart, Lin. Alg. Appl. 309, 2000).  A factor that is exactly zero, where units are off or
+    dead, comes out as -inf or as what rounding leaves of it, some 35 below the largest.  Memory: one k x k factor for
+    each map.
 
     In a batch, members whose values are not finite get NaN.  Raises ValueError for shapes that do not fit and for an
     empty product, ArithmeticError when no member stays finite.
