@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from math import prod
 from operator import index
 from typing import NamedTuple
 
@@ -41,7 +42,7 @@ def frame(x: Array, k: int, rng: np.random.Generator | int = 0) -> Array:
 def orthonormalise(q: Array) -> tuple[Array, Array]:
     """The QR factors of q (*batch, n, k) with diag(r) >= 0, so that they are unique and vary smoothly."""
     k = q.shape[-1]
-    if k == 1 or (k <= FEW and q[..., 0, 0].shape != () and np.prod(q.shape[:-2]) >= MANY):
+    if k == 1 or (k <= FEW and prod(q.shape[:-2]) >= MANY):
         factors = _gram_schmidt(q)
         if factors is not None:
             return factors
@@ -79,10 +80,10 @@ def _gram_schmidt(q: Array) -> tuple[Array, Array] | None:
                 return None
             basis.append(v / size[..., None])
             r[j, j] = size
-    frame = xp.empty_like(q)  # laid out in memory as q is
+    out = xp.empty_like(q)  # laid out in memory as q is
     for j, e in enumerate(basis):
-        frame[..., j] = e
-    return frame, xp.moveaxis(r, (0, 1), (-2, -1))
+        out[..., j] = e
+    return out, xp.moveaxis(r, (0, 1), (-2, -1))
 
 
 def _norm(v: Array) -> Array:
@@ -190,6 +191,5 @@ def orthonormal(x: Array, q: Array) -> Array:
     if (diagonal < 1e-8 * xp.amax(diagonal, axis=-1)[..., None]).any() or (diagonal == 0).any():
         raise ValueError("q must have full rank: its columns are not independent")
     identity = like(np.eye(q.shape[-1]), q)
-    return (
-        basis if (abs(constant(r) - identity) > 1e-6).any() else q
-    )  # a frame handed on stays what it was, bit for bit
+    # a frame that is handed on from a result stays what it was, bit for bit
+    return basis if (abs(constant(r) - identity) > 1e-6).any() else q
