@@ -242,6 +242,26 @@ def test_an_interval_that_overflows():
         spectrum(repeat(Linear(np.diag([1e20, 1e19])), 60), np.zeros(2), np.eye(2), every=20)
 
 
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        (Henon(), r"steps must be an iterable of maps, such as repeat\(map, 1000\); got Henon"),
+        (7, "steps must be an iterable of maps, .* got int"),
+        (repeat(Lorenz63(), 10), r"Lorenz63 is a vector field: take Flow\(Lorenz63\(\), dt\)"),
+        (repeat(Layer(torch.eye(2, dtype=torch.float64)), 5), "Layer fails on a state of type ndarray"),
+    ],
+)
+def test_what_is_not_an_iterable_of_maps_for_this_state(steps, message):
+    with pytest.raises(TypeError, match=message):
+        spectrum(steps, np.zeros(2), np.eye(2))
+
+
+@pytest.mark.parametrize("k", [0, 3, 1.0, "2"])
+def test_frames_have_as_many_columns_as_fit(k):
+    with pytest.raises(ValueError, match=r"k must be in 1..2 for a state of dimension n=2; got k="):
+        frame(np.zeros(2), k)
+
+
 def test_numpy_and_torch_do_not_mix():
     with pytest.raises(TypeError, match="both be numpy arrays or both torch tensors"):
         spectrum(repeat(Henon(), 10), np.zeros(2), torch.eye(2, dtype=torch.float64))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cocycle.arrays import Array, floating, generator, like, namespace
-from cocycle.lyapunov.qr import orthonormal, orthonormalise, qr_steps
+from cocycle.lyapunov.qr import check_steps, orthonormal, orthonormalise, qr_steps
 from cocycle.maps import Map
 
 
@@ -53,6 +53,7 @@ def covariant(
     Raises ValueError for shapes that do not fit and for an orbit of no more than `transient` + `settle` maps,
     ArithmeticError where a tangent map is singular on the frame or a value is not finite.
     """
+    check_steps(steps)
     x, q = floating("x", x), floating("q", q)
     q = orthonormal(x, q)
     for name, count in (("transient", transient), ("settle", settle)):

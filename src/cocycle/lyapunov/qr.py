@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cocycle.arrays import Array, constant, floating, generator, like, namespace
-from cocycle.maps import Map
+from cocycle.maps import Map, VectorField
 
 AUTO_SPREAD = 1e6  # a condition number that costs six digits of sixteen
 LONGEST = 100  # maps in a group
@@ -34,8 +34,8 @@ def frame(x: Array, k: int, rng: np.random.Generator | int = 0) -> Array:
     """
     x = floating("x", x)
     n = x.shape[-1]
-    if not 1 <= k <= n:
-        raise ValueError(f"k must be in 1..{n} for a state of dimension n={n}; got k={k}")
+    if not isinstance(k, int | np.integer) or not 1 <= k <= n:
+        raise ValueError(f"k must be in 1..{n} for a state of dimension n={n}; got k={k!r}")
     return like(orthonormalise(generator(rng).normal(size=(*x.shape, k)))[0], x)
 
 
@@ -113,7 +113,22 @@ def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1) 
             raise ValueError(f'every must be an integer of at least 1 or "auto"; got {every!r}') from None
         if every < 1:
             raise ValueError(f'every must be an integer of at least 1 or "auto"; got {every!r}')
-    return _loop(steps, x, q, every)
+    check_steps(steps)
+    return _loop(map(_as_map, steps), x, q, every)
+
+
+def check_steps(steps: Iterable[Map]) -> None:
+    """Raise TypeError unless `steps` can be iterated: a single map cannot."""
+    if isinstance(steps, Map | VectorField) or not isinstance(steps, Iterable):
+        raise TypeError(f"steps must be an iterable of maps, such as repeat(map, 1000); got {type(steps).__name__}")
+
+
+def _as_map(step: Map) -> Map:
+    if isinstance(step, VectorField):
+        raise TypeError(
+            f"steps must be maps; {type(step).__name__} is a vector field: take Flow({type(step).__name__}(), dt)"
+        )
+    return step
 
 
 def _loop(steps: Iterable[Map], x: Array, q: Array, every: int | str) -> Iterator[QRStep]:
@@ -135,7 +150,10 @@ def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: float) -> Iterato
     """The QR step of a group and its number of maps; of its halves, one after the other, if it spreads too much."""
     end, pushed = x, q
     for f in group:
-        end, pushed = f.tangent(end, pushed)
+        try:
+            end, pushed = f.tangent(end, pushed)
+        except TypeError as error:  # what numpy and torch say of each other is no help
+            raise TypeError(f"{type(f).__name__} fails on a state of type {type(end).__name__}: {error}") from error
     basis, r = orthonormalise(pushed)
     if len(group) == 1 or bound == np.inf or not _spread(r, x, q) > bound:
         yield QRStep(end, basis, r, sum(f.dt for f in group)), len(group)

@@ -11,7 +11,7 @@ import numpy as np
 
 from cocycle.arrays import Array, as_numpy, constant, floating, namespace
 from cocycle.lyapunov.derived import kaplan_yorke_dimension
-from cocycle.lyapunov.qr import QRStep, orthonormal, qr_steps
+from cocycle.lyapunov.qr import QRStep, check_steps, orthonormal, qr_steps
 from cocycle.maps import Map
 from cocycle.progress import tracked
 
@@ -152,6 +152,7 @@ def spectrum(
     vectors leave the range of numbers, TypeError for arrays that are not numbers, and `Diverged` when a state or a
     vector is no longer finite.
     """
+    check_steps(steps)
     x, q = floating("x", x), floating("q", q)
     q = orthonormal(x, q)
     for name, count, least in (("transient", transient, 0), ("thin", thin, 1)):
