@@ -91,6 +91,30 @@ def test_compiled_overflows_as_the_map_does():
         np.testing.assert_array_equal(Compiled(Cubed())(np.array([1e200])), [np.inf])
 
 
+class Root(Map):
+    def __call__(self, x):
+        return 0.9 * x**1.5 - 0.5
+
+    def tangent(self, x, q):
+        return self(x), (1.35 * x**0.5)[..., None] * q
+
+
+@pytest.mark.filterwarnings("ignore:invalid")
+def test_compiled_has_nan_where_the_map_has():
+    """Python's own power of a negative number is complex."""
+    assert np.isnan(Compiled(Root())(np.array([-0.4]))).all()
+    assert np.isnan(Compiled(Root()).tangent(np.array([-0.4]), np.eye(1))[1]).all()
+    np.testing.assert_array_equal(Compiled(Root())(np.array([0.4])), Root()(np.array([0.4])))
+
+
+def test_parameters_that_are_not_finite_numbers_are_not_written_down():
+    assert np.isnan(Compiled(Henon(a=np.nan))(np.array([0.1, 0.1]))[0])
+    with pytest.raises(TypeError):
+        Henon(a="1.4").series(10)
+    with pytest.raises(TypeError, match="field must be a VectorField"):
+        Flow(Henon(), 0.1)
+
+
 class Comparing(Map):
     def __call__(self, x):
         return np.where(x == 0.5, 7.0, x)

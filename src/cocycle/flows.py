@@ -34,6 +34,8 @@ class Flow(Map):
     substeps: int = 1
 
     def __post_init__(self):
+        if not isinstance(self.field, VectorField):
+            raise TypeError(f"field must be a VectorField; got {self.field!r}")
         if not self.dt > 0:
             raise ValueError(f"dt must be positive; got {self.dt}")
         if self.substeps < 1:

@@ -6,6 +6,7 @@ symbols through it, each of which writes down the operation that made it.
 """
 
 import math
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,14 +36,18 @@ class Symbol:
         return Symbol(self.lines, name)
 
     def _text(self, other) -> str:
-        return other.text if isinstance(other, Symbol) else repr(float(other))
+        if isinstance(other, Symbol):
+            return other.text
+        if not isinstance(other, int | float | np.number) or not math.isfinite(other):
+            raise TypeError(f"a formula with {other!r} in it cannot be traced")
+        return repr(float(other))
 
     def __pow__(self, other):
         square = not isinstance(other, Symbol) and other == 2  # numpy's square is a product, libm's pow is not
         return (
             self._record(f"{self.text} * {self.text}")
             if square
-            else self._record(f"{self.text} ** {self._text(other)}")
+            else self._record(f"power({self.text}, {self._text(other)})")
         )
 
     def __neg__(self):
@@ -99,6 +104,7 @@ def straight_line(function: Callable[[np.ndarray], np.ndarray], n: int, library=
     body = _with_few_names([*lines, f"return ({', '.join(results)},)"])
     source = f"def step({', '.join(arguments)}):\n    " + "\n    ".join(body)
     scope = {name: getattr(library, name) for name in FUNCTIONS}
+    scope["power"] = math.pow if library is math else operator.pow  # python's own turns complex where numpy has NaN
     exec(compile(source, "<straight line>", "exec"), scope)
     return scope["step"]
 

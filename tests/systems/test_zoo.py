@@ -13,6 +13,7 @@ from cocycle.systems import (
     Logistic,
     Lorenz63,
     MackeyGlass,
+    Tent,
 )
 from cocycle.systems.facts import PUBLISHED, exponent_sum
 from cocycle.validate import in_words, validate
@@ -135,6 +136,7 @@ def test_hyper_rossler_has_two_positive_exponents():
     ("make", "message"),
     [
         (lambda: Bernoulli(4.0), "factor must not be a power of two"),
+        (lambda: Tent(2.0), "slope must not be a power of two"),
         (lambda: CoupledMapLattice(Logistic(), 8, 1.5), r"coupling must be in \[0, 1\]; got 1.5"),
         (lambda: KuramotoSivashinsky(points=15), "points must be even and at least 8; got 15"),
         (lambda: MackeyGlass(points=2), "points must be at least 3; got 2"),

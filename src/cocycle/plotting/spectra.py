@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from cocycle.plotting.sweeps import STYLE
 
 
-def convergence_figure(result: Any, *, unit: str = "per step", most: int = 10) -> Figure:
+def convergence_figure(result: Any, *, unit: str = "per unit time", most: int = 10) -> Figure:
     """The running estimates of a `Spectrum` with their bands of two standard errors, beside the spectrum reached.
 
     `unit` is that of the exponents.  Of a batch the mean over its members, with the scatter among them as the band; no

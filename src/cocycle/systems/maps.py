@@ -33,10 +33,15 @@ class Tent(DiscreteSystem):
     """x -> slope min(x, 1 - x) on [0, 1].  The exponent is ln slope at every point.
 
     Floating point numbers are binary: at slope 2 every orbit falls on 0 within 55 steps, so the default is less.
+    Raises ValueError for a power of two.
     """
 
     slope: float = 1.99
     dimension = 1
+
+    def __post_init__(self):
+        if np.frexp(self.slope)[0] == 0.5:
+            raise ValueError(f"slope must not be a power of two, which loses bits until x = 0; got {self.slope}")
 
     def start(self, rng, batch=()):
         return rng.uniform(0.1, 0.9, size=(*batch, 1))
