@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+from scipy import sparse
 
-Array = Any  # a numpy.ndarray or a torch.Tensor
+Array = Any  # a numpy.ndarray or a torch.Tensor; of matrices also a scipy.sparse array
 
 
 def namespace(x: Array) -> Any:
@@ -35,6 +36,7 @@ def floating(name: str, x: Array) -> Array:
 
 def require_finite(name: str, x: Array) -> None:
     """Raise ValueError, saying where, if `x` holds a NaN or an infinity."""
+    x = x.data if sparse.issparse(x) else x
     bad = ~namespace(x).isfinite(x)
     if bad.any():
         first = tuple(int(i[0]) for i in bad.nonzero()) if isinstance(bad, np.ndarray) else bad.nonzero()[0]
@@ -89,29 +91,103 @@ class LowRankUpdate:
     right: Array
     gain: Array = 1.0
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.base.shape)
 
-def linear(w: Array | LowRankUpdate, x: Array) -> Array:
+    def times(self, x: Array, product: Any, gain: Any) -> Array:
+        return gain(self.gain) * product(self.base, x) + product(self.left, product(self.right, x))
+
+    @property
+    def transposed(self) -> "LowRankUpdate":
+        return LowRankUpdate(transposed(self.base), transposed(self.right), transposed(self.left), self.gain)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SideBySide:
+    """The matrix [left_gain * left | right_gain * right], which acts without being formed.
+
+    Shapes: left (*batch, p, m), right (*batch, p, n), gains (*batch, 1) or numbers.  What a network does to input and
+    state together: matrices are shared by a batch whose members differ in their gains.
+    """
+
+    left: Array
+    right: Array
+    left_gain: Array = 1.0
+    right_gain: Array = 1.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.right.shape[:-1], self.left.shape[-1] + self.right.shape[-1])
+
+    def times(self, x: Array, product: Any, gain: Any) -> Array:
+        m = self.left.shape[-1]
+        left, right = product(self.left, x[..., :m]), product(self.right, x[..., m:])
+        return gain(self.left_gain) * left + gain(self.right_gain) * right
+
+    @property
+    def transposed(self) -> "Stacked":
+        return Stacked(transposed(self.left), transposed(self.right), self.left_gain, self.right_gain)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """The matrix of the rows of top_gain * top, then those of bottom_gain * bottom: a transposed `SideBySide`."""
+
+    top: Array
+    bottom: Array
+    top_gain: Array = 1.0
+    bottom_gain: Array = 1.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        *batch, p, n = self.bottom.shape
+        return (*batch, self.top.shape[-2] + p, n)
+
+    def times(self, x: Array, product: Any, gain: Any) -> Array:
+        top, bottom = gain(self.top_gain) * product(self.top, x), gain(self.bottom_gain) * product(self.bottom, x)
+        return namespace(x).concatenate([top, bottom], axis=-1)
+
+    @property
+    def transposed(self) -> SideBySide:
+        return SideBySide(transposed(self.top), transposed(self.bottom), self.top_gain, self.bottom_gain)
+
+
+Operator = LowRankUpdate | SideBySide | Stacked  # each acts through the product that it is given: `linear` or of rows
+
+
+def _beside_vectors(gain):
+    return gain  # (*batch, 1)
+
+
+def _beside_rows(gain):
+    return gain if is_number(gain) else gain[..., None]
+
+
+def linear(w: Array | Operator, x: Array) -> Array:
     """w x for w (*batch, p, n) and x (*batch, n): shape (*batch, p)."""
-    if isinstance(w, LowRankUpdate):
-        return w.gain * linear(w.base, x) + linear(w.left, linear(w.right, x))
+    if isinstance(w, Operator):
+        return w.times(x, linear, _beside_vectors)
     if w.ndim == 2 or (x.ndim >= 2 and w.shape[-3] == 1):  # the rows of x meet one and the same matrix
         return _rows_times(w if w.ndim == 2 else w[..., 0, :, :], x)
     return _rows_times(w, x[..., None, :])[..., 0, :]
 
 
-def linear_block(w: Array | LowRankUpdate, q: Array) -> Array:
+def linear_block(w: Array | Operator, q: Array) -> Array:
     """w q, column by column, for w (*batch, p, n) and q (*batch, n, k): shape (*batch, p, k)."""
     return _rows_times(w, q.swapaxes(-1, -2)).swapaxes(-1, -2)
 
 
-def transposed(w: Array | LowRankUpdate) -> Array | LowRankUpdate:
+def transposed(w: Array | Operator) -> Array | Operator:
     """wᵀ for w (*batch, p, n): shape (*batch, n, p)."""
-    if isinstance(w, LowRankUpdate):
-        return LowRankUpdate(transposed(w.base), transposed(w.right), transposed(w.left), w.gain)
-    return w.swapaxes(-1, -2)
+    if isinstance(w, Operator):
+        return w.transposed
+    return w.T.tocsr() if sparse.issparse(w) else w.swapaxes(-1, -2)
 
 
-def linear_pair(w: Array | LowRankUpdate, x: Array, q: Array) -> tuple[Array, Array]:
+def linear_pair(w: Array | Operator, x: Array, q: Array) -> tuple[Array, Array]:
     """(w x, w q) in one product, for w (*batch, p, n), x (*batch, n) and q (*batch, n, k): w is read once."""
     rows = namespace(x).concatenate([x[..., None, :], q.swapaxes(-1, -2)], axis=-2)
     rows = _rows_times(w, rows)
@@ -123,9 +199,11 @@ def _rows_times(w, rows):
 
     Results keep rows contiguous, which is how the next product and LAPACK want tangent vectors.
     """
-    if isinstance(w, LowRankUpdate):
-        gain = w.gain if is_number(w.gain) else w.gain[..., None]
-        return gain * _rows_times(w.base, rows) + _rows_times(w.left, _rows_times(w.right, rows))
+    if isinstance(w, Operator):
+        return w.times(rows, _rows_times, _beside_rows)
+    if sparse.issparse(w):
+        flat = rows.reshape(-1, rows.shape[-1])
+        return np.ascontiguousarray((w @ flat.T).T).reshape(*rows.shape[:-1], w.shape[0])
     if w.ndim == 2:
         return (rows.reshape(-1, rows.shape[-1]) @ w.T).reshape(*rows.shape[:-1], w.shape[0])
     return rows @ w.swapaxes(-1, -2)

@@ -12,7 +12,17 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, is_number, like, linear, linear_block, namespace, transposed
+from cocycle.arrays import (
+    Array,
+    floating,
+    is_number,
+    like,
+    linear,
+    linear_block,
+    namespace,
+    require_finite,
+    transposed,
+)
 
 
 class Map(ABC):
@@ -52,19 +62,64 @@ class VectorField(ABC):
 class Driven(ABC):
     """A system with an input, x[t+1] = f(x[t], u[t]): a family of maps, one for each input."""
 
-    @property
-    @abstractmethod
-    def dimension(self) -> int:
-        """n, the dimension of the state."""
-
-    @abstractmethod
-    def driven(self, u: Array) -> Iterator[Map]:
-        """The maps x -> f(x, u[t]) for the inputs u (time, *batch, m), in order."""
+    dimension: Any  # int: n, that of the state
+    inputs: Any  # int: m, that of the input
+    batch: Any = ()  # the batch axes of an ensemble of such systems
+    seen: Any = slice(None)  # indices of the components of the state that a readout, or a next layer, gets to see
 
     @property
     @abstractmethod
     def joint(self) -> Map:
         """f as one map of the stacked vector [u | x] (*batch, m + n) to (*batch, n)."""
+
+    @abstractmethod
+    def driven(self, u: Array) -> Iterator[Map]:
+        """The maps x -> f(x, u[t]) for the inputs u (time, *batch, m), in order."""
+
+    @abstractmethod
+    def rest(self, starts: tuple[int, ...] = ()) -> Array:
+        """The state 0, shape (*batch, n), with the batch axes of systems and of `starts` broadcast together."""
+
+    @abstractmethod
+    def spread(self, axes: int) -> "Driven":
+        """The same systems with `axes` batch axes of length 1 behind their own, for a batch of starts of each."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Bound(Map):
+    """x -> f([u | x]), a joint map f whose input is bound to u (*batch, m)."""
+
+    joint: Map
+    u: Array
+
+    @property
+    def dt(self):
+        return self.joint.dt
+
+    def __call__(self, x):
+        return self.joint(beside(self.u, x))
+
+    def tangent(self, x, q):
+        still = namespace(q).zeros_like(q[..., :1, :] + self.u[..., None])  # (*batch, m, k)
+        q = namespace(q).broadcast_to(q, (*still.shape[:-2], *q.shape[-2:]))
+        return self.joint.tangent(beside(self.u, x), namespace(q).concatenate([still, q], axis=-2))
+
+
+def beside(*parts: Array) -> Array:
+    """Vectors (*batch, m), (*batch, n), ... stacked to one, their batch axes broadcast together."""
+    xp = namespace(parts[-1])
+    batch = broadcast_batch(*parts)
+    return xp.concatenate([xp.broadcast_to(p, (*batch, p.shape[-1])) for p in parts], axis=-1)
+
+
+def check_inputs(name: str, u: Array, inputs: int) -> Array:
+    """`u` as floating point numbers.  Raises ValueError unless it has shape (time, *batch, inputs) and is finite."""
+    u = floating(name, u)
+    if u.ndim < 2 or u.shape[-1] != inputs:
+        raise ValueError(f"{name} must have shape (time, *batch, m={inputs}); got {tuple(u.shape)}")
+    require_finite(name, u)
+    return u
 
 
 def orbit(steps: Iterable[Map], x: Array) -> Iterator[Array]:
@@ -115,6 +170,7 @@ class Select(Map):
     """x -> (x[i] for i in components): what an observer sees of a state."""
 
     components: Sequence[int]
+    dt: float = 1.0
 
     def __call__(self, x):
         return x[..., list(self.components)]

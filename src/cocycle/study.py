@@ -1,25 +1,42 @@
-"""The built-in study: where does a reservoir predict the Lorenz system, and what does its exponent say about it?
-
-A reservoir r[t+1] = tanh(W r[t] + W_in u[t]) is driven by the Lorenz system, fully or by its second component alone,
-over a plane of two scales: weight_std (variance of W: weight_std²/size) and input_std (variance of W_in: input_std²).
-At every point the maximal conditional exponent and the valid times of closed-loop forecasts.  Storm, Gustavsson &
-Mehlig, Mach. Learn.: Sci. Technol. 3, 045021 (2022).
-"""
-
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, final
 
 import numpy as np
 
-from cocycle.lyapunov import QRStep, collect, frame, qr_steps
-from cocycle.reservoir import Forecaster, MomentSum, Reservoir, forecast, gaussian, ridge_readout, valid_time
+from cocycle.lyapunov import QRStep, Spectrum, collect, frame, qr_steps
+from cocycle.maps import Driven, Map, beside
+from cocycle.networks import LINEAR, mean_field
+from cocycle.reservoir import (
+    Deep,
+    DelayLine,
+    Forecaster,
+    Moments,
+    MomentSum,
+    Readout,
+    Reservoir,
+    gaussian,
+    ridge_readout,
+    valid_time,
+)
 from cocycle.sweeps import Archive, Grid
-from cocycle.systems import Lorenz63
 from cocycle.systems.facts import PUBLISHED
 
-OBSERVED = {"full": [0, 1, 2], "second": [1]}
-SETTINGS = {"dt": 0.02, "washout": 200, "ridge": 0.01, "warm_up": 300, "threshold": 0.3}
+ORDINALS = ("first", "second", "third")  # what `observed` may be besides "full": one component
+SETTINGS = {
+    "system": "Lorenz63",  # a name in systems.facts.PUBLISHED
+    "dt": 0.02,
+    "substeps": 1,
+    "unit": "raw",  # the signal as it is, or divided by its root mean square: "rms"
+    "washout": 200,
+    "warm_up": 300,
+    "threshold": 0.3,  # of the error, in units of the fluctuations of the signal
+    "ridges": [0.01],
+    "bias_std": 0.0,
+    "taps": 1,  # how many inputs, `spacing` steps apart, the network sees at once
+    "spacing": 1,
+}
 SIZES: dict[str, dict[str, Any]] = {
     "small": {
         "resolution": (11, 10),
@@ -32,97 +49,193 @@ SIZES: dict[str, dict[str, Any]] = {
     "full": {
         "resolution": (41, 37),
         "realisations": 8,
-        "starts": 16,
+        "starts": 20,
         "size": 500,
         "training": 6000,
         "horizon": 12.0,
     },
 }
-UNITS = {"exponent": "1/step", "exponent_error": "1/step", "valid_time": "Lyapunov times"}
+UNITS = {"exponent": "1/step", "exponent_error": "1/step", "mean_field": "1/step", "valid_time": "Lyapunov times"}
+BLOCK = {"weight_std": 4, "input_std": 5}
+THEORY = 1000  # steps of the drive from which the mean-field exponent is computed
+FIELDS_EVERY = 50  # steps between two looks at the local fields
 
 
 def archive(path: str | os.PathLike, size: str = "small", seed: int = 1) -> Archive:
     """The study's archive at `path`, new or to be resumed; `size` is "small" (a minute) or "full" (hours).
 
-    Outputs: exponent and exponent_error per step; drive_variance, input_std² ⟨|u|²⟩, the variance of the local field
-    that comes from outside; valid_time (start,) in Lyapunov times.  Raises as `Archive.resume` does.
+    Raises as `Archive.resume` does.
     """
     chosen = SIZES[size]
     rows, columns = chosen["resolution"]
     axes = {
-        "observed": list(OBSERVED),
+        "observed": ["full", "second"],
         "realisation": np.arange(chosen["realisations"]),
         "weight_std": np.linspace(0.01, 2.0, rows),
         "input_std": np.geomspace(1e-3, 1.0, columns),
     }
-    fixed = SETTINGS | {name: chosen[name] for name in ("size", "training", "starts", "horizon")}
-    outputs = {
-        "exponent": (),
-        "exponent_error": (),
-        "drive_variance": (),
-        "valid_time": {"start": chosen["starts"]},
-    }
-    grid = Grid(axes, block={"weight_std": 4, "input_std": 5})
-    return Archive.resume(path, grid, outputs=outputs, seed=seed, fixed=fixed, units=UNITS)
+    return sweep(path, axes, seed, **{name: chosen[name] for name in ("size", "training", "starts", "horizon")})
 
 
-def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, np.ndarray]:
+def sweep(path: str | os.PathLike, axes: dict[str, Any], seed: int, **settings: Any) -> Archive:
+    """An archive for `measure` over `axes`, among them weight_std and input_std, with `settings` other than SETTINGS.
+
+    Outputs: exponent, its standard error and mean_field, what theory says of it, per step; field_variance, the
+    variance of the local fields, and drive_variance, the part that comes from outside, input_std² ⟨|u|²⟩; valid_time
+    (ridge, start) in Lyapunov times.  Raises as `Archive.resume` does.
+    """
+    fixed = {name: value for name, value in (SETTINGS | settings).items() if name not in axes}
+    outputs: dict[str, Any] = dict.fromkeys(
+        ("exponent", "exponent_error", "mean_field", "drive_variance", "field_variance"), ()
+    )
+    outputs["valid_time"] = {"ridge": len(fixed["ridges"]), "start": fixed["starts"]}
+    return Archive.resume(path, Grid(axes, block=BLOCK), outputs=outputs, seed=seed, fixed=fixed, units=UNITS)
+
+
+def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """The outputs at a block of points that share one network and one series and differ in the two scales."""
-    components, size, dt = OBSERVED[point["observed"]], point["size"], point["dt"]
-    lyapunov_time = 1 / (PUBLISHED["Lorenz63"].exponents[0] * dt)
-    horizon = round(point["horizon"] * lyapunov_time)
-    window = point["warm_up"] + horizon
-    samples = point["training"] + point["starts"] * window
-    series = Lorenz63().series(samples, dt=dt, rng=rng)[:, components]
+    made = trained(point, rng)
+    start = made.models[0].spread(1).warmed(made.warm_up)  # no readout has a say in it
+    predictions = [model.spread(1).continued(start, len(made.truth))[0] for model in made.models]
+    drive = point["input_std"] ** 2 * _drive(point, made.training)[:, None]
+    return {
+        "exponent": made.conditional.exponents[:, 0],
+        "exponent_error": made.conditional.standard_error[:, 0],
+        "mean_field": mean_field.conditional_exponent(point["weight_std"], drive[:THEORY] + point["bias_std"] ** 2),
+        "drive_variance": drive.mean(axis=0),
+        "field_variance": made.field_variance,
+        "valid_time": np.stack([made.valid_time(prediction) for prediction in predictions], axis=1),
+    }
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The networks of a block of points, trained with each of the ridges, and series that they have not seen.
+
+    training (time, m); warm_up and truth, what follows it, (time, start, m); field_variance (point,).
+    """
+
+    models: list[Forecaster]
+    conditional: Spectrum
+    field_variance: np.ndarray
+    training: np.ndarray
+    warm_up: np.ndarray
+    truth: np.ndarray
+    lyapunov_time: float  # in steps
+    threshold: float
+
+    def valid_time(self, prediction: np.ndarray) -> np.ndarray:
+        """In Lyapunov times, (point, start)."""
+        return valid_time(
+            prediction,
+            self.truth,
+            lyapunov_time=self.lyapunov_time,
+            threshold=self.threshold,
+            reference=self.training,
+        )
+
+
+def trained(point: dict[str, Any], rng: np.random.Generator) -> Trained:
+    """Series and network of a block of points, and what was learned."""
+    lyapunov_time = 1 / (PUBLISHED[point["system"]].exponents[0] * point["dt"])
+    window = point["warm_up"] + round(point["horizon"] * lyapunov_time)
+    series = observed_series(point, point["training"] + point["starts"] * window, rng)
+    training, later = series[: point["training"]], series[point["training"] :]
+    network = network_of(point, series.shape[-1], rng)
+    conditional, moments, field_variance = train_with_exponent(network, training, point["washout"], rng)
+    windows = later.reshape(point["starts"], window, -1).swapaxes(0, 1)
+    return Trained(
+        [forecaster(network, moments, ridge) for ridge in point["ridges"]],
+        conditional,
+        field_variance,
+        training,
+        windows[: point["warm_up"]],
+        windows[point["warm_up"] :],
+        lyapunov_time,
+        point["threshold"],
+    )
+
+
+def observed_series(point: dict[str, Any], samples: int, rng: np.random.Generator) -> np.ndarray:
+    """The observed components (time, m) of the driving system, as they are or in units of their rms."""
+    system = PUBLISHED[point["system"]].system
+    step = {} if isinstance(system, Map) else {"dt": point["dt"], "substeps": point["substeps"]}
+    series = system.series(samples, rng=rng, **step)
+    if point["observed"] != "full":
+        series = series[:, [ORDINALS.index(point["observed"])]]
+    return series / np.sqrt((series**2).sum(axis=-1).mean()) if point["unit"] == "rms" else series
+
+
+def _drive(point: dict[str, Any], series: np.ndarray) -> np.ndarray:
+    """|u|² (time,) of all that the network sees at once."""
+    squares, spacing, taps = (series**2).sum(axis=-1), point["spacing"], point["taps"]
+    times = len(squares) - (taps - 1) * spacing
+    return np.sum([squares[i * spacing : i * spacing + times] for i in range(taps)], axis=0)
+
+
+def network_of(point: dict[str, Any], inputs: int, rng: np.random.Generator) -> Driven:
+    """One network for all the points of a block: they share its weights and differ in their gains."""
+    size, taps = point["size"], point["taps"]
     reservoir = Reservoir(
         gaussian(size, rng),
-        rng.normal(size=(size, len(components))),
+        rng.normal(size=(size, inputs * taps)),
+        bias=point["bias_std"] * rng.normal(size=size),
         gain=point["weight_std"][:, None],
         input_gain=point["input_std"][:, None],
     )
-    training, later = series[: point["training"]], series[point["training"] :]
-    conditional, model = train_with_exponent(reservoir, training, point["washout"], point["ridge"], rng)
-    windows = later.reshape(point["starts"], window, -1).swapaxes(0, 1)
-    warm_up, truth = windows[: point["warm_up"]], windows[point["warm_up"] :]
-    times = valid_time(
-        forecast(model, warm_up, horizon),
-        truth,
-        lyapunov_time=lyapunov_time,
-        threshold=point["threshold"],
-        reference=training,
-    )
-    return {
-        "exponent": conditional.exponents[:, 0],
-        "exponent_error": conditional.standard_error[:, 0],
-        "drive_variance": point["input_std"] ** 2 * (training**2).sum(axis=-1).mean(),
-        "valid_time": times,
-    }
+    return reservoir if taps == 1 else Deep((DelayLine(inputs, taps, point["spacing"]), reservoir))
 
 
-def train_with_exponent(reservoir: Reservoir, series: np.ndarray, washout: int, ridge: float, rng):
-    """`train` and the maximal conditional exponent in one pass over the series (time, m): (Spectrum, Forecaster)."""
-    r = reservoir.rest()
-    moments = MomentSum(r.shape[:-1], reservoir.dimension, reservoir.inputs)
+def forecaster(network: Driven, moments: Moments, ridge: float) -> Forecaster:
+    """The trained network whose readout sees the reservoir alone, also behind a delay line."""
+    return Forecaster(network, Readout(ridge_readout(moments, ridge), _reservoir(network)))
 
-    def remembered(loop: Iterable[QRStep], targets: np.ndarray) -> Iterator[QRStep]:
-        for step, target in zip(loop, targets, strict=True):
-            moments.add(step.x, target)
+
+def _reservoir(network: Driven) -> slice:
+    """Where in the state of the network the reservoir is."""
+    return slice(network.layers[0].dimension, None) if isinstance(network, Deep) else slice(None)
+
+
+def _fields(network: Driven) -> Driven:
+    """The network whose state after a step is not g(b) but the local field b."""
+    if isinstance(network, Deep):
+        return Deep((network.layers[0], _fields(network.layers[1])))
+    assert isinstance(network, Reservoir)
+    return replace(network, activation=LINEAR)
+
+
+def train_with_exponent(
+    network: Driven, series: np.ndarray, washout: int, rng: np.random.Generator | int
+) -> tuple[Spectrum, Moments, np.ndarray]:
+    """In one pass the maximal conditional exponent, the moments, and the variance (*batch,) of the local fields.
+
+    As `train` without normalisation does it: driven from rest by series (time, m).
+    """
+    r, seen, fields = network.rest(), _reservoir(network), _fields(network).joint
+    moments = MomentSum(r.shape[:-1], r[..., seen].shape[-1], series.shape[-1])
+    variances = []
+
+    def remembered(loop: Iterable[QRStep]) -> Iterator[QRStep]:
+        for t, step in enumerate(loop, washout):
+            moments.add(step.x[..., seen], series[t + 1])
+            if t % FIELDS_EVERY == 0 and t + 2 < len(series):
+                variances.append((fields(beside(series[t + 1], step.x))[..., seen] ** 2).mean(axis=-1))
             yield step
 
-    q = np.broadcast_to(frame(np.zeros(reservoir.dimension), 1, rng), (*r.shape, 1))  # one for all points
-    loop = qr_steps(reservoir.driven(series[:-1]), r, q)
+    q = np.broadcast_to(frame(np.zeros(network.dimension), 1, rng), (*r.shape, 1))  # one for all points
+    loop = qr_steps(network.driven(series[:-1]), r, q)
     for _ in range(washout):
         next(loop)
-    conditional = collect(remembered(loop, series[washout + 1 :]))
-    return conditional, Forecaster(reservoir, ridge_readout(moments.total(), ridge))
+    return collect(remembered(loop)), moments.total(), np.mean(variances, axis=0)
 
 
 def planes(results: Archive) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """For each observation the planes (weight_std, input_std) of the mean exponent and the median valid time.
 
-    Over the realisations, and the starts, that are done; NaN where none is.
+    Over the realisations, and the starts, that are done; NaN where none is.  Of several ridges, with the first.
     """
-    exponent, times = results["exponent"], results["valid_time"]
+    exponent, times = results["exponent"], results["valid_time"][..., 0, :]
     observed = results.grid.axes["observed"]
     return {str(name): (_mean(exponent[i]), _median(times[i])) for i, name in enumerate(observed)}
 
@@ -160,7 +273,7 @@ def in_words(results: Archive) -> str:
 
 def _verdict(results: Archive) -> str:
     exponent, error = results["exponent"], results["exponent_error"]
-    times = _median_over_starts(results["valid_time"])
+    times = _median_over_starts(results["valid_time"][..., 0, :])
     positive, negative = exponent > 2 * error, exponent < -2 * error
     return (
         f"Networks whose exponent is clearly positive (by two standard errors): {positive.sum()}, of which "

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
 
 from cocycle.arrays import Array
 from cocycle.autodiff import Autodiff
-from cocycle.maps import Driven, Map
+from cocycle.maps import Driven, Map, check_inputs
 
 
 @final
@@ -34,14 +35,23 @@ class Cell(Driven):
     def dimension(self) -> int:
         return self.cell.hidden_size * (2 if isinstance(self.cell, nn.LSTMCell) else 1)
 
+    @property
+    def inputs(self) -> int:
+        return self.cell.input_size
+
     def driven(self, u: Array) -> Iterator[Map]:
         """The maps of the state, one for each of the inputs u (time, *batch, m).
 
-        Raises ValueError for another shape.
+        Raises ValueError for another shape, and for inputs that are not finite.
         """
-        if u.ndim < 2 or u.shape[-1] != self.cell.input_size:
-            raise ValueError(f"u must have shape (time, *batch, m={self.cell.input_size}); got {tuple(u.shape)}")
+        u = check_inputs("u", u, self.inputs)
         return (Autodiff(_Step(self.cell, torch.as_tensor(now))) for now in u)
+
+    def rest(self, starts: tuple[int, ...] = ()) -> Array:
+        return np.zeros((*starts, self.dimension))
+
+    def spread(self, axes: int) -> "Cell":
+        return self
 
     @property
     def joint(self) -> Map:

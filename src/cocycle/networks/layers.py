@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
-from cocycle.arrays import Array, LowRankUpdate, linear, linear_block, linear_pair, transposed
+from cocycle.arrays import Array, Operator, linear, linear_block, linear_pair, transposed
 from cocycle.maps import Dual
 from cocycle.networks.activations import TANH, Activation
 
@@ -17,7 +17,7 @@ class Layer(Dual):
     one shared w and a batch of gains is a batch of networks that differ in their spectral radius.
     """
 
-    weight: Array | LowRankUpdate
+    weight: Array | Operator
     bias: Array | float = 0.0
     activation: Activation = TANH
     gain: Array | float = 1.0

@@ -1,81 +1,234 @@
-"""From a series to a forecast: train the readout with the series as drive, then let the network drive itself."""
+"""A trained network, and the forecast: driven by the warm-up, then by its own output."""
 
-from dataclasses import dataclass
-from itertools import chain, islice, repeat
-from typing import final
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import floating, linear, require_finite
-from cocycle.maps import orbit
+from cocycle.arrays import Array, as_numpy, like
+from cocycle.maps import Driven, Map, beside, check_inputs, orbit
 from cocycle.progress import tracked
-from cocycle.reservoir.readout import MomentSum, check_ridge, ridge_readout
+from cocycle.reservoir.normalisation import Normalisation
+from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.reservoir import Reservoir
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Forecaster:
-    """A reservoir and its trained readout W_out (*batch, m, n): the output W_out r[t] estimates the input u[t]."""
+    """A network, its trained readout, and the units both work in.
 
-    reservoir: Reservoir
-    readout: np.ndarray
+    After the input u[t] the readout gives an estimate of the target: of u[t+1], unless another was learned.  The
+    network's input is [external | series], `external` (a number) of components that nobody predicts, and none as a
+    rule.  `settings` says how it was trained.
+    """
+
+    network: Driven
+    readout: Readout
+    inputs: Normalisation = Normalisation()
+    outputs: Normalisation = Normalisation()
+    external: int = 0
+    closable: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        width = self.network.dimension + (self.network.inputs if self.readout.reads_input else 0)
+        seen = np.zeros(width)[self.readout.components]
+        features = seen if self.readout.functions is None else self.readout.functions(seen)
+        if self.readout.weight.shape[-1] != len(features):
+            raise ValueError(
+                f"readout must take the {len(features)} features of this network of dimension {self.network.dimension};"
+                f" it takes {self.readout.weight.shape[-1]}: is it that of another network?"
+            )
 
     @property
-    def closed(self):
-        """The autonomous map of the network that is fed its own output."""
-        return self.reservoir.closed(self.readout)
+    def closed(self) -> Map:
+        """The autonomous map of the network that is fed its own output, in the network's units.
+
+        Its state is that of the network, or [output | state] where the readout also reads the input.  Raises ValueError
+        if the output is not the next input, or there is an external input: then take `closed_with`.
+        """
+        if self.external:
+            raise ValueError("the network has an external input: its closed loop is driven, see `closed_with`")
+        self._require_closable()
+        readout = self.readout
+        if isinstance(self.network, Reservoir) and isinstance(readout.components, slice) and not readout.reads_input:
+            if readout.functions is None:
+                return self.network.closed(readout.weight)
+        return _Loop(self.network.joint, readout, readout.reads_input)
+
+    def closed_with(self, external: Array) -> Iterator[Map]:
+        """The maps of the closed loop, one for each value of the external input (time, *batch, v)."""
+        self._require_closable()
+        part = Normalisation(*(np.broadcast_to(a, self.network.inputs)[: self.external] for a in self._units))
+        external = self._own(part.applied(check_inputs("external", as_numpy(external), self.external)))
+        return (_Loop(self.network.joint, self.readout, self.readout.reads_input, now) for now in external)
+
+    def driven(self, series: Array, external: Array | None = None) -> Iterator[Map]:
+        """The maps of the network's state, one for each value of series (time, *batch, m) in the user's units.
+
+        For the conditional exponents of the trained network.  Raises ValueError for another shape or values that are
+        not finite.
+        """
+        return self.network.driven(self._input(series, external))
+
+    def predictions(self, series: Array, external: Array | None = None) -> np.ndarray:
+        """What the readout says after each value of series (time, *batch, m), from rest: row t follows series[t].
+
+        One-step predictions of series[t+1], or the estimate of the unobserved at t.  The first rows belong to a network
+        that has not yet forgotten its start.
+        """
+        u = self._input(series, external)
+        states = orbit(self.network.driven(u), self.network.rest(tuple(u.shape[1:-1])))
+        rows = [
+            as_numpy(self.readout(self._read(now, s))) for now, s in zip(u, tracked(states, "network"), strict=True)
+        ]
+        return self.outputs.undone(np.stack(rows))
+
+    def warmed(self, warm_up: Array, external: Array | None = None) -> Array:
+        """The state of the closed loop after series warm_up (time, *starts, m), from rest: (*networks, *starts, n).
+
+        Raises ValueError for a warm-up that is empty, of another shape, or with values that are not finite.
+        """
+        u = self._input(warm_up, external)
+        if len(u) < 1:
+            raise ValueError("a forecast needs a warm-up of at least one value; got an empty one")
+        state = self.network.rest(tuple(u.shape[1:-1]))
+        for state in orbit(self.network.driven(u), state):
+            pass
+        if not self.readout.reads_input:
+            return state
+        return beside(self.readout(self._read(u[-1], state)), state)
+
+    def continued(self, state: Array, steps: int, external: Array | None = None) -> tuple[np.ndarray, Array]:
+        """`steps` outputs (steps, *batch, m) of the closed loop from `state` on, and the state that follows them.
+
+        An orbit that leaves every bound is an ordinary result: NaN from there on.  With an external input, `external`
+        (steps, ..., v) are its values after the warm-up.
+        """
+        if steps < 1:
+            raise ValueError(f"steps must be at least 1; got {steps}")
+        loop: Iterable[Map] = (
+            self.closed_with(self._steps_of(external, steps)) if self.external else repeat(self.closed, steps)
+        )
+        outputs = []
+        with np.errstate(over="ignore", invalid="ignore"):
+            for f in tracked(loop, "forecast"):
+                outputs.append(as_numpy(self._output(state)))
+                state = f(state)
+        values = self.outputs.undone(np.stack(outputs))
+        failed = np.logical_or.accumulate(~np.isfinite(values).all(axis=-1), axis=0)
+        values[failed] = np.nan
+        return values, state
+
+    def spread(self, axes: int) -> "Forecaster":
+        """The same forecasters with `axes` batch axes of length 1 behind their own, for a batch of starts of each."""
+        weight = self.readout.weight
+        weight = weight.reshape(*weight.shape[:-2], *[1] * (axes if weight.ndim > 2 else 0), *weight.shape[-2:])
+        return replace(self, network=self.network.spread(axes), readout=replace(self.readout, weight=weight))
+
+    @property
+    def _units(self):
+        return self.inputs.offset, self.inputs.scale
+
+    def _output(self, state):
+        return state[..., : self.readout.weight.shape[-2]] if self.readout.reads_input else self.readout(state)
+
+    def _read(self, u, state):
+        return beside(u, state) if self.readout.reads_input else state
+
+    def _own(self, values: np.ndarray) -> Array:
+        return like(values, self.network.rest())
+
+    def _input(self, series, external):
+        series = check_inputs("series", as_numpy(series), self.network.inputs - self.external)
+        return self._own(self.inputs.applied(with_external(series, external, self.external)))
+
+    def _require_closable(self):
+        if not self.closable:
+            raise ValueError("this network has learned another target than the next input: there is no loop to close")
+
+    def _steps_of(self, external, steps):
+        if external is None or len(external) != steps:
+            got = "none" if external is None else len(external)
+            raise ValueError(f"external must have the {steps} values that come with the steps; got {got}")
+        return external
 
 
-def train(reservoir: Reservoir, series: np.ndarray, *, ridge: float = 1e-6, washout: int = 200) -> Forecaster:
-    """Train the readout to give the next value of series (time, *batch, m) while the series drives the reservoir.
-
-    From r = 0, driven by u[0], ..., u[T-2]; the first `washout` states are dropped; W_out solves the ridge
-    regression of u[t] on r[t], with `ridge` added to the sum over times.
-
-    Raises ValueError for a series of another shape, with values that are not finite or not longer than the
-    washout, a negative ridge, and moments that are singular to rounding.
-    """
-    series = _checked("series", series, reservoir)
-    if not 0 <= washout < len(series) - 1:
-        raise ValueError(f"series must be longer than washout + 1 = {washout + 1}; got {len(series)} times")
-    check_ridge(ridge)
-    r = reservoir.rest(series.shape[1:-1])
-    moments = MomentSum(r.shape[:-1], reservoir.dimension, reservoir.inputs)
-    states = orbit(tracked(reservoir.driven(series[:-1]), "training"), r)
-    for r, target in islice(zip(states, series[1:], strict=True), washout, None):
-        moments.add(r, target)
-    return Forecaster(reservoir, ridge_readout(moments.total(), ridge))
+def with_external(series: np.ndarray, external: np.ndarray | None, width: int) -> np.ndarray:
+    """[external | series] (time, *batch, v + m).  Raises ValueError if external is not what is wanted."""
+    if width == 0 and external is None:
+        return series
+    if external is None:
+        raise ValueError(f"the network takes an external input of {width} components; got none")
+    external = check_inputs("external", external, width)
+    if len(external) != len(series):
+        raise ValueError(f"external must have as many times as the series, {len(series)}; got {len(external)}")
+    return beside(external.reshape(len(external), *[1] * (series.ndim - external.ndim), *external.shape[1:]), series)
 
 
-def forecast(model: Forecaster, warm_up: np.ndarray, steps: int) -> np.ndarray:
+def forecast(model: Forecaster, warm_up: np.ndarray, steps: int, external: np.ndarray | None = None) -> np.ndarray:
     """The `steps` values that follow the series warm_up (time, *starts, m): shape (steps, *networks, *starts, m).
 
-    The reservoir is driven from r = 0 by the warm-up, then by its own output.  An orbit that leaves every bound is
-    an ordinary result: NaN from there on.
+    The network is driven from rest by the warm-up, then by its own output: row 0 is the first value after the warm-up.
+    An orbit that leaves every bound is an ordinary result: NaN from there on.  `external` (len(warm_up) + steps, ...,
+    v) goes with the warm-up, then with the steps.
 
     Raises ValueError for a warm-up of another shape, an empty one, or with values that are not finite.
     """
-    warm_up = _checked("warm_up", warm_up, model.reservoir)
-    if steps < 1 or len(warm_up) < 1:
-        raise ValueError(f"steps and the length of warm_up must be at least 1; got {steps} and {len(warm_up)}")
-    axes = warm_up.ndim - 2
-    reservoir = model.reservoir.spread(axes)
-    readout = model.readout.reshape(*model.readout.shape[:-2], *[1] * axes, *model.readout.shape[-2:])
-    r = reservoir.rest(warm_up.shape[1:-1])
-    for step in reservoir.driven(warm_up):
-        r = step(r)
-    closed = tracked(repeat(reservoir.closed(readout), steps - 1), "forecast")
-    with np.errstate(over="ignore", invalid="ignore"):
-        outputs = np.stack([linear(readout, r) for r in chain([r], orbit(closed, r))])
-    failed = np.logical_or.accumulate(~np.isfinite(outputs).all(axis=-1), axis=0)
-    outputs[failed] = np.nan
-    return outputs
+    if not isinstance(model, Forecaster):
+        raise TypeError(f"model must be a Forecaster, from `train`; got {type(model).__name__}")
+    spread = model.spread(max(np.ndim(warm_up) - 2, 0))
+    before, after = (None, None) if external is None else (external[: len(warm_up)], external[len(warm_up) :])
+    return spread.continued(spread.warmed(warm_up, before), steps, after)[0]
 
 
-def _checked(name: str, series: np.ndarray, reservoir: Reservoir) -> np.ndarray:
-    series = floating(name, series)
-    if series.ndim < 2 or series.shape[-1] != reservoir.inputs:
-        raise ValueError(f"{name} must have shape (time, *batch, m={reservoir.inputs}); got {series.shape}")
-    require_finite(name, series)
-    return series
+@final
+@dataclass(frozen=True, eq=False)
+class _Loop(Map):
+    """The network fed its own output: of the state s, or of [y | s] where the readout reads the input (`carries`)."""
+
+    joint: Map
+    readout: Readout
+    carries: bool
+    external: Array | None = None
+
+    @property
+    def dt(self):
+        return self.joint.dt
+
+    def __call__(self, c):
+        u, s = self._fed(c)
+        after = self.joint(beside(u, s))
+        return beside(self.readout(beside(u, after)), after) if self.carries else after
+
+    def tangent(self, c, q):
+        xp = type(self)._joined
+        if self.carries:
+            k = self.readout.weight.shape[-2]
+            y, s, dy, ds = c[..., :k], c[..., k:], q[..., :k, :], q[..., k:, :]
+        else:
+            (y, dy), s, ds = self.readout.tangent(c, q), c, q
+        u, du = self._with_external(y), dy
+        if self.external is not None:
+            du = xp(dy[..., :1, :] * 0 * self.external[..., None], dy)
+        after, pushed = self.joint.tangent(beside(u, s), xp(du, ds))
+        if not self.carries:
+            return after, pushed
+        out, moved = self.readout.tangent(beside(u, after), xp(du, pushed))
+        return beside(out, after), xp(moved, pushed)
+
+    def _fed(self, c):
+        k = self.readout.weight.shape[-2]
+        y, s = (c[..., :k], c[..., k:]) if self.carries else (self.readout(c), c)
+        return self._with_external(y), s
+
+    def _with_external(self, y):
+        return y if self.external is None else beside(self.external, y)
+
+    @staticmethod
+    def _joined(*blocks):
+        """Blocks of tangent vectors (*batch, m, k), (*batch, n, k), one above the other."""
+        return beside(*(b.swapaxes(-1, -2) for b in blocks)).swapaxes(-1, -2)

@@ -1,22 +1,73 @@
 """The linear readout: ridge regression from moments, which are all that training keeps of the states."""
 
-from dataclasses import dataclass
-from typing import final
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import Any, final
 
 import numpy as np
 from scipy import linalg
+from scipy.linalg.lapack import dpocon
 
-from cocycle.arrays import Array, require_finite
+from cocycle.arrays import Array, linear, linear_block
+from cocycle.maps import Map
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Readout(Map):
+    """z -> weight φ(z[components]) + z[added]: weight (*batch, k, p), φ = `functions`, or none.
+
+    z is the state of the network, or [input | state] if `reads_input`.  `added` are the components of the input to
+    which the rest is an increment, or None.
+    """
+
+    weight: Array
+    components: Any = field(default_factory=lambda: slice(None))
+    functions: Map | None = None
+    reads_input: bool = False
+    added: Any = None
+
+    def features(self, z: Array) -> Array:
+        """φ(z[components]) (*batch, p), in which the readout is linear."""
+        seen = z[..., self.components]
+        return seen if self.functions is None else self.functions(seen)
+
+    def __call__(self, z):
+        y = linear(self.weight, self.features(z))
+        return y if self.added is None else y + z[..., self.added]
+
+    def tangent(self, z, q):
+        x, s = z[..., self.components], q[..., self.components, :]
+        if self.functions is not None:
+            x, s = self.functions.tangent(x, s)
+        y, s = linear(self.weight, x), linear_block(self.weight, s)
+        return (y, s) if self.added is None else (y + z[..., self.added], s + q[..., self.added, :])
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """R Rᵀ (*batch, n, n) and Y Rᵀ (*batch, m, n), sums over `count` times of states r and targets y."""
+    """R Rᵀ (*batch, n, n), Y Rᵀ (*batch, m, n) and Σ y² (*batch, m), over `count` times of states r and targets y."""
 
     states: np.ndarray
     targets: np.ndarray
+    squares: np.ndarray
     count: int
+
+    def __add__(self, other: "Moments") -> "Moments":
+        return Moments(
+            self.states + other.states,
+            self.targets + other.targets,
+            self.squares + other.squares,
+            self.count + other.count,
+        )
+
+    def without(self, part: "Moments") -> "Moments":
+        """The moments of the other times."""
+        return self + Moments(-part.states, -part.targets, -part.squares, -part.count)
 
 
 @final
@@ -24,12 +75,15 @@ class MomentSum:
     """Moments in the making: `add` a state and its target at a time, then take the `total`.
 
     Everything is float64, whatever the states are: in float32 the sums lose their positive definiteness.  States wait
-    in a block of 2n times, which is one matrix product: twice the memory of the moments themselves.
+    in a block of n times (at least BLOCK), which is one symmetric product: the memory does not grow with time.
     """
 
+    BLOCK = 200
+
     def __init__(self, batch: tuple[int, ...], n: int, m: int):
-        self._states, self._targets = np.empty((*batch, 2 * n, n)), np.empty((*batch, 2 * n, m))
-        self._square, self._cross = np.zeros((*batch, n, n)), np.zeros((*batch, m, n))
+        block = max(n, self.BLOCK)
+        self._states, self._targets = np.empty((*batch, block, n)), np.empty((*batch, block, m))
+        self._square, self._cross, self._squares = (np.zeros((*batch, *tail)) for tail in ((n, n), (m, n), (m,)))
         self._waiting = self._count = 0
 
     def add(self, state: Array, target: Array) -> None:
@@ -43,46 +97,177 @@ class MomentSum:
     def total(self) -> Moments:
         """The moments of all that was added."""
         self._flush()
-        return Moments(self._square, self._cross, self._count)
+        return Moments(self._square, self._cross, self._squares, self._count)
 
     def _flush(self) -> None:
         r, y = self._states[..., : self._waiting, :], self._targets[..., : self._waiting, :]
-        self._square += r.swapaxes(-1, -2) @ r
-        self._cross += y.swapaxes(-1, -2) @ r
+        with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged: the total says so
+            self._square += r.swapaxes(-1, -2) @ r
+            self._cross += y.swapaxes(-1, -2) @ r
+            self._squares += (y * y).sum(-2)
         self._count, self._waiting = self._count + self._waiting, 0
 
 
-def ridge_readout(moments: Moments, ridge: float) -> np.ndarray:
+def ridge_readout(moments: Moments, ridge: float | np.ndarray) -> np.ndarray:
     """W_out (*batch, m, n) = Y Rᵀ (R Rᵀ + ridge I)⁻¹, by Cholesky factors.
 
-    `ridge` is added to the sum over times, not to the mean.  Raises ValueError if it is negative or not finite,
-    and where R Rᵀ + ridge I is singular to rounding, with what to do about it.
+    `ridge` is added to the sum over times, not to the mean; a number, or one for each member (*batch,).  Raises
+    ValueError if it is negative or not finite, for states that diverged, and where R Rᵀ + ridge I is singular to
+    rounding, with what to do about it.
     """
     check_ridge(ridge)
-    require_finite("the moments of the states", moments.states)
-    n = moments.states.shape[-1]
-    squares, crosses = (
-        moments.states.reshape(-1, n, n),
-        moments.targets.reshape(-1, *moments.targets.shape[-2:]),
-    )
-    readouts = [_solve(square, cross, ridge) for square, cross in zip(squares, crosses, strict=True)]
-    return np.stack(readouts).reshape(moments.targets.shape)
+    check_moments(moments)
+    squares, crosses, shape = _flat(moments)
+    ridges = np.broadcast_to(ridge, shape[:-2]).ravel()
+    readouts = [_solve(*each) for each in zip(squares, crosses, ridges, strict=True)]
+    return np.stack(readouts).reshape(shape)
 
 
-def check_ridge(ridge: float) -> None:
+def check_ridge(ridge: float | np.ndarray) -> None:
     """Raise ValueError unless 0 <= ridge < infinity."""
-    if not 0 <= ridge < np.inf:
-        raise ValueError(f"ridge must be a finite number >= 0; got {ridge}")
+    try:
+        fine = np.all((np.asarray(ridge) >= 0) & (np.asarray(ridge) < np.inf))
+    except TypeError:
+        fine = False
+    if not fine:
+        raise ValueError(f"ridge must be a finite number >= 0; got {ridge!r}")
+
+
+def check_moments(moments: Moments) -> None:
+    """Raise ValueError if the states of which these are the moments left every bound."""
+    if not np.isfinite(moments.states).all():
+        raise ValueError("the network diverged while it was driven: its states are not finite; take smaller weights")
+
+
+def _flat(moments: Moments):
+    n = moments.states.shape[-1]
+    crosses = moments.targets.reshape(-1, *moments.targets.shape[-2:])
+    return moments.states.reshape(-1, n, n), crosses, moments.targets.shape
 
 
 def _solve(square, cross, ridge):
     regularised = square + ridge * np.eye(len(square))
+    size = np.abs(regularised).sum(axis=0).max()
     try:
-        factor = linalg.cho_factor(regularised)
+        factor, lower = linalg.cho_factor(regularised, overwrite_a=True)
+        conditioned = (
+            size == 0 or dpocon(factor, size, uplo="L" if lower else "U")[0] * len(square) > np.finfo(float).eps
+        )
     except linalg.LinAlgError:
-        smallest = np.finfo(float).eps * np.trace(square)
+        conditioned = False
+    if not conditioned:
+        smallest = 10 * np.finfo(float).eps * np.trace(square)
         raise ValueError(
-            f"R Rᵀ + ridge I is singular to rounding with ridge={ridge}: the states span fewer than "
+            f"R Rᵀ + ridge I is singular to rounding with ridge={ridge:g}: the states span fewer than "
             f"{len(square)} dimensions; take a ridge above about {smallest:.1e}"
-        ) from None
-    return linalg.cho_solve(factor, cross.T).T
+        )
+    return linalg.cho_solve((factor, lower), cross.T).T
+
+
+def ridge_path(moments: Moments, ridges: Sequence[float]) -> np.ndarray:
+    """W_out (ridges, *batch, m, n) for many values of ridge, at the price of one eigendecomposition.
+
+    NaN for a ridge with which R Rᵀ + ridge I is singular to rounding.  Raises ValueError for values that are negative,
+    and for states that diverged.
+    """
+    check_ridge(np.asarray(ridges))
+    check_moments(moments)
+    squares, crosses, shape = _flat(moments)
+    paths = []
+    for square, cross in zip(squares, crosses, strict=True):
+        sizes, vectors = _eigen(square)
+        rotated = cross @ vectors
+        paths.append(np.stack([rotated * _shrunk(sizes, ridge) @ vectors.T for ridge in ridges]))
+    return np.stack(paths, axis=1).reshape(len(ridges), *shape)
+
+
+def _eigen(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The eigenvalues of R Rᵀ, rounding below zero taken away, and its eigenvectors."""
+    sizes, vectors = np.linalg.eigh(square)
+    return np.maximum(sizes, 0), vectors
+
+
+def _shrunk(sizes: np.ndarray, ridge: float) -> np.ndarray:
+    """1 / (sizes + ridge), NaN where that is rounding."""
+    return (
+        1 / (sizes + ridge) if sizes[0] + ridge > 10 * np.finfo(float).eps * sizes[-1] else np.full_like(sizes, np.nan)
+    )
+
+
+class RidgeChoice(ABC):
+    """How to choose among values of ridge: give one to `train` in place of a number."""
+
+    ridges: Any  # the values to choose from
+    folds: Any  # int: into how many consecutive parts the times are cut
+
+    @abstractmethod
+    def scores(self, parts: Sequence[Moments]) -> np.ndarray:
+        """What is to be least, (ridges, *batch), from the moments of each part; NaN where a ridge is too small."""
+
+
+def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.ndarray, np.ndarray]:
+    """W_out (*batch, m, n) and the ridge (*batch,) with the least score.
+
+    Raises ValueError if all ridges are so small that the problem is singular to rounding.
+    """
+    scores = choice.scores(parts)
+    if np.isnan(scores).all(axis=0).any():
+        raise ValueError(f"R Rᵀ + ridge I is singular to rounding with every ridge up to {max(choice.ridges):g}")
+    best = np.nanargmin(scores, axis=0)
+    path = ridge_path(reduce(add, parts), choice.ridges)
+    return np.take_along_axis(path, best[None, ..., None, None], axis=0)[0], np.asarray(choice.ridges)[best]
+
+
+@final
+@dataclass(frozen=True)
+class CrossValidated(RidgeChoice):
+    """Generalised cross-validation: mean square error over (1 - degrees of freedom / times)², from one decomposition.
+
+    Golub, Heath & Wahba, Technometrics 21, 215 (1979).
+    """
+
+    ridges: Sequence[float] = tuple(10.0 ** np.arange(-9, 3))
+    folds = 1
+
+    def scores(self, parts: Sequence[Moments]) -> np.ndarray:
+        moments = reduce(add, parts)
+        check_moments(moments)
+        squares, crosses, shape = _flat(moments)
+        totals, columns = moments.squares.reshape(len(squares), -1), []
+        for square, cross, total in zip(squares, crosses, totals, strict=True):
+            sizes, vectors = _eigen(square)
+            power = ((cross @ vectors) ** 2).sum(0)
+            column = []
+            for ridge in self.ridges:
+                shrunk = _shrunk(sizes, ridge)
+                residual = total.sum() - (power * (sizes + 2 * ridge) * shrunk**2).sum()
+                freedom = (sizes * shrunk).sum() / moments.count
+                column.append(_positive(residual, total) / moments.count / (1 - freedom) ** 2)
+            columns.append(column)
+        return np.array(columns).T.reshape(len(self.ridges), *shape[:-2])
+
+
+@final
+@dataclass(frozen=True)
+class HeldOut(RidgeChoice):
+    """The mean square error on each of `folds` consecutive stretches of time, when the others are learned."""
+
+    ridges: Sequence[float] = tuple(10.0 ** np.arange(-9, 3))
+    folds: int = 5
+
+    def __post_init__(self):
+        if self.folds < 2:
+            raise ValueError(f"folds must be at least 2; got {self.folds}")
+
+    def scores(self, parts: Sequence[Moments]) -> np.ndarray:
+        whole, errors = reduce(add, parts), 0.0
+        for part in parts:
+            weights = ridge_path(whole.without(part), self.ridges)
+            explained = 2 * (weights * part.targets).sum((-1, -2)) - ((weights @ part.states) * weights).sum((-1, -2))
+            errors = errors + _positive(part.squares.sum(-1) - explained, part.squares)
+        return np.asarray(errors) / whole.count
+
+
+def _positive(residual, total):
+    """A sum of squares that is the difference of two: below rounding it means nothing."""
+    return np.maximum(residual, np.finfo(float).eps * total.sum(-1))

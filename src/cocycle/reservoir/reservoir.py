@@ -1,16 +1,19 @@
 """The reservoir: a random recurrent network, driven by a signal or fed with its own output."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
+from scipy.sparse import eye_array, issparse
 
-from cocycle.arrays import Array, LowRankUpdate, floating, generator, is_number, like, linear, namespace, require_finite
-from cocycle.maps import Driven, Map, Relaxed, broadcast_batch
+from cocycle.arrays import Array, LowRankUpdate, SideBySide, generator, is_number, like, linear, require_finite
+from cocycle.maps import Driven, Map, Relaxed, broadcast_batch, check_inputs
 from cocycle.networks.activations import TANH, Activation
 from cocycle.networks.layers import Layer
-from cocycle.reservoir.weights import gaussian
+from cocycle.reservoir.weights import gaussian, scaled, sparse, spectral_radius
+
+CONNECTIONS = 10  # inputs from other units that each unit of `Reservoir.random` gets
 
 
 @final
@@ -18,9 +21,9 @@ from cocycle.reservoir.weights import gaussian
 class Reservoir(Driven):
     """r[t+1] = (1 - leak_rate) r[t] + leak_rate g(gain W r[t] + input_gain W_in u[t] + bias).
 
-    Shapes: weight W (n, n), input_weight W_in (n, m), each with leading batch axes for an ensemble; bias (n,) or a
-    number; gain and input_gain (*batch, 1) or numbers: a batch of gains is a batch of networks that share W and
-    W_in, and with them every matrix product.  dt is the time between inputs: exponents are per unit of it.
+    Shapes: weight W (n, n), also sparse, input_weight W_in (n, m), each with leading batch axes for an ensemble; bias
+    (n,) or a number; gain and input_gain (*batch, 1) or numbers: a batch of gains is a batch of networks that share W
+    and W_in, and with them every matrix product.  dt is the time between inputs: exponents are per unit of it.
 
     Raises ValueError for shapes that do not fit, weights that are not finite, a leak_rate outside (0, 1].
     Jaeger, GMD Report 148 (2001).
@@ -36,6 +39,11 @@ class Reservoir(Driven):
     dt: float = 1.0
 
     def __post_init__(self):
+        for name in ("weight", "input_weight"):
+            if not hasattr(getattr(self, name), "ndim"):
+                raise TypeError(f"{name} must be an array; got {type(getattr(self, name)).__name__}")
+        if not isinstance(self.activation, Activation):
+            raise TypeError(f"activation must be an Activation, such as cocycle.TANH; got {self.activation!r}")
         shape, inputs = self.weight.shape, self.input_weight.shape
         if len(shape) < 2 or shape[-1] != shape[-2]:
             raise ValueError(f"weight must have shape (*batch, n, n); got {tuple(shape)}")
@@ -78,6 +86,48 @@ class Reservoir(Driven):
         rng = generator(rng)
         return cls(weight_std * gaussian(size, rng), rng.normal(scale=input_std, size=(size, inputs)))
 
+    @classmethod
+    def random(
+        cls,
+        size: int,
+        inputs: int,
+        *,
+        spectral_radius: float = 0.9,
+        input_scaling: float = 0.3,
+        bias_scaling: float = 1.0,
+        leak_rate: float = 1.0,
+        rng: np.random.Generator | int = 0,
+    ) -> "Reservoir":
+        """A sparse network with random biases, for standardised signals, which `train` makes of any.
+
+        Each unit gets input from some ten others; input weights are uniform on ±input_scaling, biases on
+        ±bias_scaling.  The biases let the network tell u from -u: without them tanh makes it odd.
+        """
+        rng = generator(rng)
+        weight = scaled(sparse(size, min(1.0, CONNECTIONS / size), rng), spectral_radius=spectral_radius)
+        input_weight = rng.uniform(-input_scaling, input_scaling, size=(size, inputs))
+        return cls(weight, input_weight, rng.uniform(-bias_scaling, bias_scaling, size=size), leak_rate)
+
+    @classmethod
+    def ensemble(cls, networks: "Sequence[Reservoir]") -> "Reservoir":
+        """The given networks as one batch (len(networks),), which is driven, trained and closed together.
+
+        Raises ValueError unless they agree in size, inputs, leak_rate, activation and dt.
+        """
+        common = {(w.dimension, w.inputs, w.leak_rate, w.activation, w.dt, w.batch) for w in networks}
+        if len(common) != 1 or networks[0].batch:
+            raise ValueError(
+                "networks must be single ones that agree in size, inputs, leak_rate, activation and dt;"
+                f" got {len(networks)} of {len(common)} kinds"
+            )
+        weights = [w.weight.toarray() if issparse(w.weight) else w.weight for w in networks]
+        vectors = {
+            name: np.stack([np.broadcast_to(getattr(w, name), w.dimension if name == "bias" else 1) for w in networks])
+            for name in ("bias", "gain", "input_gain")
+        }
+        inputs = np.stack([w.input_weight for w in networks])
+        return replace(networks[0], weight=np.stack(weights), input_weight=inputs, **vectors)
+
     @property
     def dimension(self) -> int:
         return self.weight.shape[-1]
@@ -102,10 +152,7 @@ class Reservoir(Driven):
 
         Raises ValueError if u has another shape or holds a value that is not finite.
         """
-        u = floating("u", u)
-        if u.ndim < 2 or u.shape[-1] != self.inputs:
-            raise ValueError(f"u must have shape (time, *batch, m={self.inputs}); got {tuple(u.shape)}")
-        require_finite("u", u)
+        u = check_inputs("u", u, self.inputs)
         return (self._step(self.weight, self._drive(now), self.gain) for now in u)
 
     def closed(self, readout: Array) -> Map:
@@ -115,12 +162,21 @@ class Reservoir(Driven):
 
     @property
     def joint(self) -> Map:
-        """The map [u | r] -> r' of input and state together, for `Coupled`."""
-        left, right = self._scaled(self.input_gain, self.input_weight), self._scaled(self.gain, self.weight)
-        batch = broadcast_batch(left, right, tail=2)
-        xp = namespace(left)
-        blocks = [xp.broadcast_to(a, (*batch, *a.shape[-2:])) for a in (left, right)]
-        return self._step(xp.concatenate(blocks, axis=-1), self.bias, 1.0)
+        """The map [u | r] -> r' of input and state together."""
+        return self._step(SideBySide(self.input_weight, self.weight, self.input_gain, self.gain), self.bias, 1.0)
+
+    @property
+    def effective_spectral_radius(self) -> float:
+        """The spectral radius of (1 - leak_rate) I + leak_rate gain W: r = 0 is linearly stable if it is below 1.
+
+        For one network without a bias and with g'(0) = 1.  Jaeger et al., Neural Networks 20, 335 (2007).  Raises
+        ValueError for a batch.
+        """
+        if self.batch:
+            raise ValueError(f"effective_spectral_radius is that of one network; got a batch of shape {self.batch}")
+        identity = eye_array(self.dimension, format="csr")
+        kept, added = (1 - self.leak_rate) * identity, self.leak_rate * self.gain * self.weight
+        return spectral_radius(kept + added if issparse(added) else kept.toarray() + added)
 
     def spread(self, axes: int) -> "Reservoir":
         """The same networks with `axes` batch axes of length 1 behind their own, for a batch of starts of each."""

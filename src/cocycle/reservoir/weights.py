@@ -1,9 +1,14 @@
 """Random weight matrices and the three different things that people scale them by."""
 
 import numpy as np
-from scipy.sparse import csgraph, csr_array
+from scipy.sparse import csgraph, csr_array, random_array
+from scipy.sparse.linalg import eigs, svds
 
-from cocycle.arrays import generator, require_finite
+from cocycle.arrays import Array, generator, require_finite
+
+Weight = Array  # a square matrix, dense or a scipy.sparse.csr_array
+PAYS_FROM, PAYS_UP_TO = 200, 0.1  # units, density: see `compact`
+DENSE_UP_TO = 2000  # units, up to which eigenvalues and singular values are those of LAPACK
 
 
 def gaussian(size: int, rng: np.random.Generator | int) -> np.ndarray:
@@ -16,15 +21,66 @@ def uniform(size: int, rng: np.random.Generator | int) -> np.ndarray:
     return generator(rng).uniform(-1, 1, size=(size, size)) * (3 / size) ** 0.5
 
 
-def sparse(size: int, density: float, rng: np.random.Generator | int) -> np.ndarray:
-    """(size, size), normal entries where a coin of probability `density` says so, zeros elsewhere; variance 1/size.
+def sparse(size: int, density: float, rng: np.random.Generator | int) -> Weight:
+    """(size, size), normal entries at density size² places drawn at random, zeros elsewhere; variance 1/size.
 
-    Raises ValueError unless 0 < density <= 1.
+    `compact`: in sparse format where that pays.  Raises ValueError unless 0 < density <= 1.
     """
     if not 0 < density <= 1:
         raise ValueError(f"density must be in (0, 1]; got {density}")
     rng = generator(rng)
-    return gaussian(size, rng) * (rng.uniform(size=(size, size)) < density) / density**0.5
+    weight = random_array((size, size), density=density, format="csr", rng=rng)
+    weight.data = rng.normal(scale=(density * size) ** -0.5, size=weight.nnz)
+    return compact(weight)
+
+
+def permutation(size: int, rng: np.random.Generator | int) -> Weight:
+    """(size, size), a random permutation of the units: orthogonal, in cycles of random lengths."""
+    return _links(np.arange(size), generator(rng).permutation(size), np.ones(size))
+
+
+def cycle(size: int) -> Weight:
+    """(size, size), a ring in which every unit feeds the next: orthogonal.  Rodan & Tino, IEEE TNN 22, 131 (2011)."""
+    return _links(np.arange(size), np.arange(size) - 1, np.ones(size))
+
+
+def delay_line(size: int) -> Weight:
+    """(size, size), a chain in which every unit feeds the next: nilpotent, its memory ends after `size` steps."""
+    return _links(np.arange(1, size), np.arange(size - 1), np.ones(size - 1))
+
+
+def small_world(size: int, neighbours: int, rewired: float, rng: np.random.Generator | int) -> Weight:
+    """(size, size), normal entries from each unit's `neighbours` on a ring, a fraction `rewired` moved to random units.
+
+    Variance 1/size.  Watts & Strogatz, Nature 393, 440 (1998), with directed links.  Raises ValueError unless
+    neighbours is even and in 2..size-1, and 0 <= rewired <= 1.
+    """
+    if neighbours % 2 or not 2 <= neighbours < size:
+        raise ValueError(f"neighbours must be even and in 2..{size - 1}; got {neighbours}")
+    if not 0 <= rewired <= 1:
+        raise ValueError(f"rewired must be in [0, 1]; got {rewired}")
+    rng = generator(rng)
+    half = neighbours // 2
+    offsets = np.concatenate([np.arange(-half, 0), np.arange(1, half + 1)])
+    columns = (np.arange(size)[:, None] + offsets) % size
+    for unit, sources in enumerate(columns):
+        moved = np.flatnonzero(rng.uniform(size=neighbours) < rewired)
+        free = np.setdiff1d(np.arange(size), [unit, *sources])
+        moved = moved[: len(free)]
+        sources[moved] = rng.choice(free, size=len(moved), replace=False)
+    rows = np.repeat(np.arange(size), neighbours)
+    return _links(rows, columns.ravel() % size, rng.normal(scale=neighbours**-0.5, size=size * neighbours))
+
+
+def compact(weight: Weight) -> Weight:
+    """The same matrix in the format whose products are faster: sparse from 200 units on up to a density of 0.1.
+
+    Measured by benchmarks/sparse.py, for products with 1 to 50 vectors.
+    """
+    count = np.count_nonzero(weight) if isinstance(weight, np.ndarray) else weight.nnz
+    if weight.shape[0] >= PAYS_FROM and count <= PAYS_UP_TO * weight.shape[0] ** 2:
+        return csr_array(weight)
+    return weight if isinstance(weight, np.ndarray) else weight.toarray()
 
 
 def orthogonal(size: int, rng: np.random.Generator | int) -> np.ndarray:
@@ -33,13 +89,36 @@ def orthogonal(size: int, rng: np.random.Generator | int) -> np.ndarray:
     return q * np.copysign(1.0, np.diagonal(r))
 
 
+def spectral_radius(weight: Weight) -> float:
+    """The largest modulus of an eigenvalue of weight (n, n); 0 for a nilpotent matrix.
+
+    Of a leaky network it is not what decides about its linear stability: that is
+    `Reservoir.effective_spectral_radius`; and no bound on the growth of one step: that is `largest_singular_value`.
+    """
+    cycles, _ = csgraph.connected_components(csr_array(weight != 0), connection="strong")
+    if cycles == weight.shape[0] and not weight.diagonal().any():
+        return 0.0  # no path returns: triangular after renumbering the units
+    if weight.shape[0] > DENSE_UP_TO:
+        largest = eigs(weight, k=1, v0=np.ones(weight.shape[0]), return_eigenvectors=False)
+        return float(abs(np.asarray(largest)).max())
+    return _dense_spectral_radius(_dense(weight))
+
+
+def largest_singular_value(weight: Weight) -> float:
+    """The spectral norm of weight (n, n): the most by which one step can stretch a vector, apart from slopes."""
+    if weight.shape[0] > DENSE_UP_TO:
+        largest = svds(weight, k=1, v0=np.ones(weight.shape[0]), return_singular_vectors=False)
+        return float(np.asarray(largest).max())
+    return float(np.linalg.norm(_dense(weight), 2))
+
+
 def scaled(
-    weight: np.ndarray,
+    weight: Weight,
     *,
     standard_deviation: float | None = None,
     spectral_radius: float | None = None,
     largest_singular_value: float | None = None,
-) -> np.ndarray:
+) -> Weight:
     """`weight` times the number that gives it the one named property.
 
     `standard_deviation` is √size times the standard deviation of the entries, the `weight_std` of the papers: for
@@ -49,44 +128,65 @@ def scaled(
     has none of it to scale: a nilpotent matrix has spectral radius 0 whatever the factor.
     """
     wanted = {
-        "standard_deviation": (standard_deviation, _standard_deviation),
-        "spectral_radius": (spectral_radius, _spectral_radius),
-        "largest_singular_value": (largest_singular_value, lambda w: np.linalg.norm(w, 2)),
+        "standard_deviation": standard_deviation,
+        "spectral_radius": spectral_radius,
+        "largest_singular_value": largest_singular_value,
     }
-    named = [(name, *pair) for name, pair in wanted.items() if pair[0] is not None]
+    named = [(name, value) for name, value in wanted.items() if value is not None]
     if len(named) != 1:
         raise ValueError(f"name exactly one of {', '.join(wanted)}; got {len(named)}")
-    name, target, measured = named[0]
+    name, target = named[0]
     if not 0 <= target < np.inf:
         raise ValueError(f"{name} must be a finite number >= 0; got {target}")
     if weight.ndim != 2 or weight.shape[0] != weight.shape[1]:
         raise ValueError(f"weight must be square; got shape {weight.shape}")
     require_finite("weight", weight)
-    value = measured(weight)
+    value = MEASURED[name](weight)
     if value == 0:
-        why = "is nilpotent" if weight.any() else "is zero"
+        if target == 0:
+            return weight
+        why = "is nilpotent" if abs(weight).max() else "is zero"
         raise ValueError(f"{name} of weight is 0 and cannot be scaled to {target}: the matrix {why}")
     return weight * (target / value)
 
 
-def _standard_deviation(weight):
-    return weight.std() * len(weight) ** 0.5
+def _standard_deviation(weight: Weight) -> float:
+    mean = weight.sum() / weight.shape[0] ** 2
+    squares = (weight * weight).sum() / weight.shape[0] ** 2
+    return float((squares - mean**2) ** 0.5 * weight.shape[0] ** 0.5)
 
 
-def _spectral_radius(weight):
+MEASURED = {
+    "standard_deviation": _standard_deviation,
+    "spectral_radius": spectral_radius,
+    "largest_singular_value": largest_singular_value,
+}
+
+
+def _dense_spectral_radius(weight: np.ndarray) -> float:
     """0 for a nilpotent matrix, although rounding makes its eigenvalues of order eps^(1/size).
 
     Rounding cannot tell those from small eigenvalues, but it can tell a rank: as long as there is a null space, its
     complement carries the other eigenvalues, and of a nilpotent matrix nothing is left in the end.
     """
-    cycles, _ = csgraph.connected_components(csr_array(weight != 0), connection="strong")
-    if cycles == len(weight) and not np.diagonal(weight).any():
-        return 0.0  # no path returns: triangular after renumbering the units
     smallest = 10 * len(weight) * np.finfo(float).eps * np.linalg.norm(weight, 2)
     while len(weight):
         _, sizes, rows = np.linalg.svd(weight)
         kept = rows[sizes > smallest]
         if len(kept) == len(weight):
-            return abs(np.linalg.eigvals(weight)).max()
+            return float(abs(np.linalg.eigvals(weight)).max())
         weight = kept @ weight @ kept.T
     return 0.0
+
+
+def _links(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> Weight:
+    size = max(rows.max(initial=0), columns.max(initial=0)) + 1
+    return compact(csr_array((values, (rows, columns % size)), shape=(size, size)))
+
+
+def _dense(weight: Weight) -> np.ndarray:
+    return weight if isinstance(weight, np.ndarray) else weight.toarray()
+
+
+def _largest_entry(weight: Weight) -> float:
+    return float(abs(weight).max())

@@ -1,0 +1,61 @@
+"""The units in which a network sees a series: explicit, and kept with the model."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from cocycle.arrays import Array, floating, require_finite
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Normalisation:
+    """x -> (x - offset) / scale, component by component: offset and scale (m,), or numbers for all components.
+
+    Raises ValueError unless both are finite and scale is positive.
+    """
+
+    offset: Array | float = 0.0
+    scale: Array | float = 1.0
+
+    def __post_init__(self):
+        for name in ("offset", "scale"):
+            require_finite(name, np.asarray(getattr(self, name)))
+        if not np.all(np.asarray(self.scale) > 0):
+            raise ValueError(f"scale must be positive; got {self.scale}")
+
+    @classmethod
+    def standard(cls, *series: np.ndarray) -> "Normalisation":
+        """To mean 0 and standard deviation 1 of each component, over all times and members of series (time, *batch, m).
+
+        Raises ValueError for a component that is constant.
+        """
+        rows = np.concatenate([floating("series", s).reshape(-1, s.shape[-1]) for s in series])
+        scale = rows.std(axis=0)
+        constant = scale <= 1e-13 * abs(rows).max(axis=0)
+        if constant.any():
+            raise ValueError(
+                f"component {int(constant.argmax())} of the series is constant: it has no scale, and nothing to predict;"
+                " leave it out, or give the normalisation"
+            )
+        return cls(rows.mean(axis=0), scale)
+
+    def applied(self, x: np.ndarray) -> np.ndarray:
+        """x (..., m) in the network's units."""
+        return (x - self.offset) / self.scale
+
+    def undone(self, x: np.ndarray) -> np.ndarray:
+        """x (..., m) in the user's units."""
+        return x * self.scale + self.offset
+
+    def beside(self, other: "Normalisation", widths: tuple[int, int]) -> "Normalisation":
+        """The normalisation of [x | y], x in this one's units and y in the other's, of the given widths."""
+        pairs = [
+            [np.broadcast_to(getattr(part, name), width) for part, width in zip((self, other), widths, strict=True)]
+            for name in ("offset", "scale")
+        ]
+        return Normalisation(*(np.concatenate(pair) for pair in pairs))
+
+
+RAW = Normalisation()
