@@ -26,7 +26,7 @@ def block(scales):
     rng = np.random.default_rng(1)
     series = Lorenz63().series(STEPS + WASHOUT + 1, rng=rng)
     reservoir = Reservoir(gaussian(SIZE, rng), rng.normal(size=(SIZE, 3)), gain=scales[:, :1], input_gain=scales[:, 1:])
-    return train_with_exponent(reservoir, series, WASHOUT, 1e-2, rng)[0].exponents[:, 0]
+    return train_with_exponent(reservoir, series, WASHOUT, rng)[0].exponents[:, 0]
 
 
 def seconds(call):

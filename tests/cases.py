@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 
 from cocycle import (
     ERF,
@@ -23,7 +24,25 @@ from cocycle import (
     Select,
 )
 from cocycle.arrays import LowRankUpdate
+from cocycle.maps import Bound
 from cocycle.networks import Cell, RateNetwork, hopfield
+from cocycle.reservoir import (
+    Deep,
+    DelayLine,
+    Design,
+    HalfSquared,
+    Polynomial,
+    Readout,
+    WithSquares,
+    cycle,
+    delay_line,
+    orthogonal,
+    permutation,
+    small_world,
+    sparse,
+    train,
+    uniform,
+)
 from cocycle.systems import (
     Bernoulli,
     Chua,
@@ -59,6 +78,29 @@ GAINS = dataclasses.replace(RESERVOIR, gain=np.array([[0.5], [1.0], [2.0]]), inp
 U = RNG.normal(size=(1, 2))
 torch.manual_seed(5)
 CELLS = [kind(2, 4).double() for kind in (torch.nn.RNNCell, torch.nn.GRUCell, torch.nn.LSTMCell)]
+NETWORKS = {
+    "uniform": uniform(6, 1),
+    "orthogonal": orthogonal(6, 1),
+    "permutation": permutation(6, 1),
+    "cycle": cycle(6),
+    "delay line": delay_line(6),
+    "small world": small_world(6, 4, 0.3, 1),
+    "sparse": sparse(200, 0.02, 1),  # in sparse format
+}
+DEEP = Deep((LEAKY, Reservoir(SQUARE, RNG.normal(size=(4, 6)) / 3)))
+DELAYED = Deep((DelayLine(2, 3, 2), Reservoir(SQUARE, RNG.normal(size=(4, 6)) / 3, bias=BIAS[:4])))
+SERIES = np.stack([np.sin(0.3 * np.arange(200)), np.cos(0.1 * np.arange(200))], axis=-1)
+
+
+def driven(network, scale=0.5):
+    return next(network.driven(U)), normal(network.dimension, scale)
+
+
+def closed(network, design=None, **options):
+    """The closed loop of a network that was trained: with an external input, at one value of it."""
+    model = train(network, SERIES, ridge=1e-3, washout=50, normalise=False, design=design, **options)
+    f = next(model.closed_with(np.ones((1, 1)))) if model.external else model.closed
+    return f, normal(network.dimension + (2 if model.readout.reads_input else 0), 0.3)
 
 
 def quadratic(x):
@@ -115,6 +157,25 @@ CASES: dict[str, tuple[Map, np.ndarray]] = {
     "reservoir, joint": (RESERVOIR.joint, normal(8)),
     "reservoir, joint, leaky": (LEAKY.joint, normal(8)),
     "reservoir, joint, gains": (GAINS.joint, normal(8)),
+    **{f"reservoir, {name}": driven(Reservoir(w, np.ones((w.shape[0], 2)), bias=0.1)) for name, w in NETWORKS.items()},
+    "deep": driven(DEEP),
+    "deep, closed": closed(DEEP),
+    "delay line": driven(DelayLine(2, 3, 2)),
+    "delayed": driven(DELAYED),
+    "delayed, closed": closed(DELAYED),
+    "bound": (Bound(RESERVOIR.joint, U[0]), normal(6)),
+    "polynomial": (Polynomial(3, (0, 1, 2, 3)), normal(3)),
+    "squares": (WithSquares(), normal(4)),
+    "half squared": (HalfSquared(), normal(5)),
+    "readout": (Readout(RNG.normal(size=(2, 6)), slice(2, None), WithSquares(), True, slice(0, 2)), normal(5)),
+    "closed, squares": closed(RESERVOIR, WithSquares()),
+    "closed, direct": closed(RESERVOIR, Design(direct=True)),
+    "closed, increment": closed(LEAKY, Design(increment=True)),
+    "closed, external": closed(Reservoir(SQUARE, RNG.normal(size=(4, 3))), external=SERIES[:, :1] + 1),
+    "closed, external, direct": closed(
+        Reservoir(SQUARE, RNG.normal(size=(4, 3))), Design(direct=True), external=SERIES[:, :1] + 1
+    ),
+    "next generation": closed(DelayLine(2, 2), Design(Polynomial(4), increment=True)),
     "rate network": (Flow(RateNetwork(1.5 * SQUARE), 0.1), normal(4)),
     "hopfield": (hopfield(np.array([[1, 1, -1, -1], [1, -1, 1, -1]])), normal(4)),
     "rnn cell": (next(Cell(CELLS[0]).driven(U)), normal(4)),
@@ -131,6 +192,8 @@ def as_torch(thing):
     """The same map with torch tensors for its numpy arrays."""
     if isinstance(thing, np.ndarray):
         return torch.as_tensor(thing)
+    if issparse(thing):
+        return torch.as_tensor(thing.toarray())
     if isinstance(thing, tuple | list):
         return type(thing)(as_torch(part) for part in thing)
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):

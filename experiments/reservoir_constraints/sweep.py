@@ -1,4 +1,4 @@
-"""The sweeps of the study of reservoir constraints: each part is an archive of its own, made or resumed by this command.
+"""The sweeps of the study of reservoir constraints: each part is an archive, made or resumed by this command.
 
     python experiments/reservoir_constraints/sweep.py --size small
     python experiments/reservoir_constraints/figures.py --size small
@@ -18,8 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cocycle import Archive, Diverged, Grid, frame, run, spectrum, study, valid_time
-from cocycle.systems.facts import PUBLISHED
+from cocycle import Archive, Diverged, Grid, frame, run, spectrum, study
 
 SIZES = {
     "small": {"rows": 11, "columns": 10, "realisations": 3, "starts": 8, "size": 300, "horizon": 10.0, "steps": 3000},

@@ -34,9 +34,9 @@ def progress_bar(total: int | None, label: str, *, initial: int = 0, delay: floa
         yield advance
 
 
-def tracked(items: Iterable, label: str) -> Iterator:
-    """`items`, with a progress bar once two seconds have passed."""
-    total = length_hint(items, 0) or None
+def tracked(items: Iterable, label: str, total: int | None = None) -> Iterator:
+    """`items`, `total` of them if they do not know themselves, with a progress bar once two seconds have passed."""
+    total = total or length_hint(items, 0) or None
     with progress_bar(total, label) as advance:
         for item in items:
             yield item

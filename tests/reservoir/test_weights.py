@@ -4,13 +4,29 @@ import numpy as np
 import pytest
 from scipy.linalg import eigvals
 
-from cocycle.reservoir import gaussian, orthogonal, scaled, sparse, uniform
+from scipy.sparse import csr_array, issparse
+
+from cocycle.reservoir import (
+    compact,
+    cycle,
+    delay_line,
+    gaussian,
+    largest_singular_value,
+    orthogonal,
+    permutation,
+    scaled,
+    small_world,
+    sparse,
+    spectral_radius,
+    uniform,
+)
 
 SIZE = 400
 KINDS = {
     "gaussian": gaussian(SIZE, 1),
     "uniform": uniform(SIZE, 1),
-    "sparse": sparse(SIZE, 0.05, 1),
+    "sparse": sparse(SIZE, 0.05, 1).toarray(),
+    "small world": small_world(SIZE, 20, 0.3, 1).toarray(),
     "orthogonal": orthogonal(SIZE, 1),
 }
 
@@ -21,7 +37,7 @@ def test_entries_have_variance_one_over_size(name):
     assert KINDS[name].var() * SIZE == pytest.approx(1, rel=4 * np.sqrt(3 / 0.05) / SIZE)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "uniform", "sparse"])
+@pytest.mark.parametrize("name", ["gaussian", "uniform", "sparse", "small world"])
 def test_spectral_radius_tends_to_one_and_singular_value_to_two(name):
     assert abs(eigvals(KINDS[name])).max() == pytest.approx(1, abs=0.1)
     assert np.linalg.norm(KINDS[name], 2) == pytest.approx(2, abs=0.12)
@@ -98,3 +114,85 @@ def test_a_singular_matrix_is_not_nilpotent(rng):
 def test_bad_density():
     with pytest.raises(ValueError, match=r"density must be in \(0, 1\]; got 0"):
         sparse(10, 0, 1)
+
+
+@pytest.mark.parametrize("weight", [permutation(250, 3), cycle(250), permutation(7, 3), cycle(7)])
+def test_permutations_are_orthogonal(weight):
+    w = weight.toarray() if issparse(weight) else weight
+    np.testing.assert_array_equal(w @ w.T, np.eye(len(w)))
+    assert spectral_radius(weight) == pytest.approx(1)
+    assert largest_singular_value(weight) == pytest.approx(1)
+
+
+def test_a_cycle_visits_every_unit():
+    """Its n-th power is the identity, and no lower one is: the eigenvalues are all n-th roots of one."""
+    w = cycle(7)
+    powers = [np.linalg.matrix_power(w, i) for i in range(1, 8)]
+    assert [bool((p == np.eye(7)).all()) for p in powers] == [False] * 6 + [True]
+
+
+@pytest.mark.parametrize("size", [9, 300])
+def test_a_delay_line_forgets_after_its_length(size):
+    w = delay_line(size)
+    x, last = np.eye(size)[0], None
+    for _ in range(size):
+        x, last = w @ x, x
+    assert (x == 0).all()
+    assert last[-1] == 1
+    assert spectral_radius(w) == 0
+    with pytest.raises(ValueError, match="is nilpotent"):
+        scaled(w, spectral_radius=0.5)
+    assert spectral_radius(scaled(w, spectral_radius=0)) == 0  # allowed: it has what was asked for
+
+
+@pytest.mark.parametrize("size", [100, 500])
+def test_the_sparse_format_is_chosen_by_size_and_density(size):
+    assert issparse(sparse(size, 0.05, 1)) == (size == 500)
+    assert not issparse(sparse(size, 0.3, 1))
+    back = compact(csr_array(gaussian(size, 1)))
+    np.testing.assert_array_equal(back, gaussian(size, 1))
+
+
+def test_sparse_and_dense_have_the_same_properties():
+    weight = sparse(300, 0.05, 2)
+    dense = weight.toarray()
+    for name in ("standard_deviation", "spectral_radius", "largest_singular_value"):
+        np.testing.assert_allclose(scaled(weight, **{name: 0.8}).toarray(), scaled(dense, **{name: 0.8}), rtol=1e-10)
+
+
+def test_properties_of_large_sparse_matrices():
+    """Above 2,000 units by Arnoldi and Lanczos iterations; of a block-diagonal matrix they are those of its blocks."""
+    block, copies = sparse(300, 0.05, 4).toarray(), 8
+    large = csr_array(np.kron(np.diag(np.arange(1, copies + 1) / copies), block))
+    assert large.shape[0] == 2400
+    assert spectral_radius(large) == pytest.approx(spectral_radius(block), rel=1e-6)
+    assert largest_singular_value(large) == pytest.approx(np.linalg.norm(block, 2), rel=1e-6)
+
+
+def test_small_world_has_its_degree_and_no_self_coupling():
+    ring, random = small_world(50, 6, 0.0, 1), small_world(50, 6, 1.0, 1)
+    for w in (ring, random):
+        assert ((w != 0).sum(axis=1) == 6).all()
+        assert not np.diagonal(w).any()
+    rows, columns = np.nonzero(ring)
+    distance = np.minimum((rows - columns) % 50, (columns - rows) % 50)
+    assert distance.max() == 3
+    rows, columns = np.nonzero(random)
+    assert np.minimum((rows - columns) % 50, (columns - rows) % 50).max() > 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((10, 3, 0.1), "neighbours must be even and in 2..9; got 3"), ((10, 4, 2.0), r"rewired must be in \[0, 1\]")],
+)
+def test_bad_small_worlds(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        small_world(*arguments, 1)
+
+
+def test_the_same_seed_gives_the_same_network():
+    np.random.seed(3)  # noqa: NPY002
+    first = sparse(300, 0.05, 5)
+    np.random.normal(size=10)  # noqa: NPY002
+    assert (first != sparse(300, 0.05, 5)).nnz == 0
+    np.testing.assert_array_equal(small_world(30, 4, 0.5, 2), small_world(30, 4, 0.5, 2))

@@ -16,7 +16,8 @@ from cocycle.reservoir.readout import (
     ridge_readout,
 )
 from cocycle.reservoir.reservoir import Reservoir
-from cocycle.reservoir.training import Design, train
+from cocycle.reservoir.task import Design
+from cocycle.reservoir.training import train
 from cocycle.reservoir.weights import (
     compact,
     cycle,

@@ -10,7 +10,7 @@ import numpy as np
 from cocycle.arrays import Array, as_numpy, like
 from cocycle.maps import Driven, Map, beside, check_inputs, orbit
 from cocycle.progress import tracked
-from cocycle.reservoir.normalisation import Normalisation
+from cocycle.reservoir.normalisation import RAW, Normalisation
 from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.reservoir import Reservoir
 
@@ -27,8 +27,8 @@ class Forecaster:
 
     network: Driven
     readout: Readout
-    inputs: Normalisation = Normalisation()
-    outputs: Normalisation = Normalisation()
+    inputs: Normalisation = RAW
+    outputs: Normalisation = RAW
     external: int = 0
     closable: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -54,15 +54,14 @@ class Forecaster:
             raise ValueError("the network has an external input: its closed loop is driven, see `closed_with`")
         self._require_closable()
         readout = self.readout
-        if isinstance(self.network, Reservoir) and isinstance(readout.components, slice) and not readout.reads_input:
-            if readout.functions is None:
-                return self.network.closed(readout.weight)
+        if isinstance(self.network, Reservoir) and readout.sees_state_alone:
+            return self.network.closed(readout.weight)
         return _Loop(self.network.joint, readout, readout.reads_input)
 
     def closed_with(self, external: Array) -> Iterator[Map]:
         """The maps of the closed loop, one for each value of the external input (time, *batch, v)."""
         self._require_closable()
-        part = Normalisation(*(np.broadcast_to(a, self.network.inputs)[: self.external] for a in self._units))
+        part = self.inputs.part(slice(self.external), self.network.inputs)
         external = self._own(part.applied(check_inputs("external", as_numpy(external), self.external)))
         return (_Loop(self.network.joint, self.readout, self.readout.reads_input, now) for now in external)
 
@@ -95,9 +94,7 @@ class Forecaster:
         u = self._input(warm_up, external)
         if len(u) < 1:
             raise ValueError("a forecast needs a warm-up of at least one value; got an empty one")
-        state = self.network.rest(tuple(u.shape[1:-1]))
-        for state in orbit(self.network.driven(u), state):
-            pass
+        *_, state = orbit(self.network.driven(u), self.network.rest(tuple(u.shape[1:-1])))
         if not self.readout.reads_input:
             return state
         return beside(self.readout(self._read(u[-1], state)), state)
@@ -110,10 +107,7 @@ class Forecaster:
         """
         if steps < 1:
             raise ValueError(f"steps must be at least 1; got {steps}")
-        loop: Iterable[Map] = (
-            self.closed_with(self._steps_of(external, steps)) if self.external else repeat(self.closed, steps)
-        )
-        outputs = []
+        loop, outputs = self._loop(steps, external), []
         with np.errstate(over="ignore", invalid="ignore"):
             for f in tracked(loop, "forecast"):
                 outputs.append(as_numpy(self._output(state)))
@@ -128,10 +122,6 @@ class Forecaster:
         weight = self.readout.weight
         weight = weight.reshape(*weight.shape[:-2], *[1] * (axes if weight.ndim > 2 else 0), *weight.shape[-2:])
         return replace(self, network=self.network.spread(axes), readout=replace(self.readout, weight=weight))
-
-    @property
-    def _units(self):
-        return self.inputs.offset, self.inputs.scale
 
     def _output(self, state):
         return state[..., : self.readout.weight.shape[-2]] if self.readout.reads_input else self.readout(state)
@@ -150,20 +140,22 @@ class Forecaster:
         if not self.closable:
             raise ValueError("this network has learned another target than the next input: there is no loop to close")
 
-    def _steps_of(self, external, steps):
+    def _loop(self, steps: int, external: Array | None) -> Iterable[Map]:
+        if not self.external:
+            return repeat(self.closed, steps)
         if external is None or len(external) != steps:
             got = "none" if external is None else len(external)
             raise ValueError(f"external must have the {steps} values that come with the steps; got {got}")
-        return external
+        return self.closed_with(external)
 
 
-def with_external(series: np.ndarray, external: np.ndarray | None, width: int) -> np.ndarray:
+def with_external(series: np.ndarray, external: Array | None, width: int) -> np.ndarray:
     """[external | series] (time, *batch, v + m).  Raises ValueError if external is not what is wanted."""
-    if width == 0 and external is None:
+    if external is None and width == 0:
         return series
     if external is None:
         raise ValueError(f"the network takes an external input of {width} components; got none")
-    external = check_inputs("external", external, width)
+    external = as_numpy(check_inputs("external", external, width))
     if len(external) != len(series):
         raise ValueError(f"external must have as many times as the series, {len(series)}; got {len(external)}")
     return beside(external.reshape(len(external), *[1] * (series.ndim - external.ndim), *external.shape[1:]), series)

@@ -36,8 +36,8 @@ class Normalisation:
         constant = scale <= 1e-13 * abs(rows).max(axis=0)
         if constant.any():
             raise ValueError(
-                f"component {int(constant.argmax())} of the series is constant: it has no scale, and nothing to predict;"
-                " leave it out, or give the normalisation"
+                f"component {int(constant.argmax())} of the series is constant: it has no scale, and nothing in it to"
+                " predict; leave it out, or give the Normalisation"
             )
         return cls(rows.mean(axis=0), scale)
 
@@ -49,13 +49,9 @@ class Normalisation:
         """x (..., m) in the user's units."""
         return x * self.scale + self.offset
 
-    def beside(self, other: "Normalisation", widths: tuple[int, int]) -> "Normalisation":
-        """The normalisation of [x | y], x in this one's units and y in the other's, of the given widths."""
-        pairs = [
-            [np.broadcast_to(getattr(part, name), width) for part, width in zip((self, other), widths, strict=True)]
-            for name in ("offset", "scale")
-        ]
-        return Normalisation(*(np.concatenate(pair) for pair in pairs))
+    def part(self, components: slice, width: int) -> "Normalisation":
+        """The normalisation of some components of an x of the given width."""
+        return Normalisation(*(np.broadcast_to(a, width)[components] for a in (self.offset, self.scale)))
 
 
 RAW = Normalisation()

@@ -9,7 +9,6 @@ from typing import Any, final
 
 import numpy as np
 from scipy import linalg
-from scipy.linalg.lapack import dpocon
 
 from cocycle.arrays import Array, linear, linear_block
 from cocycle.maps import Map
@@ -29,6 +28,12 @@ class Readout(Map):
     functions: Map | None = None
     reads_input: bool = False
     added: Any = None
+
+    @property
+    def sees_state_alone(self) -> bool:
+        """Whether it is a matrix times the state of the network."""
+        whole = isinstance(self.components, slice) and self.components == slice(None)
+        return whole and self.functions is None and not self.reads_input
 
     def features(self, z: Array) -> Array:
         """φ(z[components]) (*batch, p), in which the readout is linear."""
@@ -150,9 +155,9 @@ def _solve(square, cross, ridge):
     size = np.abs(regularised).sum(axis=0).max()
     try:
         factor, lower = linalg.cho_factor(regularised, overwrite_a=True)
-        conditioned = (
-            size == 0 or dpocon(factor, size, uplo="L" if lower else "U")[0] * len(square) > np.finfo(float).eps
-        )
+        (condition,) = linalg.get_lapack_funcs(("pocon",), (factor,))
+        inverse = condition(factor, size, uplo="L" if lower else "U")[0] if size else 1.0
+        conditioned = inverse * len(square) > np.finfo(float).eps
     except linalg.LinAlgError:
         conditioned = False
     if not conditioned:
