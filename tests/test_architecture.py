@@ -27,7 +27,7 @@ ALLOWED = {
     "sweeps": {"progress"},
     "plotting": set(),
 }
-OWNERS = {"torch": {"autodiff", "networks"}, "h5py": {"sweeps"}, "matplotlib": {"plotting"}}
+OWNERS = {"torch": {"autodiff", "networks"}, "h5py": {"sweeps", "reservoir"}, "matplotlib": {"plotting"}}
 
 
 def part(path):

@@ -203,7 +203,7 @@ def _rows_times(w, rows):
         return w.times(rows, _rows_times, _beside_rows)
     if sparse.issparse(w):
         if namespace(rows) is not np:
-            raise TypeError("a scipy.sparse weight acts on numpy arrays; for torch take torch.as_tensor(weight.toarray())")
+            raise TypeError("a scipy.sparse weight acts on numpy arrays: torch needs torch.as_tensor(weight.toarray())")
         flat = rows.reshape(-1, rows.shape[-1])
         return np.ascontiguousarray((w @ flat.T).T).reshape(*rows.shape[:-1], w.shape[0])
     if w.ndim == 2:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy.linalg import eigvals
-
 from scipy.sparse import csr_array, issparse
 
 from cocycle.reservoir import (

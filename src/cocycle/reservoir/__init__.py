@@ -1,10 +1,16 @@
 """Reservoir computing: random networks, a trained readout, forecasts and how long they hold."""
 
+from typing import TYPE_CHECKING
+
+from cocycle.reservoir.capacity import Capacity, information_capacity, kernel_rank, memory_capacity
+from cocycle.reservoir.climate import correlation_dimension, histogram_distance, maxima, power_spectrum
 from cocycle.reservoir.features import HalfSquared, Polynomial, WithSquares
 from cocycle.reservoir.forecast import Forecaster, forecast
 from cocycle.reservoir.layered import Deep, DelayLine
-from cocycle.reservoir.metrics import componentwise, euclidean, valid_time
+from cocycle.reservoir.metrics import ValidTimes, componentwise, euclidean, nrmse, valid_time, valid_times
 from cocycle.reservoir.normalisation import Normalisation
+from cocycle.reservoir.online import LeastMeanSquares, Online, OnlineRule, RecursiveLeastSquares, train_online
+from cocycle.reservoir.persistence import load, save
 from cocycle.reservoir.readout import (
     CrossValidated,
     HeldOut,
@@ -16,6 +22,7 @@ from cocycle.reservoir.readout import (
     ridge_readout,
 )
 from cocycle.reservoir.reservoir import Reservoir
+from cocycle.reservoir.synchronisation import Synchronisation, consistency, synchronisation
 from cocycle.reservoir.task import Design
 from cocycle.reservoir.training import train
 from cocycle.reservoir.weights import (
@@ -33,7 +40,11 @@ from cocycle.reservoir.weights import (
     uniform,
 )
 
+if TYPE_CHECKING:
+    from cocycle.reservoir.estimator import ReservoirRegressor
+
 __all__ = [
+    "Capacity",
     "CrossValidated",
     "Deep",
     "DelayLine",
@@ -41,31 +52,63 @@ __all__ = [
     "Forecaster",
     "HalfSquared",
     "HeldOut",
+    "LeastMeanSquares",
     "MomentSum",
     "Moments",
     "Normalisation",
+    "Online",
+    "OnlineRule",
     "Polynomial",
     "Readout",
+    "RecursiveLeastSquares",
     "Reservoir",
+    "ReservoirRegressor",
     "RidgeChoice",
+    "Synchronisation",
+    "ValidTimes",
     "WithSquares",
     "compact",
     "componentwise",
+    "consistency",
+    "correlation_dimension",
     "cycle",
     "delay_line",
     "euclidean",
     "forecast",
     "gaussian",
+    "histogram_distance",
+    "information_capacity",
+    "kernel_rank",
     "largest_singular_value",
+    "load",
+    "maxima",
+    "memory_capacity",
+    "nrmse",
     "orthogonal",
     "permutation",
+    "power_spectrum",
     "ridge_path",
     "ridge_readout",
+    "save",
     "scaled",
     "small_world",
     "sparse",
     "spectral_radius",
+    "synchronisation",
     "train",
+    "train_online",
     "uniform",
     "valid_time",
+    "valid_times",
 ]
+
+
+def __getattr__(name: str):
+    """The name that needs scikit-learn."""
+    if name == "ReservoirRegressor":
+        try:
+            from cocycle.reservoir.estimator import ReservoirRegressor
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(f'{error}: install the extra, python -m pip install -e ".[sklearn]"') from error
+        return ReservoirRegressor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

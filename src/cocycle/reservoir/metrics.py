@@ -1,10 +1,13 @@
 """How good a forecast is."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
 from cocycle.arrays import floating, require_finite
+from cocycle.reservoir.forecast import Forecaster, forecast
 
 
 def euclidean(error: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -60,8 +63,96 @@ def valid_time(
     require_finite("reference", scale)
     if scale.shape[-1:] != tail[-1:] or scale.ndim not in (2, truth.ndim):
         raise ValueError(f"reference must have shape (time, m={tail[-1]}); got {scale.shape}")
-    aligned = np.expand_dims(truth, tuple(range(1, 1 + prediction.ndim - truth.ndim)))
+    aligned = _beside_networks(truth, prediction.ndim)
     with np.errstate(over="ignore", invalid="ignore"):  # a forecast may have left every bound
         failed = ~(norm(prediction - aligned, scale) < threshold)
     steps = np.where(failed.any(axis=0), failed.argmax(axis=0), len(truth))
     return steps / lyapunov_time
+
+
+def nrmse(prediction: np.ndarray, truth: np.ndarray, *, reference: np.ndarray | None = None) -> np.ndarray:
+    """The root mean square, over times and components, of the error in units of each component's standard deviation.
+
+    prediction (time, *networks, *starts, m), truth (time, *starts, m); the standard deviation is that of `reference`
+    (time, m), by default of the truth.  Shape (*networks, *starts).  1 is what the mean would score.  Raises ValueError
+    for a component of the reference that is constant.
+    """
+    reference = np.asarray(truth if reference is None else reference)
+    error = np.asarray(prediction) - _beside_networks(np.asarray(truth), np.ndim(prediction))
+    return np.sqrt((componentwise(error, reference) ** 2).mean(axis=0))
+
+
+def _beside_networks(truth: np.ndarray, ndim: int) -> np.ndarray:
+    """truth (time, *starts, m) with axes of length 1 for the networks of a prediction with `ndim` axes."""
+    return np.expand_dims(truth, tuple(range(1, 1 + ndim - truth.ndim)))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ValidTimes:
+    """Valid times (*networks, starts) in Lyapunov times, from starts all over an attractor, up to `horizon`."""
+
+    times: np.ndarray
+    horizon: float
+
+    @property
+    def median(self) -> np.ndarray:
+        """(*networks,), over the starts."""
+        return np.median(self.times, axis=-1)
+
+    @property
+    def quartiles(self) -> np.ndarray:
+        """(2, *networks): a quarter of the starts lies below, a quarter above."""
+        return np.quantile(self.times, [0.25, 0.75], axis=-1)
+
+    @property
+    def reached_end(self) -> np.ndarray:
+        """(*networks,): how many forecasts were still valid at the horizon."""
+        return (self.times >= self.horizon).sum(axis=-1)
+
+    def __repr__(self):
+        networks = f" and {self.times[..., 0].size} networks" if self.times.ndim > 1 else ""
+        low, high = np.quantile(self.times, [0.25, 0.75])
+        text = f"valid time {np.median(self.times):.2f} Lyapunov times, quartiles {low:.2f} to {high:.2f}"
+        ended = f"; {self.reached_end.sum()} reached the horizon of {self.horizon:g}" if self.reached_end.any() else ""
+        return f"{text} over {self.times.shape[-1]} starts{networks}{ended}"
+
+
+def valid_times(
+    model: Forecaster,
+    series: np.ndarray,
+    *,
+    lyapunov_time: float,
+    starts: int = 20,
+    warm_up: int = 200,
+    horizon: float = 10.0,
+    threshold: float = 0.3,
+    norm: Callable[[np.ndarray, np.ndarray], np.ndarray] = euclidean,
+) -> ValidTimes:
+    """The valid times of forecasts from `starts` places spread evenly over series (time, m), which should be unseen.
+
+    At each the network is driven by `warm_up` values from rest, then runs alone for `horizon` Lyapunov times.  The
+    other arguments are those of `valid_time`; errors are in units of the fluctuations of the whole series.
+
+    Raises ValueError for a series that is shorter than one warm-up and one horizon, and as `valid_time` does.
+    """
+    series = floating("series", series)
+    steps = round(horizon * lyapunov_time)
+    room = len(series) - warm_up - steps
+    if room < 0 or steps < 1 or starts < 1:
+        raise ValueError(
+            f"series must hold warm_up + horizon = {warm_up + steps} values, the horizon and starts be at least 1; got"
+            f" {len(series)} values and {starts} starts"
+        )
+    begins = np.linspace(0, room, starts).round().astype(int)
+    windows = np.stack([series[i : i + warm_up + steps] for i in begins], axis=1)
+    prediction = forecast(model, windows[:warm_up], steps)
+    times = valid_time(
+        prediction,
+        windows[warm_up:],
+        lyapunov_time=lyapunov_time,
+        threshold=threshold,
+        norm=norm,
+        reference=series,
+    )
+    return ValidTimes(times, steps / lyapunov_time)

@@ -1,0 +1,71 @@
+"""A reservoir with scikit-learn's face, for its pipelines and searches.  Needs the extra `sklearn`."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from cocycle.reservoir.reservoir import Reservoir
+from cocycle.reservoir.training import train
+
+
+class ReservoirRegressor(RegressorMixin, BaseEstimator):
+    """Gives y[t] (time, k) or (time,) from the inputs X[0], ..., X[t] (time, m): the rows of X are successive times.
+
+    `fit` draws a `Reservoir.random` and trains it from rest, `predict` drives it from rest.  Cross-validation has to
+    keep the order of times: `TimeSeriesSplit`, no shuffling.  For forecasts take `train`.
+
+    Parameters: those of `Reservoir.random`, ridge and washout of `train`, random_state an integer seed.
+    After `fit`: `model_`, a `Forecaster`.
+    """
+
+    def __init__(
+        self,
+        size: int = 100,
+        *,
+        spectral_radius: float = 0.9,
+        input_scaling: float = 0.3,
+        bias_scaling: float = 1.0,
+        leak_rate: float = 1.0,
+        ridge: float = 1e-6,
+        washout: int = 0,
+        random_state: int = 0,
+    ):
+        self.size = size
+        self.spectral_radius = spectral_radius
+        self.input_scaling = input_scaling
+        self.bias_scaling = bias_scaling
+        self.leak_rate = leak_rate
+        self.ridge = ridge
+        self.washout = washout
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> "ReservoirRegressor":
+        """Train on X (time, m) and y (time,) or (time, k).  Raises ValueError for what `train` refuses."""
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64, ensure_min_samples=3)
+        network = Reservoir.random(
+            self.size,
+            X.shape[1],
+            spectral_radius=self.spectral_radius,
+            input_scaling=self.input_scaling,
+            bias_scaling=self.bias_scaling,
+            leak_rate=self.leak_rate,
+            rng=self.random_state,
+        )
+        target = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
+        self.model_ = train(network, X, target=target, ridge=self.ridge, washout=self.washout)
+        self.one_dimensional_ = np.ndim(y) == 1
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """y (time,) or (time, k) for X (time, m), as it was in `fit`."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=np.float64)
+        y = self.model_.predictions(X)
+        return y[:, 0] if self.one_dimensional_ else y
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,105 @@
+"""Does the drive alone decide where the network is?  Copies of it, started apart, give the answer without tangents."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from cocycle.arrays import Array, as_numpy, generator, like
+from cocycle.maps import Driven, check_inputs, orbit
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Synchronisation:
+    """The distance (time, copies - 1) of copies of a network from the first one, all with the same input."""
+
+    distances: np.ndarray
+    dt: float
+
+    @property
+    def rate(self) -> float:
+        """The mean growth rate of the distances, per unit time, while they are between 1e-3 and 1e-12 of the first.
+
+        For close copies the maximal conditional exponent; NaN if they do not come that close.
+        """
+        relative = self.distances / self.distances[0]
+        rates = []
+        for column in relative.T:
+            inside = np.flatnonzero((column < 1e-3) & (column > 1e-12))
+            if len(inside) > 1 and (column[inside[0] : inside[-1] + 1] > 0).all():
+                first, last = inside[0], inside[-1]
+                rates.append(np.log(column[last] / column[first]) / ((last - first) * self.dt))
+        return float(np.mean(rates)) if rates else float("nan")
+
+    @property
+    def synchronised(self) -> bool:
+        """Whether all copies ended within 1e-6 of the distance they started with."""
+        return bool((self.distances[-1] < 1e-6 * self.distances[0]).all())
+
+
+def synchronisation(
+    network: Driven, u: Array, *, copies: int = 4, spread: float = 1.0, rng: np.random.Generator | int = 0
+) -> Synchronisation:
+    """Drive copies of the network, started at random states in [-spread, spread], with the same inputs u (time, m).
+
+    The auxiliary-system test: Abarbanel, Rulkov & Sushchik, Phys. Rev. E 53, 4528 (1996).  For a trained model take
+    `model.network` and its inputs in the network's units.  Raises ValueError for fewer than two copies or bad inputs.
+    """
+    states = _responses(network, u, copies, spread, rng)
+    distances = [np.linalg.norm(as_numpy(x)[1:] - as_numpy(x)[:1], axis=-1) for x in states]
+    return Synchronisation(np.array(distances), network.joint.dt)
+
+
+def consistency(
+    network: Driven,
+    u: Array,
+    *,
+    copies: int = 2,
+    washout: int = 500,
+    noise: float = 0.0,
+    rng: np.random.Generator | int = 0,
+) -> float:
+    """The squared correlation between the responses of copies to the same drive u (time, m), averaged over the units.
+
+    1 for a network that synchronises, below where its own dynamics, or `noise` (of that standard deviation, another for
+    each copy) on its inputs, decides too.  Uchida, McAllister & Roy, Phys. Rev. Lett. 93, 244102 (2004).  Raises
+    ValueError for inputs not longer than the washout.
+    """
+    if not 0 <= washout < len(u) - 1:
+        raise ValueError(f"u must be longer than the washout of {washout} by at least 2; got {len(u)} times")
+    rng = generator(rng)
+    u = check_inputs("u", u, network.inputs)
+    heard = as_numpy(u)[:, None] + noise * rng.normal(size=(len(u), copies, network.inputs))
+    sums = _Correlation()
+    for t, x in enumerate(_responses(network, heard, copies, 1.0, rng)):
+        if t >= washout:
+            sums.add(as_numpy(x))
+    return sums.mean_square()
+
+
+def _responses(network: Driven, u: Array, copies: int, spread: float, rng):
+    if copies < 2 or network.batch:
+        raise ValueError(f"there must be at least two copies of one network; got {copies} of a batch {network.batch}")
+    u = check_inputs("u", u, network.inputs)
+    start = generator(rng).uniform(-spread, spread, size=(copies, network.dimension))
+    u = u if u.ndim == 3 else u[:, None]
+    return orbit(network.driven(like(as_numpy(u), network.rest())), like(start, network.rest()))
+
+
+class _Correlation:
+    """Correlations of each unit between the first copy and the others, from sums over time."""
+
+    def __init__(self):
+        self.count, self.sums = 0, np.zeros(())
+
+    def add(self, x: np.ndarray) -> None:
+        first, others = x[:1], x[1:]
+        terms = (first + 0 * others, others, first**2 + 0 * others, others**2, first * others)
+        self.count, self.sums = self.count + 1, self.sums + np.stack(terms)
+
+    def mean_square(self) -> float:
+        a, b, aa, bb, ab = self.sums / self.count
+        spread = np.maximum((aa - a * a) * (bb - b * b), 0.0)
+        moving = spread > 1e-24
+        return float(((ab - a * b)[moving] ** 2 / spread[moving]).mean()) if moving.any() else float("nan")

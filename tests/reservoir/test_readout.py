@@ -1,0 +1,190 @@
+"""Readouts solve what they say: ridge for many values at once, the choice among them, and online rules in the limit."""
+
+import numpy as np
+import pytest
+
+from cocycle import Reservoir, train
+from cocycle.reservoir import (
+    CrossValidated,
+    Design,
+    HeldOut,
+    LeastMeanSquares,
+    MomentSum,
+    RecursiveLeastSquares,
+    WithSquares,
+    ridge_path,
+    ridge_readout,
+    train_online,
+)
+from cocycle.systems import Lorenz63
+
+RIDGES = (1e-3, 0.1, 10.0)
+
+
+def moments_of(states, targets):
+    moments = MomentSum(states.shape[1:-1], states.shape[-1], targets.shape[-1])
+    for r, y in zip(states, targets, strict=True):
+        moments.add(r, y)
+    return moments.total()
+
+
+@pytest.fixture
+def data(rng):
+    states = rng.normal(size=(60, 2, 8))
+    return states, states[:, 0] @ rng.normal(size=(8, 3)) + 0.3 * rng.normal(size=(60, 3))
+
+
+def test_a_path_is_its_ridges_one_by_one(data):
+    moments = moments_of(*data)
+    path = ridge_path(moments, RIDGES)
+    for ridge, weights in zip(RIDGES, path, strict=True):
+        np.testing.assert_allclose(weights, ridge_readout(moments, ridge), rtol=1e-10, atol=1e-12)
+
+
+def test_each_network_may_have_its_own_ridge(data):
+    moments = moments_of(*data)
+    both = ridge_readout(moments, np.array([0.1, 10.0]))
+    np.testing.assert_array_equal(both[0], ridge_readout(moments, 0.1)[0])
+    np.testing.assert_array_equal(both[1], ridge_readout(moments, 10.0)[1])
+
+
+def test_a_ridge_that_is_too_small_is_left_out_of_a_path(rng):
+    states = np.repeat(rng.normal(size=(60, 4)), 2, axis=1)  # rank 4 of 8
+    path = ridge_path(moments_of(states, states[:, :1]), (0.0, 1e-3))
+    assert np.isnan(path[0]).all()
+    assert np.isfinite(path[1]).all()
+
+
+def test_cross_validation_is_the_mean_over_all_that_can_be_left_out(data):
+    """GCV equals leave-one-out where all leverages agree; in general it is defined by them: check the definition."""
+    states, targets = data[0][:, 0], data[1]
+    scores = CrossValidated(RIDGES).scores([moments_of(states, targets)])
+    for ridge, score in zip(RIDGES, scores, strict=True):
+        hat = states @ np.linalg.solve(states.T @ states + ridge * np.eye(8), states.T)
+        residual = targets - hat @ targets
+        np.testing.assert_allclose(score, (residual**2).sum() / 60 / (1 - np.trace(hat) / 60) ** 2, rtol=1e-10)
+
+
+def test_held_out_errors_are_those_of_fits_without_the_fold(data):
+    states, targets = data[0][:, 0], data[1]
+    folds = [slice(0, 20), slice(20, 40), slice(40, 60)]
+    scores = HeldOut(RIDGES, folds=3).scores([moments_of(states[f], targets[f]) for f in folds])
+    for ridge, score in zip(RIDGES, scores, strict=True):
+        errors = 0.0
+        for fold in folds:
+            r, y = np.delete(states, fold, axis=0), np.delete(targets, fold, axis=0)
+            weight = np.linalg.solve(r.T @ r + ridge * np.eye(8), r.T @ y)
+            errors += ((targets[fold] - states[fold] @ weight) ** 2).sum()
+        np.testing.assert_allclose(score, errors / 60, rtol=1e-9)
+
+
+@pytest.mark.parametrize("choice", [CrossValidated((1e-6, 1e-2, 1e2)), HeldOut((1e-6, 1e-2, 1e2), folds=4)])
+def test_training_takes_the_best_ridge(choice):
+    series = Lorenz63().series(1500)
+    chosen = train(Reservoir.random(40, 3), series, ridge=choice)
+    assert chosen.settings["ridge"] in choice.ridges
+    again = train(Reservoir.random(40, 3), series, ridge=float(chosen.settings["ridge"]))
+    # both solve the same system: rounding times its condition number
+    np.testing.assert_allclose(chosen.readout.weight, again.readout.weight, rtol=1e-4, atol=1e-6)
+
+
+def test_a_noisy_target_takes_a_larger_ridge_than_a_clean_one(rng):
+    u = rng.normal(size=(400, 1))
+    clean, noisy = u, u + 3 * rng.normal(size=u.shape)
+    ridges = tuple(10.0 ** np.arange(-8, 4))
+    found = [
+        train(Reservoir.random(100, 1), u, target=y, ridge=HeldOut(ridges), washout=50).settings["ridge"]
+        for y in (clean, noisy)
+    ]
+    assert found[0] < found[1]
+
+
+def test_all_ridges_too_small(rng):
+    linear = Reservoir(np.zeros((4, 4)), np.ones((4, 1)))  # four units that do the same
+    with pytest.raises(ValueError, match="singular to rounding with every ridge up to 1e-30"):
+        train(linear, rng.normal(size=(300, 1)) + 5, normalise=False, ridge=CrossValidated((1e-30, 1e-40)), washout=10)
+
+
+def test_recursive_least_squares_is_ridge_regression():
+    """Without forgetting, after any number of inputs, to rounding times the condition number."""
+    series = Lorenz63().series(900)
+    for design in (None, Design(WithSquares(), direct=True)):
+        batch = train(Reservoir.random(30, 3), series, ridge=0.1, design=design)
+        online = train_online(Reservoir.random(30, 3), series, RecursiveLeastSquares(ridge=0.1), design=design)
+        np.testing.assert_allclose(online.model.readout.weight, batch.readout.weight, rtol=1e-6, atol=1e-8)
+    assert online.errors.shape == (900 - 1 - 200, 3)
+
+
+@pytest.mark.parametrize("times", [50, 5000])
+def test_forgetting_is_weighted_regression(rng, times):
+    """Also after many times the length of the memory: rounding does not add up."""
+    r, y = rng.normal(size=(times, 4)), rng.normal(size=(times, 2))
+    rule = RecursiveLeastSquares(ridge=0.5, forgetting=0.9)
+    weight, memory = rule.start(2, 4)
+    for features, wanted in zip(r, y, strict=True):
+        weight, memory = rule.corrected(weight, memory, features, wanted - weight @ features)
+    w = 0.9 ** np.arange(times - 1, -1, -1.0)
+    exact = np.linalg.solve((r.T * w) @ r + 0.5 * 0.9**times * np.eye(4), (r.T * w) @ y).T
+    np.testing.assert_allclose(weight, exact, rtol=1e-9, atol=1e-12)
+
+
+def test_forgetting_follows_a_system_that_changes(rng):
+    """The target switches sign half way: with forgetting the error falls back, without it stays of order one."""
+    u = rng.normal(size=(3000, 1))
+    target = np.where(np.arange(3000) < 1500, 1, -1)[:, None] * u
+    remembering, forgetting = (
+        train_online(Reservoir.random(20, 1), u, RecursiveLeastSquares(1e-3, f), target=target).errors
+        for f in (1.0, 0.98)
+    )
+    assert np.abs(remembering[-200:]).mean() > 0.3
+    assert np.abs(forgetting[-200:]).mean() < 0.05
+
+
+def test_least_mean_squares_descends():
+    series = Lorenz63().series(4000)
+    errors = train_online(Reservoir.random(100, 3), series, LeastMeanSquares(0.01)).errors
+    size = np.sqrt((errors**2).mean(axis=1))
+    assert size[-500:].mean() < 0.1 * size[:20].mean()
+
+
+def test_force_learning_makes_a_loop_that_holds_a_sine():
+    """It hears its own output while it learns; then the closed loop goes on with the wave."""
+    time = np.arange(3000)
+    series = np.stack([np.sin(0.1 * time), np.cos(0.1 * time)], axis=-1)
+    rule = RecursiveLeastSquares(ridge=0.1, forgetting=0.995)
+    trained = train_online(Reservoir.random(100, 2), series[:2000], rule, own_output=True)
+    model = trained.model
+    assert np.abs(trained.errors[-200:]).max() < 0.02
+    state = model.warmed(series[1800:2000])
+    outputs, _ = model.continued(state, 1000)
+    np.testing.assert_allclose(outputs[:300], series[2000:2300], atol=0.1)
+    assert np.abs((outputs**2).sum(axis=1) - 1).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda u: RecursiveLeastSquares(ridge=0.0), "ridge must be a positive number; got 0"),
+        (lambda u: RecursiveLeastSquares(forgetting=1.1), r"forgetting must be in \(0, 1\]; got 1.1"),
+        (lambda u: LeastMeanSquares(-1.0), "rate must be a positive number"),
+        (lambda u: HeldOut(folds=1), "folds must be at least 2; got 1"),
+        (lambda u: train_online(Reservoir.random(20, 3), u, LeastMeanSquares(1e3)), "take a smaller step"),
+        (lambda u: train_online(Reservoir.random(20, 3), u[:, None]), "no batch"),
+        (lambda u: train_online(Reservoir.random(20, 3), u, own_output=True, target=u), "own_output is for the next"),
+        (lambda u: train(Reservoir.random(20, 3), u[:210], ridge=HeldOut(folds=20)), "too few for 20 folds"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(Lorenz63().series(600))
+
+
+def test_rules_and_designs_of_another_kind():
+    series = Lorenz63().series(600)
+    with pytest.raises(TypeError, match="rule must be an OnlineRule"):
+        train_online(Reservoir.random(20, 3), series, "rls")
+    with pytest.raises(TypeError, match="design must be a Design or a map; got 'squares'"):
+        train(Reservoir.random(20, 3), series, design="squares")
+    with pytest.raises(TypeError, match="network must be a Reservoir"):
+        train(500, series)
