@@ -67,7 +67,7 @@ def test_capacities_do_not_exceed_the_number_of_units():
         assert found.total <= 15 + 3 * len(found.tasks) * 15 / 20_000
     weak, strong = totals
     assert weak.by_degree[1] > strong.by_degree[1]
-    assert weak.by_degree[2] < strong.by_degree[2]
+    assert weak.by_degree[3] < 0.1 < 1 < strong.by_degree[3]
 
 
 def test_capacity_of_what_has_no_memory_is_chance():
@@ -107,7 +107,7 @@ def test_noise_lowers_consistency():
     u = Lorenz63().series(2000)
     network = Reservoir.gaussian(100, 3, rng=4)
     clean, little, much = (consistency(network, u, noise=noise) for noise in (0.0, 0.5, 20.0))
-    assert 1 == pytest.approx(clean)
+    assert pytest.approx(clean) == 1
     assert clean > little > much
 
 
@@ -146,10 +146,11 @@ def test_correlation_dimension(series, dimension, within):
 
 
 def test_points_on_one_piece_of_orbit_do_not_count():
-    """Of a finely sampled orbit the closest pairs follow one another on a line: without Theiler's exclusion a curve."""
-    series = Lorenz63().series(8000, dt=0.003)
-    near, far = (correlation_dimension(series, theiler=t, between=(1e-4, 1e-2)).value for t in (1, 300))
-    assert near < 1.5 < 1.8 < far
+    """Of a finely sampled orbit the closest pairs follow one another on a line, which lowers the dimension."""
+    series = Lorenz63().series(12_000, dt=0.003)
+    near, far = (correlation_dimension(series, theiler=t, between=(1e-4, 1e-3)).value for t in (1, 300))
+    assert far - near > 0.1
+    assert far == pytest.approx(2.05, abs=0.1)
 
 
 def test_power_spectrum_has_its_peak_and_its_variance():
@@ -175,7 +176,7 @@ def test_nrmse_is_in_standard_deviations():
     truth = np.array([[-1.0, 10.0], [1.0, 30.0]])
     assert nrmse(truth, truth) == 0
     assert nrmse(np.full((2, 2), truth.mean(axis=0)), truth) == pytest.approx(1)
-    networks = np.stack([truth, truth + [1.0, 10.0]], axis=1)
+    networks = np.stack([truth, truth + np.array([1.0, 10.0])], axis=1)
     np.testing.assert_allclose(nrmse(networks, truth), [0, 1])
 
 

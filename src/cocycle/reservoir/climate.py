@@ -80,7 +80,7 @@ def correlation_dimension(
     if len(series) < 1000 or len(series) < 10 * theiler:
         raise ValueError(f"series must have at least 1000 points and ten times theiler={theiler}; got {len(series)}")
     pairs = (len(series) - theiler) * (len(series) - theiler + 1) / 2
-    sample = _distances(series)
+    sample = _distances(series, theiler)
     if not sample[-1] > 0:
         raise ValueError("series must not be constant")
     low, high = (np.quantile(sample, share) for share in between)
@@ -91,14 +91,17 @@ def correlation_dimension(
         counts = counts - np.searchsorted(np.sort(np.linalg.norm(series[lag:] - series[:-lag], axis=1)), r, "right")
     sums = counts / pairs
     used = sums > 0
+    if used.sum() < 3:
+        raise ValueError("no more than two radii have pairs at that distance: take a longer series or larger shares")
     slope, covariance = np.polyfit(np.log(r[used]), np.log(sums[used]), 1, cov=True)
     return Dimension(float(slope[0]), float(covariance[0, 0] ** 0.5), r, sums)
 
 
-def _distances(series: np.ndarray) -> np.ndarray:
-    """The distances of 200,000 pairs, sorted."""
+def _distances(series: np.ndarray, theiler: int) -> np.ndarray:
+    """The distances of some 200,000 pairs at least `theiler` steps apart, sorted."""
     i, j = np.random.default_rng(0).integers(len(series), size=(2, 200_000))
-    return np.sort(np.linalg.norm(series[i] - series[j], axis=1))
+    apart = abs(i - j) >= theiler
+    return np.sort(np.linalg.norm(series[i[apart]] - series[j[apart]], axis=1))
 
 
 def _series(name: str, series: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ class Normalisation:
 
     def __post_init__(self):
         for name in ("offset", "scale"):
-            require_finite(name, np.asarray(getattr(self, name)))
+            require_finite(name, np.atleast_1d(getattr(self, name)))
         if not np.all(np.asarray(self.scale) > 0):
             raise ValueError(f"scale must be positive; got {self.scale}")
 

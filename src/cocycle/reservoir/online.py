@@ -24,7 +24,9 @@ class OnlineRule(ABC):
         """The weight (k, p) before any input, and what else the rule remembers."""
 
     @abstractmethod
-    def corrected(self, weight: np.ndarray, memory: Any, features: np.ndarray, error: np.ndarray):
+    def corrected(
+        self, weight: np.ndarray, memory: Any, features: np.ndarray, error: np.ndarray
+    ) -> tuple[np.ndarray, Any]:
         """(weight, memory) after features whose weighted sum missed by `error` = wanted - weight features."""
 
 
