@@ -7,6 +7,7 @@ from typing import Any, final
 import numpy as np
 from scipy import sparse
 
+ONE_BY_ONE = 4  # vectors: scipy takes as long for two together as for four, one after the other
 Array = Any  # a numpy.ndarray or a torch.Tensor; of matrices also a scipy.sparse array
 
 
@@ -170,6 +171,8 @@ def linear(w: Array | Operator, x: Array) -> Array:
     """w x for w (*batch, p, n) and x (*batch, n): shape (*batch, p)."""
     if isinstance(w, Operator):
         return w.times(x, linear, _beside_vectors)
+    if x.ndim == 1 and w.ndim == 2 and namespace(x) is np:
+        return w @ x
     if w.ndim == 2 or (x.ndim >= 2 and w.shape[-3] == 1):  # the rows of x meet one and the same matrix
         return _rows_times(w if w.ndim == 2 else w[..., 0, :, :], x)
     return _rows_times(w, x[..., None, :])[..., 0, :]
@@ -189,6 +192,8 @@ def transposed(w: Array | Operator) -> Array | Operator:
 
 def linear_pair(w: Array | Operator, x: Array, q: Array) -> tuple[Array, Array]:
     """(w x, w q) in one product, for w (*batch, p, n), x (*batch, n) and q (*batch, n, k): w is read once."""
+    if q.ndim == 2 and q.shape[-1] == 1 and sparse.issparse(w) and namespace(x) is np:
+        return w @ x, w @ q
     rows = namespace(x).concatenate([x[..., None, :], q.swapaxes(-1, -2)], axis=-2)
     rows = _rows_times(w, rows)
     return rows[..., 0, :], rows[..., 1:, :].swapaxes(-1, -2)
@@ -205,7 +210,11 @@ def _rows_times(w, rows):
         if namespace(rows) is not np:
             raise TypeError("a scipy.sparse weight acts on numpy arrays: torch needs torch.as_tensor(weight.toarray())")
         flat = rows.reshape(-1, rows.shape[-1])
-        return np.ascontiguousarray((w @ flat.T).T).reshape(*rows.shape[:-1], w.shape[0])
+        if len(flat) <= ONE_BY_ONE:
+            product = np.stack([w @ row for row in flat])
+        else:
+            product = np.ascontiguousarray((w @ flat.T).T)
+        return product.reshape(*rows.shape[:-1], w.shape[0])
     if w.ndim == 2:
         return (rows.reshape(-1, rows.shape[-1]) @ w.T).reshape(*rows.shape[:-1], w.shape[0])
     return rows @ w.swapaxes(-1, -2)

@@ -42,7 +42,11 @@ def frame(x: Array, k: int, rng: np.random.Generator | int = 0) -> Array:
 def orthonormalise(q: Array) -> tuple[Array, Array]:
     """The QR factors of q (*batch, n, k) with diag(r) >= 0, so that they are unique and vary smoothly."""
     k = q.shape[-1]
-    if k == 1 or (k <= FEW and prod(q.shape[:-2]) >= MANY):
+    if k == 1:
+        factors = _normalise(q)
+        if factors is not None:
+            return factors
+    elif (k <= FEW and prod(q.shape[:-2]) >= MANY):
         factors = _gram_schmidt(q)
         if factors is not None:
             return factors
@@ -51,6 +55,16 @@ def orthonormalise(q: Array) -> tuple[Array, Array]:
     diagonal = xp.linalg.diagonal(r)
     sign = xp.copysign(xp.ones_like(diagonal), diagonal)
     return q * sign[..., None, :], r * sign[..., None]
+
+
+def _normalise(q: Array) -> tuple[Array, Array] | None:
+    """The QR factors of single vectors: direction and length.  None where squares might overflow or vanish."""
+    v, limit = q[..., 0], _limit(q)
+    with np.errstate(all="ignore"):
+        size = namespace(q).linalg.vecdot(v, v) ** 0.5
+        if not ((size > 1 / limit) & (size < limit)).all():
+            return None
+        return q / size[..., None, None], size[..., None, None]
 
 
 def _gram_schmidt(q: Array) -> tuple[Array, Array] | None:

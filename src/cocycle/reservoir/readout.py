@@ -87,6 +87,7 @@ class MomentSum:
 
     def __init__(self, batch: tuple[int, ...], n: int, m: int):
         block = max(n, self.BLOCK)
+        self._batch = batch
         self._states, self._targets = np.empty((*batch, block, n)), np.empty((*batch, block, m))
         self._square, self._cross, self._squares = (np.zeros((*batch, *tail)) for tail in ((n, n), (m, n), (m,)))
         self._waiting = self._count = 0
@@ -105,11 +106,12 @@ class MomentSum:
         return Moments(self._square, self._cross, self._squares, self._count)
 
     def _flush(self) -> None:
-        r, y = self._states[..., : self._waiting, :], self._targets[..., : self._waiting, :]
         with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged: the total says so
-            self._square += r.swapaxes(-1, -2) @ r
-            self._cross += y.swapaxes(-1, -2) @ r
-            self._squares += (y * y).sum(-2)
+            for member in np.ndindex(self._batch):  # one by one: a sum of all squares at once would leave the cache
+                r, y = self._states[member][: self._waiting], self._targets[member][: self._waiting]
+                self._square[member] += r.T @ r
+                self._cross[member] += y.T @ r
+                self._squares[member] += (y * y).sum(0)
         self._count, self._waiting = self._count + self._waiting, 0
 
 
