@@ -115,7 +115,7 @@ def closed_exponents(closed, start, steps, rng):
 
 def mirror(path, chosen, seed):
     axes = {
-        "bias_std": [0.0, 0.003, 0.01, 0.03, 0.1, 0.3],
+        "bias_std": [0.0, 0.01, 0.1, 0.3, 1.0, 3.0],
         "realisation": np.arange(chosen["realisations"]),
         "weight_std": [0.9],
         "input_std": [0.0447],
