@@ -10,7 +10,7 @@ import pytest
 import cocycle
 
 SOURCE = Path(cocycle.__file__).parent
-EVERYTHING = {"study", "validate", "cli", "__init__", "__main__"}
+EVERYTHING = {"study", "validate", "diagnosis", "cli", "__init__", "__main__"}
 ALLOWED = {
     "arrays": set(),
     "progress": set(),

@@ -198,9 +198,8 @@ def controls_figure(folder):
     axes[1].set(title=f"y alone, input_std {delays.x[column]:.3f}", xlabel="weight scale weight_std")
     print(
         f"(f) delays: y alone, weight_std {delays.y[0]:g}, input_std {delays.x[column]:.3f}:"
-        f" {delays.valid(0)[0, column]:.2f} with one input at a time, {delays.valid(1)[0, column]:.2f} with six; best of"
-        f" the plane"
-        f" {np.nanmax(delays.valid(0)):.2f} and {np.nanmax(delays.valid(1)):.2f}"
+        f" {delays.valid(0)[0, column]:.2f} with one input at a time, {delays.valid(1)[0, column]:.2f} with six;"
+        f" best of the plane {np.nanmax(delays.valid(0)):.2f} and {np.nanmax(delays.valid(1)):.2f}"
     )
     row = abs(plane.y - 0.8).argmin()
     for j, ridge in enumerate(plane.archive.fixed["ridges"]):
@@ -238,8 +237,8 @@ def spectra_figure(folder):
     for name, group in {f"predict > {PREDICTS:g}": works, "predict > 3": long}.items():
         print(
             f"(g) of {group.sum()} networks that {name}: λ₁ right in {mean(near[0][group]):.0%}, λ₂ in"
-            f" {mean(near[1][group]):.0%}, λ₃ in {mean(near[2][group]):.0%}: in {mean(near[2][group & far]):.0%} of those"
-            f" with a conditional exponent below {2 * TRUE[2]:.0f}, in {mean(near[2][group & ~far]):.0%} of the others"
+            f" {mean(near[1][group]):.0%}, λ₃ in {mean(near[2][group]):.0%}: in {mean(near[2][group & far]):.0%} of"
+            f" those with conditional exponents below {2 * TRUE[2]:.0f}, in {mean(near[2][group & ~far]):.0%} of others"
         )
     return figure
 
@@ -275,8 +274,8 @@ def drivers_figure(folder):
             positive = plane.networks("exponent", i) > 2 * plane.networks("exponent_error", i)
             best = np.unravel_index(np.nanargmax(times), times.shape)
             print(
-                f"(i) {name}, {observed}: best {times[best]:.2f} at {place(plane, best)}; of {positive.sum()} networks with a clearly positive exponent"
-                f" {(networks[positive] > PREDICTS).sum()} predict"
+                f"(i) {name}, {observed}: best {times[best]:.2f} at {place(plane, best)}; of"
+                f" {positive.sum()} networks with a clearly positive exponent {(networks[positive] > 1).sum()} predict"
             )
     figure.suptitle("median valid time (Lyapunov times), input scale in units of the signal's rms; white: λ₁ = 0")
     return figure

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cocycle.adjoint import adjoint
+from cocycle.diagnosis import diagnose
 from cocycle.flows import Flow
 from cocycle.lyapunov import Diverged, Spectrum, frame, orthonormalise, qr_steps, spectrum, stretching
 from cocycle.maps import Composed, Coupled, Linear, Map, Relaxed, Select, VectorField, orbit, trajectory
@@ -38,6 +39,7 @@ __all__ = [
     "Spectrum",
     "VectorField",
     "adjoint",
+    "diagnose",
     "feedforward",
     "forecast",
     "frame",

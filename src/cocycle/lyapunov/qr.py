@@ -46,7 +46,7 @@ def orthonormalise(q: Array) -> tuple[Array, Array]:
         factors = _normalise(q)
         if factors is not None:
             return factors
-    elif (k <= FEW and prod(q.shape[:-2]) >= MANY):
+    elif k <= FEW and prod(q.shape[:-2]) >= MANY:
         factors = _gram_schmidt(q)
         if factors is not None:
             return factors

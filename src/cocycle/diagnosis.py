@@ -1,0 +1,169 @@
+"""Why does a reservoir work, or not?  Its exponents, its memory and its forecasts in one answer."""
+
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+from typing import final
+
+import numpy as np
+
+from cocycle.arrays import Array, as_numpy
+from cocycle.lyapunov import Diverged, Spectrum, frame, spectrum
+from cocycle.maps import orbit
+from cocycle.networks import LINEAR
+from cocycle.reservoir import Forecaster, Reservoir, ValidTimes, histogram_distance, nrmse, valid_times
+
+SETTLING = 200  # steps that a network gets to forget its start
+SATURATED = 2.0  # a local field beyond it: tanh' is below 0.07
+LOOK_EVERY = 10  # steps between two looks at the local fields
+LINEAR_BELOW = 0.2  # standard deviation of local fields: there tanh differs from the identity by 1 %
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """What `diagnose` found.  Print it, or look at its parts.
+
+    conditional, closed: the exponents of the driven network and of its closed loop, per unit of the network's dt
+    (closed is None for a loop that leaves every bound).  memory: steps after which the driven network has forgotten a
+    perturbation, to 1/e.  field_std, saturated: the standard deviation of the local fields, and the share beyond ±2;
+    NaN for other networks than reservoirs.  one_step: NRMSE of one-step predictions.  valid: valid times of forecasts.
+    climate: histogram distance of each component, long run against truth.  true_exponents: what was to be learned.
+    """
+
+    conditional: Spectrum
+    closed: Spectrum | None
+    memory: float
+    field_std: float
+    saturated: float
+    one_step: float
+    valid: ValidTimes
+    climate: np.ndarray
+    true_exponents: np.ndarray | None
+
+    @property
+    def findings(self) -> list[str]:
+        """In words: what holds the forecasts back, or that nothing does."""
+        first, error = float(self.conditional.exponents[0]), float(self.conditional.standard_error[0])
+        found = []
+        if first > -2 * error:
+            found.append("the network does not synchronise with its drive: make its recurrent weights smaller")
+        if self.field_std < LINEAR_BELOW and self.valid.median < 1:
+            found.append("the local fields are small and the network nearly linear: increase the input scaling or bias")
+        if self.saturated > 0.5:
+            found.append("most units are saturated: decrease the input scaling")
+        if self.closed is None:
+            found.append("the closed loop leaves every bound: increase the ridge")
+        elif self.true_exponents is not None:
+            found += self._spectrum_findings(first)
+        if self.valid.median < 1 and not found:
+            found.append("forecasts fail although the network synchronises: it may lack memory, units or data")
+        return found or ["no obstacle found"]
+
+    def _spectrum_findings(self, conditional: float) -> list[str]:
+        assert self.closed is not None
+        assert self.true_exponents is not None
+        missed = [
+            i + 1
+            for i, (mine, error, true) in enumerate(
+                zip(self.closed.exponents, self.closed.standard_error, self.true_exponents, strict=False)
+            )
+            if abs(mine - true) > 3 * error + 0.1 * max(abs(true), self.true_exponents[0])
+        ]
+        if not missed:
+            return []
+        lowest = float(self.true_exponents[missed[-1] - 1])
+        why = (
+            f": the conditional exponent {conditional:.3g} is not well below {lowest:.3g}"
+            if conditional > 2 * lowest and lowest < 0
+            else ""
+        )
+        return [f"the closed loop misses exponent {', '.join(map(str, missed))} of the system{why}"]
+
+    def __repr__(self):
+        closed = "leaves every bound" if self.closed is None else _numbers(self.closed)
+        true = "" if self.true_exponents is None else f"   (true {', '.join(f'{x:.4g}' for x in self.true_exponents)})"
+        rows = {
+            "conditional exponent": _numbers(self.conditional),
+            "memory": f"{self.memory:.3g} steps" if np.isfinite(self.memory) else "without end",
+            "local fields": f"standard deviation {self.field_std:.3g}, {self.saturated:.0%} beyond ±{SATURATED:g}",
+            "one step": f"NRMSE {self.one_step:.2g}",
+            "forecasts": repr(self.valid),
+            "closed-loop exponents": closed + true,
+            "climate": "histograms differ by " + ", ".join(f"{d:.2f}" for d in self.climate),
+            "finding": "; ".join(self.findings),
+        }
+        return "\n".join(f"{name + ':':<23}{text}" for name, text in rows.items())
+
+
+def _numbers(result: Spectrum) -> str:
+    pairs = zip(result.exponents, result.standard_error, strict=True)
+    return ", ".join(f"{value:.4g} ± {error:.1g}" for value, error in pairs)
+
+
+def diagnose(
+    model: Forecaster,
+    series: np.ndarray,
+    *,
+    lyapunov_time: float,
+    true_exponents: Array | None = None,
+    starts: int = 20,
+    steps: int = 10_000,
+    threshold: float = 0.3,
+    rng: np.random.Generator | int = 0,
+) -> Diagnosis:
+    """Look at a trained network from all sides: series (time, m) from the system, which it should not have seen.
+
+    `lyapunov_time` in steps; `true_exponents` are those of the system per unit of the network's dt, so many of the
+    closed loop are computed over `steps` (three without them).  `starts`, `threshold`: see `valid_times`.
+
+    Raises ValueError for a batch of networks, one that was not trained to predict the series, and a series of fewer
+    than 1000 values.
+    """
+    if model.network.batch:
+        raise ValueError("diagnose takes one network; got a batch")
+    if len(series) < 1000:
+        raise ValueError(f"series must have at least 1000 values; got {len(series)}")
+    closed_map, rest = model.closed, model.network.rest()
+    true = None if true_exponents is None else np.asarray(true_exponents, dtype=float)
+    conditional = spectrum(model.driven(series), rest, frame(rest, 1, rng), transient=SETTLING)
+    start = model.warmed(series[:SETTLING])
+    k = min(3 if true is None else len(true), start.shape[-1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        try:
+            closed = spectrum(repeat(closed_map, steps), start, frame(start, k, rng), every="auto", transient=SETTLING)
+        except Diverged:
+            closed = None
+    field_std, saturated = _fields(model, series)
+    exponent = float(conditional.exponents[0]) * model.network.joint.dt
+    predictions = model.predictions(series)
+    run, _ = model.continued(start, len(series))
+    climate = histogram_distance(run, series) if np.isfinite(run).all() else np.ones(series.shape[1])
+    return Diagnosis(
+        conditional,
+        closed,
+        -1 / exponent if exponent < 0 else np.inf,
+        field_std,
+        saturated,
+        float(nrmse(predictions[SETTLING:-1], series[SETTLING + 1 :])),
+        valid_times(model, series, lyapunov_time=lyapunov_time, starts=starts, threshold=threshold),
+        climate,
+        true,
+    )
+
+
+def _fields(model: Forecaster, series: np.ndarray) -> tuple[float, float]:
+    """The standard deviation of the local fields along the driven orbit, and the share of them that saturate.
+
+    NaN for other networks than reservoirs.
+    """
+    network, seen = model.network, []
+    if not isinstance(network, Reservoir):
+        return np.nan, np.nan
+    fields = replace(network, activation=LINEAR, leak_rate=1.0)
+    looks = replace(model, network=fields).driven(series)
+    states = chain([network.rest()], orbit(model.driven(series), network.rest()))
+    for t, (field, state) in enumerate(zip(looks, states, strict=False)):
+        if t >= SETTLING and t % LOOK_EVERY == 0:
+            seen.append(as_numpy(field(state)))
+    b = np.stack(seen)
+    return float(b.std()), float((abs(b) > SATURATED).mean())
