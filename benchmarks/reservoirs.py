@@ -4,7 +4,8 @@
     python benchmarks/reservoirs.py
 
 The same equations, weights and data for all: N = 500, density 0.1, r' = tanh(W r + W_in u + b), Lorenz standardised,
-5,000 steps of training of which 200 are dropped, 1,000 steps of closed loop.  Forecasts are compared before times are.  What is not installed is left out.
+5,000 steps of training of which 200 are dropped, 1,000 steps of closed loop.  Forecasts are compared before times are.
+What is not installed is left out.
 """
 
 import importlib

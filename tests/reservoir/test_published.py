@@ -77,8 +77,8 @@ def test_next_generation_reservoir_of_gauthier_2021():
 
     Training error 1.05e-4 of the total variance; test error over one Lyapunov time 2.1e-3 over 10 trials.  The latter
     are spread over more than a decade, their logarithms with a standard deviation of 0.9: the typical one of ten is
-    known to a factor e^(0.9 √(2/10)) = 1.5 beside another ten.  With exact data this ridge is too small, the closed loop
-    runs away: the errors of the integrator do what noise in training does.
+    known to a factor e^(0.9 √(2/10)) = 1.5 beside another ten.  With exact data this ridge is too small, and the
+    closed loop runs away: the errors of the integrator do what noise in training does.
     """
     steps = round(1.1 / 0.025)
     training, testing = [], []
