@@ -9,7 +9,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Reservoir, diagnose, forecast, train
+from cocycle import Reservoir, diagnose, forecast, train, valid_time
+from cocycle.plotting import forecast_figure
 from cocycle.reservoir import maxima, valid_times
 from cocycle.systems import Lorenz63
 
@@ -38,3 +39,11 @@ for values, color in ((unseen[200:6200, 2], "black"), (prediction[:, 2], "tab:re
     axes[1].plot(tops[:-1], tops[1:], ".", markersize=3, color=color)
 axes[1].set(xlabel="maximum of z", ylabel="next maximum of z")
 figure.savefig("predict_lorenz.png")
+
+# %% All components of one forecast, with its valid time, in one call
+prediction = prediction[:600]
+valid = valid_time(prediction, unseen[200:800], lyapunov_time=LYAPUNOV_TIME, reference=training)
+figure = forecast_figure(
+    prediction, unseen[200:800], lyapunov_time=LYAPUNOV_TIME, valid_time=valid, names=["x", "y", "z"]
+)
+figure.savefig("predict_lorenz_components.png")
