@@ -52,7 +52,7 @@ def test_the_parts_differ_in_what_they_say(archives):
     """More biases and taps are other networks; the closed loop has its exponents in order of time, not of steps."""
     sweep, folder = archives
     bias, delays, spectra = (sweep.Archive.open(folder / f"{name}.h5") for name in ("bias", "delays", "spectra"))
-    without, with_bias = bias["field_variance"][..., 0]  # at the smallest input scale
+    without, with_bias = bias["field_variance"][..., 0, 0]  # where the input and the weights add next to nothing
     assert (with_bias > without + 0.1).all()
     np.testing.assert_allclose(delays["drive_variance"][1] / delays["drive_variance"][0], 6, rtol=0.3)  # six inputs
     measured = spectra["exponent"]
