@@ -186,6 +186,39 @@ class Normalising(Map):
         return self(x), q / np.linalg.norm(q, axis=-2, keepdims=True)
 
 
+class Unbatched(Map):
+    """A map that takes the first component of the whole array for that of the state."""
+
+    def __call__(self, x):
+        return np.array([2 * x[0], 3 * x[1]])
+
+    def tangent(self, x, q):
+        return self(x), np.array([2 * q[0], 3 * q[1]])
+
+
+class Lonely(Map):
+    """A map that cannot take a batch at all."""
+
+    def __call__(self, x):
+        return np.array([float(x[0]) * 2])
+
+    def tangent(self, x, q):
+        return self(x), 2 * q
+
+
+@pytest.mark.parametrize(("f", "n"), [(Unbatched(), 2), (Lonely(), 1)])
+def test_check_map_makes_a_batch_of_a_single_state(f, n):
+    x = 0.3 + np.arange(n) / 10
+    with pytest.raises(AssertionError, match="a batch is not its members"):
+        check_map(f, x, frames(x, 1))
+
+
+def test_check_map_wants_a_map():
+    with pytest.raises(TypeError, match=r"f must be a Map; got Lorenz63: of a vector field take its Flow\(field, dt\)"):
+        check_map(Lorenz63(), np.ones(3), np.eye(3))
+    check_map(Henon(), [0.1, 0.2], np.eye(2))
+
+
 @pytest.mark.parametrize(
     ("wrong", "clause"),
     [

@@ -10,10 +10,15 @@ from cocycle.maps import Map
 def check_map(f: Map, x: np.ndarray, q: np.ndarray) -> None:
     """Raise AssertionError, saying which clause failed, unless f keeps the contract at x (*batch, n), q (*batch, n, k).
 
+    Raises TypeError for something that is no map, such as a vector field: take its `Flow`.
+
     The value of `tangent` is f(x); q -> Df(x) q is linear and agrees with central differences to within their own
     error estimate; a batch gives what its members give alone; x and q are left as they were; the dtype is kept; f
     survives pickling.  x must not lie on a kink or a jump of f.
     """
+    if not isinstance(f, Map):
+        raise TypeError(f"f must be a Map; got {type(f).__name__}: of a vector field take its Flow(field, dt)")
+    x, q = np.asarray(x, dtype=getattr(x, "dtype", float)), np.asarray(q, dtype=getattr(q, "dtype", float))
     x_before, q_before = x.copy(), q.copy()
     y, s = f.tangent(x, q)
     scale = 1e-12 * abs(s).max()
@@ -24,12 +29,7 @@ def check_map(f: Map, x: np.ndarray, q: np.ndarray) -> None:
         mixed, 2 * s - apart, rtol=0, atol=10 * scale + 1e-12 * abs(apart).max(), err_msg="tangent is not linear in q"
     )
     _check_derivative(f, x, q, s)
-    rows_x, rows_q = x.reshape(-1, x.shape[-1]), q.reshape(-1, *q.shape[-2:])
-    if x.ndim == 2:
-        for i, (row, block) in enumerate(zip(rows_x, rows_q, strict=True)):
-            alone, pushed = f.tangent(row, block)
-            np.testing.assert_allclose(y[i], alone, rtol=1e-12, atol=1e-12, err_msg="a batch is not its members")
-            np.testing.assert_allclose(s[i], pushed, rtol=0, atol=10 * scale, err_msg="a batch is not its members")
+    _check_batch(f, x, q, 10 * scale)
     assert np.array_equal(x, x_before), "x was changed"
     assert np.array_equal(q, q_before), "q was changed"
     assert y.dtype == x.dtype, f"dtype {x.dtype} became {y.dtype}"
@@ -37,6 +37,22 @@ def check_map(f: Map, x: np.ndarray, q: np.ndarray) -> None:
     again = pickle.loads(pickle.dumps(f))
     assert np.array_equal(again(x), f(x)), "pickling changed the map"
     assert again.dt == f.dt, "pickling changed dt"
+
+
+def _check_batch(f, x, q, tolerance):
+    """Of a single state two copies are the batch."""
+    if x.ndim == 1:
+        x, q = np.stack([x, x]), np.stack([q, q])
+    try:
+        y, s = f.tangent(x, q)
+    except Exception as error:
+        raise AssertionError(f"a batch is not its members: the map fails on one of shape {x.shape}: {error}") from error
+    for i in np.ndindex(x.shape[:-1]):
+        alone, pushed = f.tangent(x[i], q[i])
+        for name, together, single in (("values", y, alone), ("tangents", s, pushed)):
+            message = f"a batch is not its members: {name}"
+            assert together.shape[: x.ndim - 1] == x.shape[:-1], f"{message} of shape {together.shape}"
+            np.testing.assert_allclose(together[i], single, rtol=1e-12, atol=max(tolerance, 1e-12), err_msg=message)
 
 
 def _check_derivative(f, x, q, s):
