@@ -147,6 +147,14 @@ def test_command_says_that_points_failed(tiny, tmp_path, monkeypatch, capsys):
     assert cli.main(["sweep", "--size", "tiny", "--output", str(tmp_path / "new.h5"), "--seed", "-1"]) == 2
     assert cli.main(["sweep", "--size", "tiny", "--output", str(tmp_path / "run.png")]) == 2
     assert "--output names the archive" in capsys.readouterr().err
+    path = tmp_path / "none.h5"
+    assert cli.main(["sweep", "--size", "tiny", "--output", str(path), "--workers", "0"]) == 2
+    assert "--workers must be at least 1; got 0" in capsys.readouterr().err
+    assert not path.exists()
+    assert cli.main(["validate", "Tent", "--scale", "0"]) == 2
+    assert "scale must be a positive number; got 0" in capsys.readouterr().err
+    assert cli.main(["validate", "Tent", "--output", str(tmp_path / "no" / "table.md")]) == 2
+    assert "there is no" in capsys.readouterr().err
 
 
 def test_command_refuses_another_sweep_and_other_files(tiny, tmp_path, capsys):
@@ -174,4 +182,5 @@ def test_validate_prints_and_writes_its_table(tmp_path, capsys):
     assert capsys.readouterr().out.strip() in path.read_text()
     assert "2 of 2 systems agree" in path.read_text()
     assert "cocycle validate --scale 0.2 --seed 1" in path.read_text()
+    assert cli.main(["validate", "tent", "--scale", "0.2"]) == 0  # names in any spelling
     assert cli.main(["validate", "Nothing"]) == 2

@@ -26,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def sweep(options: argparse.Namespace) -> int:
     """Run the built-in study into its archive, say what came out, draw it."""
+    if options.workers is not None and options.workers < 1:
+        raise ValueError(f"--workers must be at least 1; got {options.workers}")
     path = options.output or Path(f"lorenz-{options.size}.h5")
     if path.suffix == ".png":
         raise ValueError(f"--output names the archive, the figure beside it gets .png; got {path}")
@@ -51,6 +53,8 @@ def sweep(options: argparse.Namespace) -> int:
 
 def validate(options: argparse.Namespace) -> int:
     """Print the table of spectra beside the published ones; also write it to a file."""
+    if options.output and not options.output.parent.is_dir():
+        raise ValueError(f"--output must be in a folder that exists; there is no {options.output.parent}")
     rows = validation.validate(options.systems or None, scale=options.scale, seed=options.seed)
     table = validation.in_words(rows)
     print(table)

@@ -74,7 +74,10 @@ def validate(names: list[str] | None = None, *, scale: float = 1.0, seed: int = 
 
     Raises ValueError for a name that is not there.
     """
-    names = list(PUBLISHED) if names is None else names
+    if not 0 < scale < np.inf:
+        raise ValueError(f"scale must be a positive number; got {scale}")
+    spelled = {name.lower(): name for name in PUBLISHED}
+    names = list(PUBLISHED) if names is None else [spelled.get(name.lower(), name) for name in names]
     unknown = sorted(set(names) - set(PUBLISHED))
     if unknown:
         raise ValueError(f"no published exponents of {', '.join(unknown)}; there are those of {', '.join(PUBLISHED)}")

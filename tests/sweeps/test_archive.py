@@ -157,6 +157,27 @@ def test_bad_settings_leave_no_file(tmp_path, settings, message):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("outputs", "error", "message"),
+    [
+        (["exponent"], TypeError, r"outputs must map names to shapes.* got \['exponent'\]"),
+        ({"exponent": 3}, ValueError, r"outputs\['exponent'\] must be a shape.* got 3"),
+        ({"exponent": ("8",)}, ValueError, r"outputs\['exponent'\] must be a shape"),
+    ],
+)
+def test_outputs_are_names_and_shapes(tmp_path, outputs, error, message):
+    with pytest.raises(error, match=message):
+        Archive.create(tmp_path / "run.h5", grid(), outputs=outputs, seed=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_places_and_grids_that_are_none(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        Archive.resume(tmp_path / "no" / "run.h5", grid(), outputs=OUTPUTS, seed=1)
+    with pytest.raises(TypeError, match="grid must be a Grid; got dict"):
+        Archive.create(tmp_path / "run.h5", {"weight_std": [0.1]}, outputs=OUTPUTS, seed=1)
+
+
 def test_unknown_output(archive):
     with pytest.raises(KeyError, match="no output 'lyapunov'"):
         archive["lyapunov"]

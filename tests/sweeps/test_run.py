@@ -175,8 +175,21 @@ def test_a_measure_that_does_not_fit_its_archive_stops_the_run(tmp_path, returne
 
 
 def test_bad_workers(tmp_path):
-    with pytest.raises(ValueError, match="workers must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="workers must be an integer of at least 1; got 0"):
         run(measures.product, new(tmp_path / "run.h5"), workers=0)
+    with pytest.raises(ValueError, match="workers must be an integer of at least 1; got '2'"):
+        run(measures.product, new(tmp_path / "other.h5"), workers="2")
+    with pytest.raises(TypeError, match="run takes a function and an Archive, in this order; got Archive and function"):
+        run(new(tmp_path / "third.h5"), measures.product)
+
+
+def test_failures_are_logged_with_the_remedy(tmp_path, caplog):
+    def failing(point, rng):
+        raise RuntimeError("no luck")
+
+    run(failing, new(tmp_path / "run.h5"), workers=1, progress=False)
+    assert "no luck" in caplog.text
+    assert "archive.messages() has them all, retry=True computes them again" in caplog.text
 
 
 def test_workers_have_one_thread(tmp_path):

@@ -185,15 +185,27 @@ class Writer:
 
 
 def _contents(grid, outputs, seed, fixed, units) -> Contents:
-    dims = {
-        name: dict(shape) if isinstance(shape, Mapping) else {f"{name}_{i}": length for i, length in enumerate(shape)}
-        for name, shape in outputs.items()
-    }
+    if not isinstance(grid, Grid):
+        raise TypeError(f"grid must be a Grid; got {type(grid).__name__}")
+    if not isinstance(outputs, Mapping):
+        raise TypeError(f'outputs must map names to shapes, such as {{"exponent": ()}}; got {outputs!r}')
+    dims = {name: _dims(name, shape) for name, shape in outputs.items()}
     try:
         seed = index(seed)
     except TypeError:
         raise ValueError(f"seed must be an integer; got {seed!r}") from None
     return Contents(grid, dims, seed, layout.as_stored(dict(fixed or {})), dict(units or {}))
+
+
+def _dims(name: str, shape: Any) -> dict[str, int]:
+    """The axes of an output's event and their lengths."""
+    try:
+        lengths = dict(shape) if isinstance(shape, Mapping) else dict(enumerate(shape))
+        return {axis if isinstance(axis, str) else f"{name}_{axis}": index(n) for axis, n in lengths.items()}
+    except TypeError:
+        raise ValueError(
+            f"outputs[{name!r}] must be a shape: () for a number, (8,), or axes such as {{'start': 8}}; got {shape!r}"
+        ) from None
 
 
 def _clipped(message: str) -> bytes:

@@ -72,6 +72,8 @@ def write(path: Path, contents: Contents) -> None:
 
     Raises FileExistsError if something is there by then: another process may have been quicker.
     """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to put the archive in")
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with h5py.File(aside, "w", libver=LIBRARY_VERSIONS) as file:

@@ -53,8 +53,11 @@ def run(
     Raises ValueError if measure returns other outputs or shapes than the archive has, BlockingIOError if another
     process writes it, RuntimeError if a given executor is lost.
     """
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1; got {workers}")
+    if not callable(measure) or not isinstance(archive, Archive):
+        kinds = type(measure).__name__, type(archive).__name__
+        raise TypeError(f"run takes a function and an Archive, in this order; got {kinds[0]} and {kinds[1]}")
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise ValueError(f"workers must be an integer of at least 1; got {workers!r}")
     with archive.writer() as writer:
         status = archive.status
         missing = status != Status.DONE if retry else status == Status.TO_DO
@@ -103,7 +106,14 @@ def _report(archive: Archive) -> None:
     messages = archive.messages()
     if messages:
         index, message = next(iter(messages.items()))
-        LOG.warning("%d of %d points failed, the first at %s: %s", len(messages), len(archive.grid), index, message)
+        LOG.warning(
+            "%d of %d points failed, the first at %s: %s.  archive.messages() has them all, retry=True computes them"
+            " again",
+            len(messages),
+            len(archive.grid),
+            index,
+            message,
+        )
 
 
 @final
