@@ -36,8 +36,8 @@ class Flow(Map):
     def __post_init__(self):
         if not isinstance(self.field, VectorField):
             raise TypeError(f"field must be a VectorField; got {self.field!r}")
-        if not self.dt > 0:
-            raise ValueError(f"dt must be positive; got {self.dt}")
+        if isinstance(self.dt, str) or not self.dt > 0:
+            raise ValueError(f"dt must be a positive number; got {self.dt!r}")
         if self.substeps < 1:
             raise ValueError(f"substeps must be at least 1; got {self.substeps}")
 

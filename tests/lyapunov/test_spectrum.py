@@ -248,6 +248,8 @@ def test_an_interval_that_overflows():
         (Henon(), r"steps must be an iterable of maps, such as repeat\(map, 1000\); got Henon"),
         (7, "steps must be an iterable of maps, .* got int"),
         (repeat(Lorenz63(), 10), r"Lorenz63 is a vector field: take Flow\(Lorenz63\(\), dt\)"),
+        (repeat(Reservoir.gaussian(5, 1), 10), r"Reservoir is a driven system: take its maps, \.driven\(u\)"),
+        (repeat(np.tanh, 10), r"steps must be maps; got ufunc: of a trained forecaster take \.closed"),
         (repeat(Layer(torch.eye(2, dtype=torch.float64)), 5), "Layer fails on a state of type ndarray"),
     ],
 )

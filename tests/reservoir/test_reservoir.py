@@ -46,3 +46,25 @@ def test_a_torch_reservoir_rests_in_torch():
     found = spectrum(twin.driven(torch.as_tensor(u)), x, frame(x, 2))
     expected = spectrum(mine.driven(u), mine.rest(), frame(mine.rest(), 2))
     np.testing.assert_allclose(found.exponents.numpy(), expected.exponents, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Reservoir.gaussian(5, 1, weight_std=-1.0), "weight_std must be a number >= 0; got -1"),
+        (lambda: Reservoir.random(5, 1, input_scaling="a"), "input_scaling must be a number >= 0; got 'a'"),
+        (lambda: Reservoir.random(5, 1, spectral_radius=-1.0), "spectral_radius must be a finite number >= 0"),
+    ],
+)
+def test_scales_are_not_negative(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_random_network_has_the_scales_that_were_asked_for():
+    network = Reservoir.random(300, 2, spectral_radius=0.7, input_scaling=0.2, bias_scaling=0.5, rng=3)
+    assert network.effective_spectral_radius == pytest.approx(0.7)
+    assert 0.19 < abs(network.input_weight).max() <= 0.2
+    assert 0.49 < abs(network.bias).max() <= 0.5
+    same = Reservoir.random(300, 2, spectral_radius=0.7, input_scaling=0.2, bias_scaling=0.5, rng=3)
+    np.testing.assert_array_equal(same.input_weight, network.input_weight)

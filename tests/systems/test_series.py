@@ -98,9 +98,11 @@ def test_straight_line_knows_functions_powers_and_constants():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Lorenz63().series(-1), "steps must not be negative; got -1"),
-        (lambda: Henon().series(10, transient=-2), "transient must not be negative; got -2"),
-        (lambda: Lorenz63().series(10, dt=0), "dt must be positive; got 0"),
+        (lambda: Lorenz63().series(-1), "steps must be an integer >= 0; got -1"),
+        (lambda: Henon().series(10, transient=-2), "transient must be an integer >= 0; got -2"),
+        (lambda: Lorenz63().series(10, dt=0), "dt must be a positive number; got 0"),
+        (lambda: Lorenz63().series(10, dt="0.02"), "dt must be a positive number; got '0.02'"),
+        (lambda: Lorenz63().series("100"), "steps must be an integer >= 0; got '100'"),
         (lambda: Lorenz63().series(10, substeps=0), "substeps must be at least 1; got 0"),
         (lambda: Lorenz96(3), "dimension must be at least 4; got 3"),
         (lambda: ToralAutomorphism(((2, 0), (0, 1))), "determinant 1 or -1; got 2"),

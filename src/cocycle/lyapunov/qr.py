@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cocycle.arrays import Array, constant, floating, generator, like, namespace
-from cocycle.maps import Map, VectorField
+from cocycle.maps import Driven, Map, VectorField
 
 AUTO_SPREAD = 1e6  # a condition number that costs six digits of sixteen
 LONGEST = 100  # maps in a group
@@ -33,6 +33,8 @@ def frame(x: Array, k: int, rng: np.random.Generator | int = 0) -> Array:
     wrong exponents.  Raises ValueError unless 1 <= k <= n.
     """
     x = floating("x", x)
+    if x.ndim < 1:
+        raise ValueError(f"x must be a state of shape (*batch, n); got the number {x}")
     n = x.shape[-1]
     if not isinstance(k, int | np.integer) or not 1 <= k <= n:
         raise ValueError(f"k must be in 1..{n} for a state of dimension n={n}; got k={k!r}")
@@ -138,10 +140,13 @@ def check_steps(steps: Iterable[Map]) -> None:
 
 
 def _as_map(step: Map) -> Map:
+    name = type(step).__name__
     if isinstance(step, VectorField):
-        raise TypeError(
-            f"steps must be maps; {type(step).__name__} is a vector field: take Flow({type(step).__name__}(), dt)"
-        )
+        raise TypeError(f"steps must be maps; {name} is a vector field: take Flow({name}(), dt)")
+    if isinstance(step, Driven):
+        raise TypeError(f"steps must be maps; {name} is a driven system: take its maps, .driven(u)")
+    if not callable(getattr(step, "tangent", None)):
+        raise TypeError(f"steps must be maps; got {name}: of a trained forecaster take .closed, or .driven(series)")
     return step
 
 

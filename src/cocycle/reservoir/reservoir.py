@@ -83,6 +83,7 @@ class Reservoir(Driven):
         The spectral radius tends to weight_std.  input_std is per unit of the signal: 0.05 suits the raw Lorenz
         series.  Mehlig, Machine Learning with Neural Networks (2021).
         """
+        _not_negative(weight_std=weight_std, input_std=input_std)
         rng = generator(rng)
         return cls(weight_std * gaussian(size, rng), rng.normal(scale=input_std, size=(size, inputs)))
 
@@ -103,6 +104,7 @@ class Reservoir(Driven):
         Each unit gets input from some ten others; input weights are uniform on ±input_scaling, biases on
         ±bias_scaling.  The biases let the network tell u from -u: without them tanh makes it odd.
         """
+        _not_negative(input_scaling=input_scaling, bias_scaling=bias_scaling)
         rng = generator(rng)
         weight = scaled(sparse(size, min(1.0, CONNECTIONS / size), rng), spectral_radius=spectral_radius)
         input_weight = rng.uniform(-input_scaling, input_scaling, size=(size, inputs))
@@ -200,3 +202,9 @@ class Reservoir(Driven):
     @staticmethod
     def _scaled(gain, matrix):
         return gain * matrix if is_number(gain) else gain[..., None] * matrix
+
+
+def _not_negative(**scales: float) -> None:
+    for name, value in scales.items():
+        if not is_number(value) or not 0 <= value < np.inf:
+            raise ValueError(f"{name} must be a number >= 0; got {value!r}")

@@ -66,8 +66,8 @@ class ContinuousSystem(VectorField):
 
 def _series(step: Map, x: np.ndarray, steps: int, transient: int, observed: slice = slice(None)) -> np.ndarray:
     for name, count in {"steps": steps, "transient": transient}.items():
-        if count < 0:
-            raise ValueError(f"{name} must not be negative; got {count}")
+        if not isinstance(count, int | np.integer) or count < 0:
+            raise ValueError(f"{name} must be an integer >= 0; got {count!r}")
     series = np.empty((transient + steps, len(x[observed])))
     starts = range(0, len(series), CHUNK)
     states = _states(step, x)
