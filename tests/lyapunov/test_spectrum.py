@@ -303,3 +303,11 @@ def test_a_frame_that_is_not_orthonormal_adds_no_growth():
     for q in (10 * np.eye(2), np.array([[1.0, 1.0], [0.0, 2.0]])):
         np.testing.assert_allclose(spectrum(repeat(Linear(np.eye(2)), 20), x, q).exponents, 0, atol=1e-15)
         np.testing.assert_allclose(stretching([Linear(np.diag([3.0, 2.0]))], x, q), np.log([3, 2]), atol=1e-14)
+
+
+def test_a_long_spectrum_is_shown_in_short():
+    result = spectrum(repeat(Linear(np.diag(np.arange(30.0, 0, -1))), 20), np.ones(30), np.eye(30))
+    assert "... (30 in all)" in repr(result)
+    assert len(repr(result)) < 300
+    few = spectrum(repeat(Linear(np.diag([3.0, 2.0])), 20), np.ones(2), np.eye(2))
+    assert repr(few).count("±") == 2

@@ -16,6 +16,7 @@ from cocycle.maps import Map
 from cocycle.progress import tracked
 
 LOST_SPREAD = 1e12  # of the frame between two orthonormalisations: what is left of the last exponents is four digits
+SHOWN = 10  # exponents that a repr spells out
 BATCHES = 10  # means of about ten batches give an honest error for anticorrelated growth, where longer lags fail
 
 
@@ -99,12 +100,13 @@ class Spectrum:
 
     def __repr__(self):
         batch, time = self.exponents.shape[:-1], float(self.times.sum())
-        head = f"Spectrum over time {time:g}" + (f", batch {tuple(batch)}" if batch else "")
-        if batch:
-            pairs = zip(self.exponents.reshape(-1, self.exponents.shape[-1]).mean(0), self.scatter, strict=True)
-            return f"{head}, mean ± scatter: " + ", ".join(f"{value:.6g} ± {error:.2g}" for value, error in pairs)
-        pairs = zip(self.exponents, self.standard_error, strict=True)
-        return f"{head}: " + ", ".join(f"{value:.6g} ± {error:.2g}" for value, error in pairs)
+        head = f"Spectrum over time {time:g}" + (f", batch {tuple(batch)}, mean ± scatter" if batch else "")
+        values = self.exponents.reshape(-1, self.exponents.shape[-1]).mean(0) if batch else self.exponents
+        errors = self.scatter if batch else self.standard_error
+        words = [f"{value:.6g} ± {error:.2g}" for value, error in zip(values, errors, strict=True)]
+        if len(words) > SHOWN:
+            words[SHOWN // 2 : -2] = [f"... ({len(words)} in all)"]
+        return f"{head}: " + ", ".join(words)
 
 
 def _total(growth: Array) -> Array:

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cocycle.plotting.sweeps import STYLE
 
@@ -29,9 +30,12 @@ def convergence_figure(result: Any, *, unit: str = "per unit time", most: int = 
             low, high = exponents[:, i] - 2 * errors[:, i], exponents[:, i] + 2 * errors[:, i]
             left.fill_between(times, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         left.axhline(0, color="black", linewidth=0.8)
+        later = np.concatenate([exponents[len(times) // 20 :, :most].ravel(), [0.0]])  # not where it has just begun
+        margin = 0.1 * np.ptp(later) + 1e-12
+        left.set_ylim(later.min() - margin, later.max() + margin)
         left.set_xlabel("time")
         left.set_ylabel(f"running exponents ({unit})")
-        left.legend(ncols=2)
+        left.legend(ncols=1, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
         spectrum_points(right, final, error, unit=unit)
     return figure
 
@@ -40,6 +44,7 @@ def spectrum_points(ax: Axes, exponents: np.ndarray, errors: np.ndarray, *, unit
     """Exponents (k,) against their index, with bars of two errors (k,) and a line at zero."""
     ax.axhline(0, color="black", linewidth=0.8)
     points = ax.errorbar(np.arange(1, len(exponents) + 1), exponents, 2 * np.nan_to_num(errors), fmt="o", markersize=3)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("index i")
     ax.set_ylabel(f"exponent λᵢ ({unit})")
     return points
