@@ -311,7 +311,19 @@ def test_units_of_the_series_do_not_matter(m, seed):
             "the network diverged while it was driven",
         ),
         (lambda m, u: forecast(m, u[:0], 10), "a forecast needs a warm-up"),
-        (lambda m, u: forecast(m, u[:100], 0), "steps must be at least 1; got 0"),
+        (lambda m, u: forecast(m, u[:100], 0), "steps must be an integer of at least 1; got 0"),
+        (lambda m, u: forecast(m, u[:100], 10.0), "steps must be an integer of at least 1; got 10.0"),
+        (lambda m, u: train(Reservoir.random(20, 3), u, ridge=[1e-6, 1e-4]), r"give CrossValidated\(ridges\)"),
+        (lambda m, u: train(Reservoir.random(20, 3), u, ridge="a"), "ridge must be a finite number >= 0; got 'a'"),
+        (lambda m, u: train(Reservoir.random(20, 3), u, noise="a"), "noise must be a finite number >= 0; got 'a'"),
+        (
+            lambda m, u: train(Reservoir.random(20, 3), u, target=u[:, 0]),
+            r"target must have shape \(time, \*batch, k\)",
+        ),
+        (lambda m, u: train(DelayLine(3, 2), u, design=Polynomial(3)), "inputs=3.* as many components; got 6"),
+        (lambda m, u: Reservoir.random(0, 3), "size must be an integer of at least 1; got 0"),
+        (lambda m, u: Reservoir.random(10, 0), "inputs must be an integer of at least 1; got 0"),
+        (lambda m, u: Reservoir.random(10.0, 1), "size must be an integer of at least 1; got 10.0"),
         (lambda m, u: forecast(m, u[:100, :2], 10), r"series must have shape \(time, \*batch, m=3\)"),
         (lambda m, u: forecast(m, np.nan * u[:100], 10), "series must be finite"),
         (lambda m, u: Forecaster(Reservoir.random(30, 3), m.readout), "take the 30 features .* it takes 40"),
@@ -335,8 +347,24 @@ def test_things_of_another_kind(models, series):
         train(Reservoir.random(20, 3), series, normalise="std")
     with pytest.raises(TypeError, match=r"activation must be an Activation, such as cocycle\.TANH; got 'tanh'"):
         Reservoir(np.eye(3), np.ones((3, 1)), activation="tanh")
+    with pytest.raises(TypeError, match=r"washout must be an integer; got 100\.5"):
+        train(Reservoir.random(20, 3), series, washout=100.5)
     with pytest.raises(TypeError, match="weight must be an array; got list"):
         Reservoir([[1.0]], np.ones((1, 1)))
+
+
+def test_lists_of_numbers_are_a_series(series):
+    model = train(Reservoir.random(20, 3), series[:500].tolist())
+    np.testing.assert_array_equal(model.readout.weight, train(Reservoir.random(20, 3), series[:500]).readout.weight)
+    assert forecast(model, series[:100].tolist(), 3).shape == (3, 3)
+
+
+def test_models_are_shown_in_short(models):
+    text = "Forecaster of 3 outputs (the next input) from 40 features of Reservoir(40 units, 3 inputs, tanh)"
+    assert repr(models["reservoir"]) == text
+    assert "leak_rate 0.5" in repr(models["leaky, squares"])
+    assert "batch (3,)" in repr(models["ensemble"])
+    assert "sparse" in repr(models["sparse"].network)
 
 
 def test_saving_keeps_what_is_there(models, tmp_path):

@@ -28,6 +28,8 @@ class Polynomial(Map):
             raise ValueError(f"degrees must be numbers >= 0, at least one; got {self.degrees}")
 
     def __call__(self, x):
+        if x.shape[-1] != self.inputs:
+            raise ValueError(f"Polynomial(inputs={self.inputs}) must get as many components; got {x.shape[-1]}")
         terms = [x[..., _monomials(self.inputs, degree)].prod(-1) for degree in self.degrees]
         return namespace(x).concatenate(terms, axis=-1)
 

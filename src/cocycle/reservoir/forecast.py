@@ -43,6 +43,11 @@ class Forecaster:
                 f" it takes {self.readout.weight.shape[-1]}: is it that of another network?"
             )
 
+    def __repr__(self):
+        features, outputs = self.readout.weight.shape[-1], self.readout.weight.shape[-2]
+        learned = "the next input" if self.closable else "another target"
+        return f"Forecaster of {outputs} outputs ({learned}) from {features} features of {self.network!r}"
+
     @property
     def closed(self) -> Map:
         """The autonomous map of the network that is fed its own output, in the network's units.
@@ -105,8 +110,8 @@ class Forecaster:
         An orbit that leaves every bound is an ordinary result: NaN from there on.  With an external input, `external`
         (steps, ..., v) are its values after the warm-up.
         """
-        if steps < 1:
-            raise ValueError(f"steps must be at least 1; got {steps}")
+        if not isinstance(steps, int | np.integer) or steps < 1:
+            raise ValueError(f"steps must be an integer of at least 1; got {steps!r}")
         loop, outputs = self._loop(steps, external), []
         with np.errstate(over="ignore", invalid="ignore"):
             for f in tracked(loop, "forecast"):

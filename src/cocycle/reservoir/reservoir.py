@@ -105,6 +105,9 @@ class Reservoir(Driven):
         ±bias_scaling.  The biases let the network tell u from -u: without them tanh makes it odd.
         """
         _not_negative(input_scaling=input_scaling, bias_scaling=bias_scaling)
+        for name, count in (("size", size), ("inputs", inputs)):
+            if not isinstance(count, int | np.integer) or count < 1:
+                raise ValueError(f"{name} must be an integer of at least 1; got {count!r}")
         rng = generator(rng)
         weight = scaled(sparse(size, min(1.0, CONNECTIONS / size), rng), spectral_radius=spectral_radius)
         input_weight = rng.uniform(-input_scaling, input_scaling, size=(size, inputs))
@@ -129,6 +132,12 @@ class Reservoir(Driven):
         }
         inputs = np.stack([w.input_weight for w in networks])
         return replace(networks[0], weight=np.stack(weights), input_weight=inputs, **vectors)
+
+    def __repr__(self):
+        batch = f", batch {self.batch}" if self.batch else ""
+        stored = ", sparse" if issparse(self.weight) else ""
+        leak = f", leak_rate {self.leak_rate:g}" if self.leak_rate != 1 else ""
+        return f"Reservoir({self.dimension} units, {self.inputs} inputs, {self.activation.name}{leak}{stored}{batch})"
 
     @property
     def dimension(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, like
+from cocycle.arrays import Array, as_numpy, is_number, like
 from cocycle.maps import Driven, Map, beside, check_inputs, orbit
 from cocycle.reservoir.forecast import Forecaster, with_external
 from cocycle.reservoir.normalisation import RAW, Normalisation
@@ -51,8 +51,8 @@ class Task:
 
     def noisy(self, noise: float, rng: np.random.Generator) -> "Task":
         """The same with normal noise of that standard deviation on the inputs.  Raises ValueError if negative."""
-        if not 0 <= noise < np.inf:
-            raise ValueError(f"noise must be a finite number >= 0; got {noise}")
+        if not is_number(noise) or not 0 <= noise < np.inf:
+            raise ValueError(f"noise must be a finite number >= 0; got {noise!r}")
         if noise == 0:
             return self
         moved = [Piece(u + rng.normal(scale=noise, size=u.shape), y) for u, y in self.pieces]
@@ -69,9 +69,11 @@ def make_task(network: Driven, series, target, external, washout: int, normalise
 
     Each may be an array or a list of arrays.  Raises ValueError for what does not fit, is too short or not finite.
     """
-    count = len(series) if isinstance(series, list | tuple) and np.ndim(series[0]) >= 2 else 1
+    count = len(series) if _is_list_of_series(series) else None
     many_series, targets, externals = (_as_list(part, count) for part in (series, target, external))
     width = 0 if external is None else np.shape(externals[0])[-1]
+    if not isinstance(washout, int | np.integer):
+        raise TypeError(f"washout must be an integer; got {washout!r}")
     many_series = [check_inputs("series", s, network.inputs - width) for s in many_series]
     shortest = min(len(s) for s in many_series)
     if not 0 <= washout < shortest - 1:
@@ -88,8 +90,13 @@ def make_task(network: Driven, series, target, external, washout: int, normalise
     return Task(pieces, units, output_units, width, target is None)
 
 
-def _as_list(part, count: int) -> list:
-    if count == 1 and not isinstance(part, list | tuple):
+def _is_list_of_series(series) -> bool:
+    return isinstance(series, list | tuple) and len(series) > 0 and np.ndim(series[0]) >= 2
+
+
+def _as_list(part, count: int | None) -> list:
+    """What belongs to each of `count` series, or to the only one, which is not in a list."""
+    if count is None:
         return [part]
     if part is None:
         return [None] * count
@@ -99,6 +106,8 @@ def _as_list(part, count: int) -> list:
 
 
 def _checked_target(target, inputs: np.ndarray) -> np.ndarray:
+    if np.ndim(target) < 2:
+        raise ValueError(f"target must have shape (time, *batch, k); got {np.shape(target)}")
     target = check_inputs("target", target, np.shape(target)[-1])
     if len(target) != len(inputs):
         raise ValueError(f"target must have as many times as the series, {len(inputs)}; got {len(target)}")

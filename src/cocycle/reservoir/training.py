@@ -60,6 +60,8 @@ def train(
     if not isinstance(network, Driven):
         raise TypeError(f"network must be a Reservoir or another driven network; got {type(network).__name__}")
     if not isinstance(ridge, RidgeChoice):
+        if np.ndim(ridge) > 0 and np.shape(ridge) != network.batch:
+            raise ValueError(f"ridge must be a number; to choose among {ridge!r} give CrossValidated(ridges)")
         check_ridge(ridge)
     task = make_task(network, series, target, external, washout, normalise).noisy(noise, generator(rng))
     readout = untrained(network, design, task)
