@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cocycle import Reservoir, forecast, frame, spectrum, train
-from cocycle.maps import orbit
+from cocycle.maps import end, orbit
 from cocycle.reservoir import MomentSum, ridge_readout, scaled, sparse
 from cocycle.systems import Lorenz63
 
@@ -35,11 +35,6 @@ def accumulated(network, u):
     return moments.total()
 
 
-def driven(network, u):
-    for _ in orbit(network.driven(u[:-1]), network.rest()):
-        pass
-
-
 def main():
     series = Lorenz63().series(STEPS + 1, dt=0.02)
     u = (series - series.mean(0)) / series.std(0)
@@ -49,7 +44,7 @@ def main():
         lambda: scaled(sparse(SIZE, min(1.0, CONNECTIONS / SIZE), rng), spectral_radius=0.9),
     )
     network = Reservoir(weight, rng.uniform(-0.3, 0.3, (SIZE, 3)), bias=rng.uniform(-1, 1, SIZE))
-    stage("driving alone", lambda: driven(network, u))
+    stage("driving alone", lambda: end(network.driven(u[:-1]), network.rest()))
     moments = stage("driving and moments", lambda: accumulated(network, u))
     stage("solving for the readout", lambda m=moments: ridge_readout(m, 1e-4))
     del moments

@@ -19,7 +19,8 @@ import numpy as np
 from scipy import linalg
 from scipy.sparse import random_array
 
-from cocycle import Reservoir, frame, orbit, spectrum, train
+from cocycle import Reservoir, frame, spectrum, train
+from cocycle.maps import end
 from cocycle.reservoir import Forecaster, Readout, ridge_readout, scaled
 from cocycle.study import train_with_exponent
 from cocycle.systems import Lorenz63
@@ -185,7 +186,7 @@ def exponent(u, w, w_in, b):
     u = u[:EXPONENT_STEPS]
 
     def mine():
-        *_, r = orbit(network.driven(u), network.rest())
+        r = end(network.driven(u), network.rest())
         return spectrum(network.driven(u), r, frame(r, 1)).exponents[0]
 
     seconds, value = cpu(mine)

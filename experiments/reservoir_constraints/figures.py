@@ -14,7 +14,7 @@ import numpy as np
 
 from cocycle import Archive
 from cocycle.plotting import exponent_plane, valid_time_plane, zero_line
-from cocycle.plotting.sweeps import STYLE
+from cocycle.plotting.sweeps import STYLE, signed_ticks
 from cocycle.systems.facts import PUBLISHED
 
 TRUE = PUBLISHED["Lorenz63"].exponents
@@ -88,7 +88,9 @@ def exponents_figure(folder):
             f" {np.median(gap[weak]):.3f} where the drive's variance is below 1, largest {gap.max():.2f};"
             f" {(found < 0).mean():.0%} of the plane is negative"
         )
-    figure.colorbar(mesh, ax=axes, extend="min", label="conditional exponent λ₁ (per step)")
+    ticks = signed_ticks(mesh.norm)
+    figure.colorbar(mesh, ax=axes, extend="min", ticks=ticks, label="conditional exponent λ₁ (per step)")
+    figure.suptitle("λ₁ = 0: black measured, green dashed mean field")
     return figure
 
 

@@ -6,6 +6,7 @@ feed-forward network is the tuple of its layers.
 """
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -127,6 +128,12 @@ def orbit(steps: Iterable[Map], x: Array) -> Iterator[Array]:
     for f in steps:
         x = f(x)
         yield x
+
+
+def end(steps: Iterable[Map], x: Array) -> Array:
+    """The state after all the steps from x (*batch, n), which is x itself if there are none; keeps no other."""
+    last = deque(orbit(steps, x), maxlen=1)
+    return last.pop() if last else x
 
 
 def trajectory(steps: Iterable[Map], x: Array) -> Array:

@@ -60,7 +60,7 @@ def prediction_figure(
                 mesh,
                 ax=row[0],
                 extend="min",
-                ticks=_signed_ticks(mesh.norm),
+                ticks=signed_ticks(mesh.norm),
                 label="conditional exponent λ₁ (per step)",
             )
             mesh = valid_time_plane(row[1], input_std, weight_std, times)
@@ -83,7 +83,7 @@ def _plane(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, **colours
     return mesh
 
 
-def _signed_ticks(norm) -> np.ndarray:
+def signed_ticks(norm) -> np.ndarray:
     """Round numbers on either side of zero: the two halves of a TwoSlopeNorm have scales of their own."""
     locator = MaxNLocator(4)
     below, above = (np.asarray(locator.tick_values(*ends)) for ends in ((norm.vmin, 0.0), (0.0, norm.vmax)))

@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.special import eval_legendre
 
 from cocycle.arrays import as_numpy, generator, like
-from cocycle.maps import Driven, orbit
+from cocycle.maps import Driven, end, orbit
 from cocycle.progress import tracked
 from cocycle.reservoir.readout import Moments, MomentSum
 
@@ -152,6 +152,6 @@ def kernel_rank(
     if common:
         u[-common:] = u[-common:, :1]
     rest = network.rest((count,))
-    *_, states = orbit(network.driven(like(u, rest)), rest)
+    states = end(network.driven(like(u, rest)), rest)
     sizes = np.linalg.svd(as_numpy(states), compute_uv=False)
     return int((sizes > threshold * sizes[0]).sum()) if sizes[0] > 0 else 0

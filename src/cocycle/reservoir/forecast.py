@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, like
-from cocycle.maps import Driven, Map, beside, check_inputs, orbit
+from cocycle.maps import Driven, Map, beside, check_inputs, end, orbit
 from cocycle.progress import tracked
 from cocycle.reservoir.normalisation import RAW, Normalisation
 from cocycle.reservoir.readout import Readout
@@ -35,7 +35,7 @@ class Forecaster:
 
     def __post_init__(self):
         width = self.network.dimension + (self.network.inputs if self.readout.reads_input else 0)
-        seen = np.zeros(width)[self.readout.components]
+        seen = self._own(np.zeros(width))[self.readout.components]
         features = seen if self.readout.functions is None else self.readout.functions(seen)
         if self.readout.weight.shape[-1] != len(features):
             raise ValueError(
@@ -99,7 +99,7 @@ class Forecaster:
         u = self._input(warm_up, external)
         if len(u) < 1:
             raise ValueError("a forecast needs a warm-up of at least one value; got an empty one")
-        *_, state = orbit(self.network.driven(u), self.network.rest(tuple(u.shape[1:-1])))
+        state = end(self.network.driven(u), self.network.rest(tuple(u.shape[1:-1])))
         if not self.readout.reads_input:
             return state
         return beside(self.readout(self._read(u[-1], state)), state)
@@ -202,7 +202,6 @@ class _Loop(Map):
         return beside(self.readout(beside(u, after)), after) if self.carries else after
 
     def tangent(self, c, q):
-        xp = type(self)._joined
         if self.carries:
             k = self.readout.weight.shape[-2]
             y, s, dy, ds = c[..., :k], c[..., k:], q[..., :k, :], q[..., k:, :]
@@ -210,12 +209,12 @@ class _Loop(Map):
             (y, dy), s, ds = self.readout.tangent(c, q), c, q
         u, du = self._with_external(y), dy
         if self.external is not None:
-            du = xp(dy[..., :1, :] * 0 * self.external[..., None], dy)
-        after, pushed = self.joint.tangent(beside(u, s), xp(du, ds))
+            du = self._joined(dy[..., :1, :] * 0 * self.external[..., None], dy)
+        after, pushed = self.joint.tangent(beside(u, s), self._joined(du, ds))
         if not self.carries:
             return after, pushed
-        out, moved = self.readout.tangent(beside(u, after), xp(du, pushed))
-        return beside(out, after), xp(moved, pushed)
+        out, moved = self.readout.tangent(beside(u, after), self._joined(du, pushed))
+        return beside(out, after), self._joined(moved, pushed)
 
     def _fed(self, c):
         k = self.readout.weight.shape[-2]

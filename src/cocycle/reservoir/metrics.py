@@ -114,7 +114,9 @@ class ValidTimes:
         networks = f" and {self.times[..., 0].size} networks" if self.times.ndim > 1 else ""
         low, high = np.quantile(self.times, [0.25, 0.75])
         text = f"valid time {np.median(self.times):.2f} Lyapunov times, quartiles {low:.2f} to {high:.2f}"
-        ended = f"; {self.reached_end.sum()} reached the horizon of {self.horizon:g}" if self.reached_end.any() else ""
+        ended = (
+            f"; {self.reached_end.sum()} reached the horizon of {self.horizon:.3g}" if self.reached_end.any() else ""
+        )
         return f"{text} over {self.times.shape[-1]} starts{networks}{ended}"
 
 
