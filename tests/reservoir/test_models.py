@@ -1,5 +1,6 @@
 """What a user may rely on: runs can be cut, fits repeated, models saved, and nothing changes behind one's back."""
 
+import tracemalloc
 from dataclasses import replace
 from itertools import repeat
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from cases import as_torch
 from cocycle import LINEAR, Activation, Reservoir, forecast, frame, spectrum, train, trajectory
+from cocycle.maps import end
 from cocycle.networks import Cell
 from cocycle.reservoir import (
     Deep,
@@ -397,3 +399,17 @@ def test_a_readout_may_look_at_part_of_the_state(series):
     state = model.warmed(series[:100])
     expected = model.outputs.undone(model.readout.weight[:, :10] @ state[:10])
     np.testing.assert_allclose(part.continued(state, 1)[0][0], expected, rtol=1e-12)
+
+
+def test_a_warm_up_keeps_one_state():
+    """Not all of them, which for 3000 steps would be 12 MB here, and gigabytes for a batch in a sweep."""
+    network = Reservoir.random(500, 1)
+    model = train(network, np.sin(0.1 * np.arange(400))[:, None], ridge=1e-3)
+    series = np.sin(0.1 * np.arange(3000))[:, None]
+    tracemalloc.start()
+    state = model.warmed(series)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2e6
+    np.testing.assert_array_equal(state, trajectory(model.driven(series), network.rest())[-1])
+    np.testing.assert_array_equal(end([], state), state)
