@@ -52,13 +52,13 @@ def plane(path, chosen, seed):
 
 def bias(path, chosen, seed):
     axes = {"bias_std": [0.0, 0.5], "realisation": np.arange(chosen["realisations"])}
-    fixed = settings(chosen, observed="full")
+    fixed = settings(chosen, observed="full", ridges=RIDGES)
     return study.measure, study.sweep(path, axes | scales(chosen, coarser=2), seed, **fixed)
 
 
 def delays(path, chosen, seed):
     axes = {"taps": [1, 6], "realisation": np.arange(chosen["realisations"])}
-    fixed = settings(chosen, observed="second", spacing=5)
+    fixed = settings(chosen, observed="second", spacing=5, ridges=RIDGES)
     return study.measure, study.sweep(path, axes | scales(chosen, coarser=2), seed, **fixed)
 
 
