@@ -43,7 +43,7 @@ def train(
     From rest, driven by u[0], ..., u[T-2]; the first `washout` states are dropped.  A state row t is that after input
     u[t], and its target is u[t+1].  The weight solves the ridge regression with `ridge` added to the sum over times,
     not the mean; a `CrossValidated` or `HeldOut` chooses it among many.  `series` may be a list of series of any
-    lengths, each of which starts from rest.
+    lengths, each of which starts from rest, for one readout; a batch axis of series gives each its own readout.
 
     normalise: the network sees each component with mean 0 and standard deviation 1 (True), as it is (False), or as a
     `Normalisation` says; forecasts are in the units of the series either way.
