@@ -78,7 +78,10 @@ def test_capacity_of_what_has_no_memory_is_chance():
 def test_kernel_rank_of_known_networks():
     assert kernel_rank(DelayLine(1, 6), streams=50) == 6
     assert kernel_rank(linear(cycle(6)), streams=50) == 6
-    assert kernel_rank(DelayLine(1, 6), streams=50, common=6) == 1  # all that it holds is the same
+    assert kernel_rank(DelayLine(1, 6), streams=50, common=4) == 2  # two of the six inputs that it holds differ
+    assert kernel_rank(DelayLine(1, 6), streams=50, common=6) == 0
+    biased = Reservoir(0.5 * cycle(6), np.full((6, 1), 1e-3), bias=np.linspace(-1, 1, 6))
+    assert kernel_rank(biased, streams=50) > 1  # a mean that is large does not hide what differs
     assert kernel_rank(linear(np.zeros((6, 6))), streams=50) == 1
 
 

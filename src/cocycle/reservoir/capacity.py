@@ -140,7 +140,7 @@ def kernel_rank(
 ) -> int:
     """The number of directions in which states differ after different inputs: how well they can be told apart.
 
-    The rank of the states (streams, n) after `streams` (n by default) independent noises, uniform on [-1, 1], of that
+    The rank of the states (streams, n), their mean taken away, after `streams` (n by default) independent noises, uniform on [-1, 1], of that
     length; singular values below `threshold` times the largest do not count.  With `common` > 0 the last inputs of all
     streams are the same: the generalisation rank, which ought to be low.  Legenstein & Maass, Neural Networks 20, 323
     (2007).  Raises ValueError for a batch of networks.
@@ -153,5 +153,7 @@ def kernel_rank(
         u[-common:] = u[-common:, :1]
     rest = network.rest((count,))
     states = end(network.driven(like(u, rest)), rest)
-    sizes = np.linalg.svd(as_numpy(states), compute_uv=False)
-    return int((sizes > threshold * sizes[0]).sum()) if sizes[0] > 0 else 0
+    values = as_numpy(states)
+    sizes = np.linalg.svd(values - values.mean(axis=0), compute_uv=False)
+    rounding = 1e-12 * np.linalg.norm(values)
+    return int((sizes > max(threshold * sizes[0], rounding)).sum())

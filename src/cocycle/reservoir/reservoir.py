@@ -102,9 +102,9 @@ class Reservoir(Driven):
         """A sparse network with random biases, for standardised signals, which `train` makes of any.
 
         Each unit gets input from some ten others; input weights are uniform on ±input_scaling, biases on
-        ±bias_scaling.  The biases let the network tell u from -u: without them tanh makes it odd.  They also shorten its
-        memory, to two steps or so with these defaults: where part of a system is observed, take spectral_radius=1.2,
-        bias_scaling=0.5.
+        ±bias_scaling.  The biases let the network tell u from -u: without them tanh makes it odd.  They also shorten
+        its memory, to two steps or so with these defaults: where part of a system is observed, take
+        spectral_radius=1.2, bias_scaling=0.5.
         """
         _not_negative(input_scaling=input_scaling, bias_scaling=bias_scaling)
         for name, count in (("size", size), ("inputs", inputs)):
