@@ -140,10 +140,10 @@ def kernel_rank(
 ) -> int:
     """The number of directions in which states differ after different inputs: how well they can be told apart.
 
-    The rank of the states (streams, n), their mean taken away, after `streams` (n by default) independent noises, uniform on [-1, 1], of that
-    length; singular values below `threshold` times the largest do not count.  With `common` > 0 the last inputs of all
-    streams are the same: the generalisation rank, which ought to be low.  Legenstein & Maass, Neural Networks 20, 323
-    (2007).  Raises ValueError for a batch of networks.
+    The rank of the states (streams, n), their mean taken away, after `streams` (n by default) independent noises,
+    uniform on [-1, 1], of that length; singular values below `threshold` times the largest do not count.  With
+    `common` > 0 the last inputs of all streams are the same: the generalisation rank, which ought to be low.
+    Legenstein & Maass, Neural Networks 20, 323 (2007).  Raises ValueError for a batch of networks.
     """
     if network.batch:
         raise ValueError("the kernel rank is that of one network; got a batch")
