@@ -189,7 +189,7 @@ def controls_figure(folder):
     axes[0].set(title=f"full, weight_std {bias.y[row]:.2f}", xlabel="input scale input_std")
     small = bias.x < 5e-3
     print(
-        f"(f) bias: input_std < 0.005, weight_std {bias.y[row]:.2f}: median valid times"
+        f"(f) bias, the smallest ridge: input_std < 0.005, weight_std {bias.y[row]:.2f}: median valid times"
         f" {np.round(bias.valid(0)[row][small], 2)} without, {np.round(bias.valid(1)[row][small], 2)} with"
     )
     column = abs(np.log(delays.x / 0.03)).argmin()
@@ -199,7 +199,7 @@ def controls_figure(folder):
         )
     axes[1].set(title=f"y alone, input_std {delays.x[column]:.3f}", xlabel="weight scale weight_std")
     print(
-        f"(f) delays: y alone, weight_std {delays.y[0]:g}, input_std {delays.x[column]:.3f}:"
+        f"(f) delays, the smallest ridge: y alone, weight_std {delays.y[0]:g}, input_std {delays.x[column]:.3f}:"
         f" {delays.valid(0)[0, column]:.2f} with one input at a time, {delays.valid(1)[0, column]:.2f} with six;"
         f" best of the plane {np.nanmax(delays.valid(0)):.2f} and {np.nanmax(delays.valid(1)):.2f}"
     )
