@@ -152,7 +152,7 @@ def archive_path(folder, part):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=list(SIZES), default="small", help="small: minutes; full: an hour and a half on two cores")
+    parser.add_argument("--size", choices=list(SIZES), default="small", help="small: minutes; full: hours")
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="of the archives (default: constraints-SIZE, here)"
     )
