@@ -6,8 +6,7 @@ from itertools import combinations_with_replacement
 from typing import final
 
 import numpy as np
-from scipy import stats
-from scipy.special import eval_legendre
+from scipy.special import chdtri, eval_legendre
 
 from cocycle.arrays import as_numpy, generator, like
 from cocycle.maps import Driven, end, orbit
@@ -125,7 +124,7 @@ def _explained(moments: Moments, tasks: list[Task]) -> Capacity:
     values = (rotated**2 / sizes[used]).sum(1) / (moments.squares / times - target_mean**2)
     rank = int(used.sum())
     # of a target that has nothing to do with the states, times · capacity is distributed as chi squared
-    chance = stats.chi2.isf(1e-4, rank) / times
+    chance = chdtri(rank, 1e-4) / times
     return Capacity(tasks, np.where(values > chance, values, 0.0), rank)
 
 
