@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import signal
 from scipy.spatial import KDTree
 
 from cocycle.arrays import floating, require_finite
@@ -36,6 +35,8 @@ class PowerSpectrum(NamedTuple):
 
 def power_spectrum(series: np.ndarray, *, dt: float = 1.0, segment: int = 1024) -> PowerSpectrum:
     """The power density of each component of series (time, m), sampled dt apart: Welch's average over segments."""
+    from scipy import signal  # half a second, which every worker of a sweep would wait for
+
     series = _series("series", series)
     frequency, power = signal.welch(series, fs=1 / dt, nperseg=min(segment, len(series)), axis=0)
     return PowerSpectrum(frequency, power)
