@@ -172,6 +172,15 @@ def _collapse(archive):
     both = np.isfinite(shares["full"]) & np.isfinite(shares["second"])
     agree = abs(shares["full"] - shares["second"])[both]
     slow = np.repeat((edges[0][:-1] > -1)[:, None], both.shape[1], axis=1)[both]
+    for name in ("full", "second"):
+        i = names.index(name)
+        exponent, field = archive["exponent"][i], archive["field_variance"][i]
+        times = per_network(archive["valid_time"][i][..., -1, :])
+        low, high = np.quantile(field[times > PREDICTS], (0.05, 0.95)) if (times > PREDICTS).any() else (np.nan, np.nan)
+        print(
+            f"(e) {name}: networks that predict have field variances from {low:.2g} to {high:.2g} (5 and 95 %); longest"
+            f" {times[exponent < -1].max(initial=0):.2f} where λ₁ < -1 per step, {times[exponent > -1].max():.2f} above"
+        )
     print(
         f"(e) cells of the (exponent, log field variance) plane that both visit: {both.sum()}; the share of networks"
         f" that predict differs by {mean(agree):.2f} on average: by {mean(agree[slow]):.2f} where λ₁ > -1 per step, by"
