@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from threadpoolctl import threadpool_info
 
 from cocycle import Archive, Grid, run
 from cocycle.sweeps import Status
+from cocycle.sweeps.workers import held_back
 
 AXES = {"a": np.arange(4), "b": np.array([10.0, 20.0, 30.0])}
 HERE = Path(__file__).parent
@@ -272,6 +274,23 @@ def test_ctrl_c_at_a_terminal_while_workers_start(tmp_path, delay):
     assert process.returncode != 0
     assert said.count("Traceback") == 1, said
     assert said.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_a_signal_that_another_thread_takes_is_held_back_too():
+    """The mask of one thread does not keep a signal from the others, those of linear algebra for example."""
+    done, reached = threading.Event(), []
+    other = threading.Thread(target=done.wait)
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt), held_back(signal.SIGINT):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+            reached.append(True)
+    finally:
+        done.set()
+        other.join()
+    assert reached
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_no_worker_outlives_its_parent(tmp_path):

@@ -60,12 +60,23 @@ def _environment_of_workers() -> Iterator[None]:
 
 @contextmanager
 def held_back(number: signal.Signals) -> Iterator[None]:
-    """Deliver a signal only afterwards."""
+    """Deliver a signal only afterwards, and never to processes that are started meanwhile.
+
+    The mask is for them, who inherit it.  Here it is not enough: it holds for this thread alone, and a signal that
+    another one takes, such as those of linear algebra, is handled in the main thread all the same.
+    """
+    came: list[tuple] = []
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(number, lambda *details: came.append(details)) if main else None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if main:
+            signal.signal(number, handler)
+            if came and callable(handler):
+                handler(*came[0])
 
 
 def _prepare_worker(parent: int) -> None:
