@@ -281,11 +281,16 @@ def test_a_signal_that_another_thread_takes_is_held_back_too():
     done, reached = threading.Event(), []
     other = threading.Thread(target=done.wait)
     other.start()
-    try:
-        with pytest.raises(KeyboardInterrupt), held_back(signal.SIGINT):
+
+    def interrupted():
+        with held_back(signal.SIGINT):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.1)
             reached.append(True)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
     finally:
         done.set()
         other.join()
