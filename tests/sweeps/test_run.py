@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import measures
@@ -210,8 +210,9 @@ import sys
 sys.path.insert(0, {here!r})
 import measures
 from cocycle import Archive, run
+archive = Archive.open({path!r})
 print("start", flush=True)
-run(measures.slow, Archive.open({path!r}), workers=2)
+run(measures.slow, archive, workers=2)
 """
 
 
@@ -274,6 +275,32 @@ def test_ctrl_c_at_a_terminal_while_workers_start(tmp_path, delay):
     assert process.returncode != 0
     assert said.count("Traceback") == 1, said
     assert said.rstrip().endswith("KeyboardInterrupt")
+
+
+class Dropping:
+    """An object whose end is where an interrupt is lost."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_drops_is_not_lost(tmp_path):
+    class Unlucky(Future):
+        def result(self, timeout=None):
+            Dropping()
+            return super().result(timeout)
+
+    class Here(Executor):
+        def submit(self, call, /, *arguments):
+            done = Unlucky()
+            done.set_result(call(*arguments))
+            return done
+
+    with pytest.raises(KeyboardInterrupt):
+        run(measures.product, new(tmp_path / "run.h5"), Here(), progress=False)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_signal_that_another_thread_takes_is_held_back_too():

@@ -18,7 +18,7 @@ from cocycle.progress import progress_bar
 from cocycle.sweeps.archive import Archive, Record, Writer
 from cocycle.sweeps.grid import Index
 from cocycle.sweeps.layout import Status
-from cocycle.sweeps.workers import held_back, one_thread, process_pool
+from cocycle.sweeps.workers import held_back, insistent_interrupt, one_thread, process_pool
 
 Measure = Callable[[dict[str, Any], np.random.Generator], Mapping[str, Any]]
 
@@ -70,8 +70,9 @@ def run(
         with (
             progress_bar(len(archive.grid), "sweep", initial=done, delay=0, show=progress) as advance,
             closing(results),
+            insistent_interrupt() as check,
         ):
-            _store(results, writer, advance, missing)
+            _store(results, writer, advance, missing, check)
     _report(archive)
     return archive
 
@@ -81,7 +82,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _store(results: Iterator, writer: Writer, advance: Callable[[int], None], missing: np.ndarray) -> None:
+def _store(
+    results: Iterator,
+    writer: Writer,
+    advance: Callable[[int], None],
+    missing: np.ndarray,
+    check: Callable[[], None],
+) -> None:
     """Commit results every half second, and whatever came in when something goes wrong.
 
     Only of points that are `missing`: a block may hold others, and what is done is not written again.
@@ -90,6 +97,7 @@ def _store(results: Iterator, writer: Writer, advance: Callable[[int], None], mi
     committed = time.monotonic()
     try:
         for block, records in results:
+            check()
             if records is LOST:
                 records = [Record(Status.DIED, {}, "the worker died, also with this block alone")] * len(block)
             waiting.update((i, record) for i, record in zip(block, records, strict=True) if missing[i])
