@@ -85,12 +85,8 @@ def test_command_resumes_after_interruption_with_the_same_values(tiny, tmp_path,
 
 
 def commit_some(archive, source):
-    from cocycle.sweeps.archive import Record
-
-    points = [(0, 0, 0, i) for i in range(3)] + [(1, 1, 2, 2)]
-    values = {name: source[name] for name in source.outputs}
     with archive.writer() as writer:
-        writer.commit({p: Record(Status.DONE, {name: v[p] for name, v in values.items()}) for p in points})
+        writer.commit(source.records(np.array([0, 1, 2, 35])))
 
 
 def test_outputs_of_a_block_against_their_definitions():

@@ -10,7 +10,7 @@ from operator import length_hint
 from tqdm.auto import tqdm
 
 LOG = logging.getLogger("cocycle")
-LOG_EVERY = 30.0  # seconds between lines where there is no terminal
+LOG_EVERY = 60.0  # seconds between lines where there is no terminal
 
 
 @contextmanager

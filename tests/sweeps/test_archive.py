@@ -11,8 +11,8 @@ import xarray
 
 from cocycle import Archive, Grid
 from cocycle.sweeps import Status, layout
-from cocycle.sweeps import archive as archive_module
-from cocycle.sweeps.archive import Record
+from cocycle.sweeps import writer as writer_module
+from cocycle.sweeps.records import Records
 
 OUTPUTS = {"exponent": (), "valid_time": {"start": 3}}
 
@@ -34,9 +34,13 @@ def archive(tmp_path):
 
 
 def commit(archive, index, exponent=-1.5):
-    values = {"exponent": np.float64(exponent), "valid_time": np.arange(3.0)}
     with archive.writer() as writer:
-        writer.commit({index: Record(Status.DONE, values)})
+        writer.commit(result(archive, index, exponent))
+
+
+def result(archive, index, exponent=-1.5):
+    point = np.array([np.ravel_multi_index(index, archive.grid.shape)])
+    return Records.done(point, {"exponent": np.array([exponent]), "valid_time": np.arange(3.0)[None]})
 
 
 def test_a_new_archive_is_all_to_do(archive):
@@ -63,7 +67,8 @@ def test_a_committed_point_is_there_and_no_other(archive):
     np.testing.assert_array_equal(archive["valid_time"][1, 0], [0, 1, 2])
     assert np.isnan(archive["valid_time"]).sum() == 9
     with h5py.File(archive.path) as file:
-        payload = np.float64(-1.5).tobytes() + np.arange(3.0).tobytes()
+        row = np.int64(2).tobytes() + bytes([Status.DONE]) + bytes(200)
+        payload = row + np.float64(-1.5).tobytes() + np.arange(3.0).tobytes()
         assert file["checksum"][1, 0] == zlib.crc32(payload)
 
 
@@ -86,7 +91,9 @@ def test_provenance(archive):
     with h5py.File(archive.path) as file:
         assert file.attrs["numpy_version"] == np.__version__
         assert json.loads(file.attrs["fixed"]) == {"size": 5, "dt": 0.02}
-        assert {"created", "command", "host", "git_commit", "cocycle_version"} <= set(file.attrs)
+        assert {"created", "command", "host", "git_commit", "git_dirty", "cocycle_version", "torch_version"} <= set(
+            file.attrs
+        )
 
 
 def test_the_file_never_changes_its_size(archive):
@@ -132,7 +139,7 @@ def test_open_refuses_what_is_not_an_archive(tmp_path):
             Archive.open(path)
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.attrs["schema"] = "cocycle sweep 99"
-    with pytest.raises(ValueError, match="schema 'cocycle sweep 1'; got schema 'cocycle sweep 99'"):
+    with pytest.raises(ValueError, match="schema 'cocycle sweep 2'; got schema 'cocycle sweep 99'"):
         Archive.open(tmp_path / "other.h5")
 
 
@@ -209,17 +216,17 @@ def test_a_second_maker_does_not_replace_the_file_of_the_first(archive):
     with archive.writer() as writer:
         with pytest.raises(FileExistsError):
             layout.write(archive.path, archive.contents)
-        writer.commit({(0, 0): Record(Status.DONE, {"exponent": np.float64(1), "valid_time": np.zeros(3)})})
+        writer.commit(result(archive, (0, 0)))
     assert archive.status[0, 0] == Status.DONE
     assert not list(archive.path.parent.glob("*.part"))
 
 
 def test_values_are_on_the_disk_before_their_status(archive, monkeypatch):
     events = []
-    monkeypatch.setattr(archive_module, "sync", lambda descriptor: events.append("sync"))
-    written = archive_module.Writer._write
+    monkeypatch.setattr(writer_module, "sync", lambda descriptor: events.append("sync"))
+    written = writer_module.Writer._write
     monkeypatch.setattr(
-        archive_module.Writer, "_write", lambda self, name, i, data: (events.append(name), written(self, name, i, data))
+        writer_module.Writer, "_write", lambda self, name, *rows: (events.append(name), written(self, name, *rows))
     )
     commit(archive, (1, 1))
     assert events.index("exponent") < events.index("sync") < events.index("status")

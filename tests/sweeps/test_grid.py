@@ -13,25 +13,28 @@ def test_every_point_is_in_one_block(lengths, sizes):
     names = [f"axis{i}" for i in range(len(lengths))]
     block = {f"axis{i}": size for i, size in sizes.items() if i < len(lengths)}
     grid = Grid({name: np.arange(n) for name, n in zip(names, lengths, strict=True)}, block=block)
-    points = [point for points in grid.blocks() for point in points]
-    assert len(points) == len(set(points)) == len(grid)
-    for points in grid.blocks():
-        assert {grid.stream([point]) for point in points} == {grid.stream(points)}
+    points = [point for block in grid.blocks() for point in grid.points(block)]
+    assert sorted(points) == list(range(len(grid)))
+    for number in grid.blocks():
+        points = grid.points(number)
+        shared, own = grid.stream(points)
+        assert {grid.stream(points[[i]])[0] for i in range(len(points))} == {shared}
+        assert own == [grid.index(point) for point in points]
         for name, values in grid.coordinates(points).items():
             assert np.shape(values) == ((len(points),) if name in block else ())
 
 
 def test_coordinates_line_up_with_the_points():
     grid = Grid({"a": [1.0, 2.0], "name": ["x", "y"], "b": [10, 20, 30]}, block={"a": 2, "b": 2})
-    blocks = list(grid.blocks())
+    blocks = [grid.points(block) for block in grid.blocks()]
     assert len(blocks) == 4
-    assert blocks[0] == [(0, 0, 0), (0, 0, 1), (1, 0, 0), (1, 0, 1)]
+    assert [grid.index(point) for point in blocks[0]] == [(0, 0, 0), (0, 0, 1), (1, 0, 0), (1, 0, 1)]
     first = grid.coordinates(blocks[0])
     np.testing.assert_array_equal(first["a"], [1, 1, 2, 2])
     np.testing.assert_array_equal(first["b"], [10, 20, 10, 20])
     assert first["name"] == "x"
-    assert grid.stream(blocks[0]) == (0,)
-    assert grid.stream(blocks[3]) == (1,)
+    assert grid.stream(blocks[0])[0] == (0,)
+    assert grid.stream(blocks[3])[0] == (1,)
 
 
 def test_difference_in_words():

@@ -2,7 +2,7 @@
 
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.grid import Grid
-from cocycle.sweeps.layout import Status
+from cocycle.sweeps.records import Status
 from cocycle.sweeps.run import run
 
 __all__ = ["Archive", "Grid", "Status", "run"]

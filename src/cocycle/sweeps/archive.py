@@ -1,35 +1,25 @@
-"""The archive of a sweep: one HDF5 file, whole from its first moment, in which afterwards only values change.
+"""The archive of a sweep: one HDF5 file, whole from its first moment, in which afterwards only values change."""
 
-A commit writes values first, waits until they are on the disk, then writes the status: a point is done if and only if
-its status says so, whenever the writer was killed.  Readers use HDF5 as ever, also meanwhile; the writer never touches
-the structure of the file (see `layout`), only bytes at known places.
-"""
-
-import fcntl
 import os
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from cocycle.sweeps import layout
+from cocycle.sweeps.contents import Contents, as_stored
 from cocycle.sweeps.grid import Grid, Index
-from cocycle.sweeps.layout import Contents, Status
+from cocycle.sweeps.records import Records, Status, checksums
+from cocycle.sweeps.writer import Writer, locked, opened_to_write
 
-sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
+if TYPE_CHECKING:
+    import xarray
 
-
-class Record(NamedTuple):
-    """What is committed for one point: its values, float64, one array for each output, or none if it failed."""
-
-    status: Status
-    values: Mapping[str, np.ndarray]
-    message: str = ""
+ROWS = 10_000  # points looked at together when all of them are read
 
 
 @final
@@ -50,20 +40,25 @@ class Archive:
         seed: int,
         fixed: Mapping[str, Any] | None = None,
         units: Mapping[str, str] | None = None,
+        long_names: Mapping[str, str] | None = None,
     ) -> "Archive":
         """A new archive with every point still to do.
 
         `outputs` names what the measure returns, with the shape of each value, () for a number; a mapping such as
         {"start": 8} also names the axes.  `fixed` are settings that all points share (numbers, strings, lists);
-        `units` are for axes and outputs.
+        `units` and `long_names`, what a plot should call them, are for axes and outputs.
 
-        Raises FileExistsError if there is such a file, ValueError for names that collide or settings that cannot be
-        stored.
+        Raises FileExistsError if there is such a file, OSError if there is no room for all the results, ValueError for
+        names that collide or settings that cannot be stored.
         """
+        return cls.made(path, _contents(grid, outputs, seed, fixed, units, long_names))
+
+    @classmethod
+    def made(cls, path: str | os.PathLike, contents: Contents, status: np.ndarray | None = None) -> "Archive":
+        """A new archive of `contents`, its points of `status` (*grid).  Raises as `create` does."""
         path = Path(path)
-        contents = _contents(grid, outputs, seed, fixed, units)
         try:
-            layout.write(path, contents)
+            layout.write(path, contents, status)
         except FileExistsError:
             message = f"{path} exists: open it with Archive.open or Archive.resume, or remove it"
             raise FileExistsError(message) from None
@@ -73,21 +68,29 @@ class Archive:
     def open(cls, path: str | os.PathLike) -> "Archive":
         """The archive in an existing file.
 
-        Raises FileNotFoundError, and ValueError for a file that is not HDF5, not a sweep, or of another schema.
+        Raises FileNotFoundError, and ValueError for a file that is not HDF5, not a sweep, of another schema, or
+        damaged.
         """
         return cls(Path(path), layout.read(Path(path)))
 
     @classmethod
-    def resume(cls, path: str | os.PathLike, grid: Grid, *, outputs, seed, fixed=None, units=None) -> "Archive":
+    def resume(
+        cls, path: str | os.PathLike, grid: Grid, *, outputs, seed, fixed=None, units=None, long_names=None
+    ) -> "Archive":
         """The archive at `path` if there is one, else a new one; the settings are those of `create`.
 
         Raises ValueError if the existing one is of another sweep, and says how they differ.
         """
+        return cls.resumed(path, _contents(grid, outputs, seed, fixed, units, long_names))
+
+    @classmethod
+    def resumed(cls, path: str | os.PathLike, contents: Contents) -> "Archive":
+        """The archive of `contents` at `path`, made if it is not there.  Raises as `resume` does."""
         if not Path(path).exists():
             with suppress(FileExistsError):  # another process was quicker: it made the same one, or it is refused below
-                return cls.create(path, grid, outputs=outputs, seed=seed, fixed=fixed, units=units)
+                return cls.made(path, contents)
         archive = cls.open(path)
-        difference = archive.contents.difference(_contents(grid, outputs, seed, fixed, units))
+        difference = archive.contents.difference(contents)
         if difference:
             raise ValueError(f"{path} holds another sweep than the one asked for: {difference}")
         return archive
@@ -123,68 +126,97 @@ class Archive:
         with layout.open_to_read(self.path) as file:
             done = file["status"][...] == Status.DONE  # before the values: what was done then is done now
             values = file[name][...]
-        return np.where(done.reshape(done.shape + (1,) * (values.ndim - done.ndim)), values, np.nan)
+        values[~done] = np.nan
+        return values
 
     def messages(self) -> dict[Index, str]:
         """Why points failed: a message for each index whose status is FAILED or DIED."""
+        failed = np.flatnonzero(np.isin(self.status, (Status.FAILED, Status.DIED)))
+        rows = (self.records(failed[i : i + ROWS]) for i in range(0, len(failed), ROWS))
+        return {
+            self.grid.index(point): message.decode(errors="replace")
+            for records in rows
+            for point, message in zip(records.points, records.messages, strict=True)
+        }
+
+    def records(self, points: np.ndarray) -> Records:
+        """All that the file holds of some points, by their numbers in increasing order, whatever their status is."""
+
+        def rows(name):
+            shape = (len(self.grid), *self.outputs.get(name, ()))
+            if start[name] is None:  # repacked
+                return file[name][...].reshape(shape)[points]
+            dtype = file[name].dtype  # in one piece: only the pages with these rows are read
+            return np.array(np.memmap(self.path, dtype, "r", start[name], shape)[points])
+
         with layout.open_to_read(self.path) as file:
-            status, message = file["status"][...], file["message"][...]
-        return {tuple(map(int, i)): message[tuple(i)].decode() for i in np.argwhere(status >= Status.FAILED)}
+            start = {name: file[name].id.get_offset() for name in (*self.outputs, "status", "message", "checksum")}
+            status = rows("status")
+            values = {name: rows(name) for name in self.outputs}
+            return Records(np.asarray(points), status, values, rows("message"), rows("checksum"))
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Who computed this, when and with what: one entry at the start of each run and one at its end."""
+        return layout.journal(self.path)
+
+    def damage(self) -> list[str]:
+        """What of the file is not as it was written, in words: points by their checksums, the rest by its digest.
+
+        Empty for a sound one.  What is to do, or was left out, has no value that could be wrong.
+        """
+        found = []
+        with layout.open_to_read(self.path) as file:
+            if not layout.is_as_made(file, self.path):
+                found.append("the structure of the file is not as it was made: edited or damaged")
+        status = self.status.ravel()
+        known = np.flatnonzero((status != Status.TO_DO) & (status != Status.LEFT_OUT))
+        for i in range(0, len(known), ROWS):
+            rows = self.records(known[i : i + ROWS])
+            right = checksums(rows.points, rows.status, rows.values, rows.messages) == rows.checksums
+            found += [f"the point {self.grid.index(point)} is damaged" for point in rows.points[~right]]
+        return found
+
+    def dataset(self) -> "xarray.Dataset":
+        """Results and status as labelled arrays, with units and long names for plots; NaN where a point is not done.
+
+        Raises ImportError without xarray: the extra `notebooks` brings it.
+        """
+        try:
+            import xarray
+        except ImportError:
+            raise ImportError('labelled arrays need xarray: install cocycle with ".[notebooks]"') from None
+        axes = list(self.grid.axes)
+        coordinates = {**self.grid.axes, **{name: np.arange(n) for name, n in self.contents.events.items()}}
+        variables = {name: ([*axes, *dims], self[name]) for name, dims in self.contents.dims.items()}
+        attributes = {"seed": str(self.seed), **{k: str(v) if v is None else v for k, v in self.fixed.items()}}
+        made = xarray.Dataset({**variables, "status": (axes, self.status)}, coordinates, attributes)
+        made.status.attrs["meaning"] = ", ".join(f"{s.value} {s.words}" for s in Status)
+        for attribute, words in (("units", self.contents.units), ("long_name", self.contents.long_names)):
+            for name, word in words.items():
+                made[name].attrs[attribute] = word
+        return made
 
     def __repr__(self):
-        status = self.status
-        words = ", ".join(f"{(status == s).sum()} {s.words}" for s in Status)
+        counts = np.bincount(self.status.ravel(), minlength=len(Status))
+        words = ", ".join(f"{counts[s]} {s.words}" for s in Status if counts[s] or s <= Status.DONE)
         axes = " × ".join(f"{name} ({len(values)})" for name, values in self.grid.axes.items())
         return f"Archive {self.path}: {axes}; {words}; outputs {', '.join(self.outputs)}"
 
     @contextmanager
-    def writer(self) -> Iterator["Writer"]:
-        """The one writer of this archive.  Raises BlockingIOError while another process has it."""
-        with open(self.path.with_name(self.path.name + ".lock"), "a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                message = f"{self.path} is being written by another process: wait for it or stop it"
-                raise BlockingIOError(message) from None
-            descriptor = os.open(self.path, os.O_RDWR)
-            try:
-                yield Writer(self, descriptor)
-                sync(descriptor)
-            finally:
-                os.close(descriptor)
+    def writer(self) -> Iterator[Writer]:
+        """The one writer of this archive.
+
+        Raises BlockingIOError while another process has it, PermissionError for a file that may not be written,
+        ValueError for one that was repacked.
+        """
+        with locked(self.path), opened_to_write(self.path) as descriptor:
+            with layout.open_to_read(self.path) as file:
+                start = layout.offsets(file, self.contents)
+            yield Writer(self.path, descriptor, start)
 
 
-@final
-class Writer:
-    """Writes values into an archive whose lock is held: see `Archive.writer`."""
-
-    def __init__(self, archive: Archive, descriptor: int):
-        self._archive, self._descriptor = archive, descriptor
-        with layout.open_to_read(archive.path) as file:
-            names = (*archive.outputs, "checksum", "message", "status")
-            self._start = {name: file[name].id.get_offset() for name in names}
-
-    def commit(self, records: Mapping[Index, Record]) -> None:
-        """Put records on the disk, values first, status last.  Raises OSError if the disk does not take them."""
-        shape = self._archive.grid.shape
-        flat = {int(np.ravel_multi_index(index, shape)): record for index, record in records.items()}
-        for i, record in flat.items():
-            payload = [np.ascontiguousarray(record.values[name], "<f8").tobytes() for name in sorted(record.values)]
-            for name, data in zip(sorted(record.values), payload, strict=True):
-                self._write(name, i, data)
-            self._write("checksum", i, zlib.crc32(b"".join(payload)).to_bytes(4, "little"))
-            self._write("message", i, _clipped(record.message))
-        sync(self._descriptor)
-        for i, record in flat.items():
-            self._write("status", i, bytes([record.status]))
-
-    def _write(self, name: str, i: int, data: bytes) -> None:
-        written = os.pwrite(self._descriptor, data, self._start[name] + i * len(data))
-        if written != len(data):
-            raise OSError(f"{self._archive.path} took {written} of {len(data)} bytes: is the disk full?")
-
-
-def _contents(grid, outputs, seed, fixed, units) -> Contents:
+def _contents(grid, outputs, seed, fixed, units, long_names) -> Contents:
     if not isinstance(grid, Grid):
         raise TypeError(f"grid must be a Grid; got {type(grid).__name__}")
     if not isinstance(outputs, Mapping):
@@ -194,7 +226,7 @@ def _contents(grid, outputs, seed, fixed, units) -> Contents:
         seed = index(seed)
     except TypeError:
         raise ValueError(f"seed must be an integer; got {seed!r}") from None
-    return Contents(grid, dims, seed, layout.as_stored(dict(fixed or {})), dict(units or {}))
+    return Contents(grid, dims, seed, as_stored(dict(fixed or {})), dict(units or {}), dict(long_names or {}))
 
 
 def _dims(name: str, shape: Any) -> dict[str, int]:
@@ -206,9 +238,3 @@ def _dims(name: str, shape: Any) -> dict[str, int]:
         raise ValueError(
             f"outputs[{name!r}] must be a shape: () for a number, (8,), or axes such as {{'start': 8}}; got {shape!r}"
         ) from None
-
-
-def _clipped(message: str) -> bytes:
-    """At most MESSAGE_BYTES of UTF-8, no character cut in two, padded with zeros."""
-    whole = message.encode()[: layout.MESSAGE_BYTES].decode(errors="ignore").encode()
-    return whole.ljust(layout.MESSAGE_BYTES, b"\0")

@@ -1,7 +1,6 @@
 """The grid of a sweep: named axes, their points, and the blocks of points that are computed together."""
 
-from collections.abc import Iterator, Mapping
-from itertools import product
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
@@ -13,15 +12,26 @@ Index = tuple[int, ...]
 class Grid:
     """Named axes, one-dimensional arrays of numbers or strings, whose product is the set of points of a sweep.
 
+    A point is numbered by its place in the product, the last axis fastest.
+
     `block` names axes along which points are computed together, with how many at a time: {"weight_std": 5} hands
     the measure five values of weight_std at once.  Blocks are cut here and nowhere else, so that values do not
-    depend on workers or interruptions; all blocks that agree in the other coordinates share one random stream.
+    depend on workers or interruptions.
+
+    `streams` gives the values of an axis other numbers than their places to make random streams from: the parts and
+    the refinements of a grid keep those of the whole.
 
     Raises ValueError for an empty axis, one that is not one-dimensional or repeats a value, NaN among the values,
     and a block along an axis that does not exist.
     """
 
-    def __init__(self, axes: Mapping[str, object], *, block: Mapping[str, int] | None = None):
+    def __init__(
+        self,
+        axes: Mapping[str, object],
+        *,
+        block: Mapping[str, int] | None = None,
+        streams: Mapping[str, object] | None = None,
+    ):
         self.axes = {name: _axis(name, values) for name, values in axes.items()}
         self.block = {name: int(length) for name, length in (block or {}).items()}
         if not self.axes:
@@ -31,6 +41,8 @@ class Grid:
                 raise ValueError(f"block must name axes of the grid, {', '.join(self.axes)}; got {name!r}")
             if length < 1:
                 raise ValueError(f"block[{name!r}] must be at least 1; got {length}")
+        given = streams or {}
+        self.streams = {name: _numbers(name, given.get(name), len(v)) for name, v in self.axes.items()}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -45,26 +57,59 @@ class Grid:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def blocks(self) -> Iterator[list[Index]]:
-        """The points, as index tuples, block by block in the order of the axes."""
-        cuts = [
-            [range(i, min(i + size, length)) for i in range(0, length, size)]
-            for length, size in zip(self.shape, self._sizes(), strict=True)
-        ]
-        for tile in product(*cuts):
-            yield list(product(*tile))
+    def blocks(self, wanted: np.ndarray | None = None) -> np.ndarray:
+        """The numbers of the blocks, in the order of the axes; of those with a `wanted` point (*grid) only."""
+        if wanted is None:
+            return np.arange(np.prod(self._cuts))
+        places = [i // size for i, size in zip(np.nonzero(wanted), self._sizes, strict=True)]
+        return np.unique(np.ravel_multi_index(places, self._cuts))
 
-    def coordinates(self, points: list[Index]) -> dict[str, object]:
-        """The coordinates of the points of one block: an array for each axis of `block`, one value for the others."""
-        columns = dict(zip(self.axes, zip(*points, strict=True), strict=True))
+    def points(self, block: int) -> np.ndarray:
+        """The numbers of the points of one block."""
+        if not self.block:
+            return np.array([block])
+        corner = np.unravel_index(block, self._cuts)
+        edges = zip(corner, self._sizes, self.shape, strict=True)
+        ranges = [np.arange(i * size, min((i + 1) * size, length)) for i, size, length in edges]
+        return np.ravel_multi_index(np.ix_(*ranges), self.shape).ravel()
+
+    def coordinates(self, points: np.ndarray) -> dict[str, object]:
+        """The coordinates of points of one block: an array for each axis of `block`, one value for the others."""
+        places = dict(zip(self.axes, np.unravel_index(points, self.shape), strict=True))
         return {
-            name: values[list(columns[name])] if name in self.block else values[columns[name][0]].item()
+            name: values[places[name]] if name in self.block else values[places[name][0]].item()
             for name, values in self.axes.items()
         }
 
-    def stream(self, points: list[Index]) -> Index:
-        """What identifies the random stream of a block: its index along every axis that is not in `block`."""
-        return tuple(i for name, i in zip(self.axes, points[0], strict=True) if name not in self.block)
+    def stream(self, points: np.ndarray) -> tuple[Index, list[Index]]:
+        """What identifies the random stream that points of one block share, and that of each of them.
+
+        The shared one has a number for every axis that is not in `block`, their own have one for every axis.
+        """
+        places = np.unravel_index(points, self.shape)
+        own = np.stack([numbers[i] for numbers, i in zip(self.streams.values(), places, strict=True)], axis=-1)
+        shared = tuple(int(i) for name, i in zip(self.axes, own[0], strict=True) if name not in self.block)
+        return shared, [tuple(map(int, row)) for row in own]
+
+    def index(self, point: int) -> Index:
+        """The place of a point along each axis."""
+        return tuple(int(i) for i in np.unravel_index(point, self.shape))
+
+    def part(self, number: int, of: int) -> "Grid":
+        """The part `number`, counted from 1, of this grid cut into `of` along its longest axis; it keeps its streams.
+
+        Sweeps of all the parts, on machines that do not know of each other, merge into that of the whole.
+        """
+        name = max(self.axes, key=lambda name: -(-len(self.axes[name]) // self.block.get(name, 1)))
+        size, length = self.block.get(name, 1), len(self.axes[name])
+        blocks = -(-length // size)
+        if not 1 <= number <= of <= blocks:
+            raise ValueError(f"part must be one of 1..{of}, and at most {blocks} parts; got {number}/{of}")
+        start, stop = (blocks * i // of * size for i in (number - 1, number))
+        axes, streams = (
+            {**values, name: values[name][start : min(stop, length)]} for values in (self.axes, self.streams)
+        )
+        return Grid(axes, block=self.block, streams=streams)
 
     def difference(self, other: "Grid") -> str:
         """How another grid differs from this one, in words; empty if it does not."""
@@ -75,12 +120,20 @@ class Grid:
             theirs = other.axes[name]
             if not np.array_equal(values, theirs):
                 lines.append(f"{name}: {_short(values)} against {_short(theirs)}")
+            elif not np.array_equal(self.streams[name], other.streams[name]):
+                lines.append(f"random streams of {name}: a part or a refinement against a grid of its own")
         if self.block != other.block:
             lines.append(f"block: {self.block} against {other.block}")
         return "; ".join(lines)
 
-    def _sizes(self):
+    @property
+    def _sizes(self) -> list[int]:
         return [self.block.get(name, 1) for name in self.axes]
+
+    @property
+    def _cuts(self) -> list[int]:
+        """How many blocks there are along each axis."""
+        return [-(-length // size) for length, size in zip(self.shape, self._sizes, strict=True)]
 
 
 def _axis(name: str, values) -> np.ndarray:
@@ -95,6 +148,14 @@ def _axis(name: str, values) -> np.ndarray:
         raise ValueError(f"axis {name!r} must not repeat a value; got {_short(values)}")
     values.flags.writeable = False
     return values
+
+
+def _numbers(name: str, numbers, length: int) -> np.ndarray:
+    numbers = np.arange(length) if numbers is None else np.array(numbers)
+    if numbers.shape != (length,) or numbers.dtype.kind not in "iu" or len(np.unique(numbers)) != length:
+        raise ValueError(f"streams[{name!r}] must be {length} different integers; got {_short(numbers)}")
+    numbers.flags.writeable = False
+    return numbers
 
 
 def _short(values: np.ndarray) -> str:

@@ -1,90 +1,78 @@
-"""What the file of a sweep consists of, and who made it.
+"""What the file of a sweep consists of.
 
-One HDF5 file: contiguous datasets (*grid, *event) of NaN, one for each output; `status` of each point, `checksum`
-(CRC-32 of its values) and `message` (why it failed); the axes as dimension scales; settings and provenance as
-attributes.
+One HDF5 file: contiguous datasets (*grid, *event) of NaN, one for each output; of each point `status`, `checksum` and
+`message`; the axes as dimension scales; the settings as attributes; in the group `provenance` a journal of the runs and
+a digest of everything that no run changes.
 """
 
+import hashlib
 import json
 import os
-import platform
-import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import IntEnum
-from importlib.metadata import version
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import h5py
 import numpy as np
 
+from cocycle.sweeps import provenance
+from cocycle.sweeps.contents import OF_POINTS, Contents
 from cocycle.sweeps.grid import Grid
+from cocycle.sweeps.records import MESSAGE_BYTES, Status
 
-SCHEMA = "cocycle sweep 1"
-MESSAGE_BYTES = 200
+SCHEMA = "cocycle sweep 2"
 LIBRARY_VERSIONS = ("v108", "v108")  # readable by every HDF5 in use
-
-
-class Status(IntEnum):
-    """What is known of a point."""
-
-    TO_DO = 0
-    DONE = 1
-    FAILED = 2  # its measure raised: see `message`
-    DIED = 3  # its worker was killed, also when the point was tried alone
-
-    @property
-    def words(self) -> str:
-        return self.name.lower().replace("_", " ")
-
-
-@final
-@dataclass(frozen=True)
-class Contents:
-    """What a sweep is, apart from its results: `dims` names the axes of each output's event, with their lengths."""
-
-    grid: Grid
-    dims: dict[str, dict[str, int]]
-    seed: int
-    fixed: dict[str, Any]
-    units: dict[str, str]
-
-    def __post_init__(self):
-        _check(self)
-
-    def difference(self, other: "Contents") -> str:
-        """How another sweep differs from this one, in words; empty if it does not."""
-        ours, theirs = ({"outputs": c.dims, "seed": c.seed, "fixed": c.fixed, "units": c.units} for c in (self, other))
-        lines = [f"{name}: {ours[name]} against {theirs[name]}" for name in ours if ours[name] != theirs[name]]
-        return "; ".join([*lines, *filter(None, [self.grid.difference(other.grid)])])
+JOURNAL, STRUCTURE = "provenance/journal", "provenance/structure"
+JOURNAL_BYTES, STRUCTURE_BYTES = 2**17, 64
 
 
 def open_to_read(path: Path) -> Any:
     """The file at `path`, open for reading, as it is now."""
-    return h5py.File(path, "r")
+    return h5py.File(path, "r", locking=False)  # the writer does not mind readers, and some file systems have no locks
 
 
-def write(path: Path, contents: Contents) -> None:
-    """Make the file, all its space allocated, at `path`: whole or not at all.
+def write(path: Path, contents: Contents, status: np.ndarray | None = None) -> None:
+    """Make the file, all its space allocated, at `path`: whole or not at all.  `status` (*grid) if not all is to do.
 
-    Raises FileExistsError if something is there by then: another process may have been quicker.
+    Raises FileExistsError if something is there by then: another process may have been quicker; OSError if there is no
+    room.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to put the archive in")
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        _reserve(aside, contents.size() + JOURNAL_BYTES)
         with h5py.File(aside, "w", libver=LIBRARY_VERSIONS) as file:
             _write_axes(file, contents)
-            _write_results(file, contents)
+            _write_results(file, contents, status)
             _write_attributes(file, contents)
-        with open(aside, "rb+") as written:
-            os.fsync(written.fileno())
+        _seal(aside)
         _publish(aside, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OSError(f"no archive could be made at {path}: {error}") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _reserve(aside: Path, size: int) -> None:
+    """Find out whether there is room before HDF5 does: it takes a full disk badly."""
+    with open(aside, "wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
+def _seal(aside: Path) -> None:
+    """Write down the digest of the structure, and wait until all of it is on the disk."""
+    with open_to_read(aside) as file:
+        start = file[STRUCTURE].id.get_offset()
+        digest = structure(file, aside)
+    with open(aside, "rb+") as written:
+        written.seek(start)
+        written.write(digest.encode())
+        written.flush()
+        os.fsync(written.fileno())
 
 
 def _publish(aside: Path, path: Path) -> None:
@@ -99,29 +87,79 @@ def _publish(aside: Path, path: Path) -> None:
         os.replace(aside, path)
 
 
+@contextmanager
+def _in_words(path: Path):
+    """What HDF5 says of a damaged file, as one kind of error."""
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError, TypeError, AttributeError, UnicodeError, ValueError) as error:
+        raise ValueError(f"{path} is not an archive, or damaged: {error}") from error
+
+
 def read(path: Path) -> Contents:
     """The contents of an existing file.
 
-    Raises FileNotFoundError, and ValueError for a file that is not HDF5, not a sweep, or of another schema.
+    Raises FileNotFoundError, and ValueError for a file that is not HDF5, not a sweep, of another schema, or damaged.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no archive at {path}")
     if not path.is_file() or not h5py.is_hdf5(path):
         raise ValueError(f"{path} is not an archive: it is not an HDF5 file")
-    try:
-        with open_to_read(path) as file:
-            schema = file.attrs.get("schema")
-            if schema == SCHEMA:
-                return _contents(file)
-    except (OSError, KeyError) as error:
-        raise ValueError(f"{path} is not an archive, or damaged: {error}") from error
-    raise ValueError(f"{path} is not an archive of schema {SCHEMA!r}; got schema {schema!r}")
+    with _in_words(path), open_to_read(path) as file:
+        schema = file.attrs.get("schema")
+        contents = _contents(file) if schema == SCHEMA else None
+        whole = contents is None or contents.digest() == file.attrs["digest"]
+    if contents is None:
+        raise ValueError(f"{path} is not an archive of schema {SCHEMA!r}; got schema {schema!r}")
+    if not whole:
+        raise ValueError(f"{path} is damaged: its settings or coordinates are not those it was made with")
+    return contents
+
+
+def offsets(file: Any, contents: Contents) -> dict[str, int]:
+    """Where in the file each dataset begins that runs write into.
+
+    Raises ValueError for a file that was repacked: its datasets are no longer in one piece.
+    """
+    found = {name: file[name].id.get_offset() for name in (*contents.dims, *OF_POINTS, JOURNAL)}
+    if None in found.values():
+        raise ValueError(f"{file.filename} was repacked: it can be read, but not written by a sweep")
+    return found
+
+
+def structure(file: Any, path: Path) -> str:
+    """SHA-256 of all the bytes that no run changes."""
+    outputs = json.loads(file.attrs["outputs"])
+    datasets = [file[name] for name in (*outputs, *OF_POINTS, JOURNAL, STRUCTURE)]
+    changing = sorted((d.id.get_offset(), d.id.get_storage_size()) for d in datasets)
+    whole, position = hashlib.sha256(), 0
+    with open(path, "rb") as raw:
+        for start, length in [*changing, (path.stat().st_size, 0)]:
+            raw.seek(position)
+            whole.update(raw.read(start - position))
+            position = start + length
+    return whole.hexdigest()
+
+
+def is_as_made(file: Any, path: Path) -> bool:
+    """Whether the structure of the file is what it was when it was made; a repacked one is not asked."""
+    stored = file[STRUCTURE]
+    return stored.id.get_offset() is None or stored[()].decode(errors="replace") == structure(file, path)
+
+
+def journal(path: Path) -> list[dict[str, Any]]:
+    """What the runs have noted: see `provenance`."""
+    with open_to_read(path) as file:
+        return provenance.facts_of(file[JOURNAL][()])
 
 
 def _contents(file) -> Contents:
-    stored = {name: json.loads(file.attrs[name]) for name in ("axes", "block", "outputs", "fixed", "units")}
-    grid = Grid({name: _coordinates(file[name]) for name in stored["axes"]}, block=stored["block"])
-    return Contents(grid, stored["outputs"], int(file.attrs["seed"]), stored["fixed"], stored["units"])
+    names = ("axes", "block", "outputs", "fixed", "units", "long_names", "parent", "streams")
+    stored = {name: json.loads(file.attrs[name]) for name in names}
+    axes = {name: _coordinates(file[name]) for name in stored["axes"]}
+    grid = Grid(axes, block=stored["block"], streams=stored["streams"])
+    settings = (stored[name] for name in ("fixed", "units", "long_names", "parent"))
+    return Contents(grid, stored["outputs"], int(file.attrs["seed"]), *settings)
 
 
 def _write_axes(file, contents: Contents) -> None:
@@ -130,102 +168,47 @@ def _write_axes(file, contents: Contents) -> None:
             file.create_dataset(name, data=values.astype(object), dtype=h5py.string_dtype())
         else:
             file.create_dataset(name, data=values)
-    for name, length in _events(contents.dims).items():
+    for name, length in contents.events.items():
         file.create_dataset(name, data=np.arange(length))
     for name in list(file):
         file[name].make_scale(name)
 
 
-def _write_results(file, contents: Contents) -> None:
+def _write_results(file, contents: Contents, status: np.ndarray | None) -> None:
     def allocate(name, value, dtype, dims=()):
         axes = [*contents.grid.axes, *dims]
-        dataset = file.create_dataset(name, data=np.full([len(file[axis]) for axis in axes], value, dtype=dtype))
+        early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # filled on the disk, not in memory
+        shape = [len(file[axis]) for axis in axes]
+        dataset = file.create_dataset(name, shape=shape, dtype=dtype, fillvalue=value, dcpl=early)
         for i, axis in enumerate(axes):
             dataset.dims[i].attach_scale(file[axis])
+        return dataset
 
     for name, dims in contents.dims.items():
         allocate(name, np.nan, "<f8", dims)
     allocate("checksum", 0, "<u4")
     allocate("message", b"", f"S{MESSAGE_BYTES}")
-    allocate("status", Status.TO_DO, "u1")
-    file["status"].attrs["meaning"] = ", ".join(f"{s.value} {s.words}" for s in Status)
-    for name, unit in contents.units.items():
-        file[name].attrs["units"] = unit
+    states = allocate("status", Status.TO_DO, "u1")
+    states.attrs["meaning"] = ", ".join(f"{s.value} {s.words}" for s in Status)
+    if status is not None:
+        states[...] = status
+    for name, size in ((JOURNAL, JOURNAL_BYTES), (STRUCTURE, STRUCTURE_BYTES)):
+        file.create_dataset(name, data=np.array(b"", dtype=f"S{size}"))
+    for attribute, of_names in (("units", contents.units), ("long_name", contents.long_names)):
+        for name, words in of_names.items():
+            file[name].attrs[attribute] = words
 
 
 def _write_attributes(file, contents: Contents) -> None:
-    stored = {
-        "axes": list(contents.grid.axes),
-        "block": contents.grid.block,
-        "outputs": contents.dims,
-        "fixed": contents.fixed,
-        "units": contents.units,
-    }
+    grid = contents.grid
+    moved = {k: v.tolist() for k, v in grid.streams.items() if not np.array_equal(v, np.arange(len(v)))}
+    stored = {**contents.settings(), "axes": list(grid.axes), "block": grid.block, "streams": moved}
+    del stored["seed"]
     file.attrs.update({name: json.dumps(value) for name, value in stored.items()})
-    file.attrs.update({"schema": SCHEMA, "seed": str(contents.seed), **_provenance()})  # a seed may have 128 bits
+    file.attrs.update({"schema": SCHEMA, "seed": str(contents.seed), "digest": contents.digest()})  # 128 bits, a seed
+    file.attrs.update({"created": provenance.now(), **provenance.of_process()})
 
 
 def _coordinates(dataset) -> np.ndarray:
     return dataset.asstr()[...].astype(str) if h5py.check_string_dtype(dataset.dtype) else dataset[...]
-
-
-def _events(dims: dict[str, dict[str, int]]) -> dict[str, int]:
-    return {axis: length for shape in dims.values() for axis, length in shape.items()}
-
-
-def as_stored(fixed: Mapping) -> dict[str, Any]:
-    """Settings as they come back from the file; raises ValueError for what JSON has no word for."""
-    try:
-        return json.loads(json.dumps(fixed, allow_nan=False, default=_plain))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"fixed must hold numbers, strings and lists of them; got {fixed}") from error
-
-
-def _plain(value):
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"no word for {value!r}")
-
-
-def _check(contents: Contents) -> None:
-    if contents.seed < 0:
-        raise ValueError(f"seed must not be negative; got {contents.seed}")
-    if not contents.dims:
-        raise ValueError("outputs must name at least one output; got none")
-    events = _events(contents.dims)
-    for shape in contents.dims.values():
-        for axis, length in shape.items():
-            if events[axis] != length or length < 1:
-                raise ValueError(f"outputs must give axis {axis!r} one positive length; got {length}, {events[axis]}")
-    names = [*contents.grid.axes, *contents.dims, *events, *contents.fixed, "status", "checksum", "message"]
-    wrong = sorted(name for name in names if not name or "/" in name or name == ".")
-    if wrong:
-        raise ValueError(f"axes and outputs must have names without '/'; got {', '.join(map(repr, wrong))}")
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(f"axes, outputs and fixed settings must have different names; got {', '.join(repeated)} twice")
-    strangers = sorted(set(contents.units) - {*contents.grid.axes, *contents.dims})
-    if strangers:
-        raise ValueError(f"units must be of axes and outputs; got {', '.join(strangers)}")
-
-
-def _provenance() -> dict[str, str]:
-    """Who made the file, with what, from which commit of the repository in the working directory."""
-    packages = {f"{name}_version": version(name) for name in ("cocycle", "numpy", "scipy", "h5py")}
-    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
-    return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv),
-        "host": platform.node(),
-        "python_version": platform.python_version(),
-        "git_commit": commit + (" with uncommitted changes" if changes else ""),
-        **packages,
-    }
-
-
-def _git(*words: str) -> str:
-    try:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

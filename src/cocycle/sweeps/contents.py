@@ -1,0 +1,97 @@
+"""What a sweep is, apart from its results."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+
+from cocycle.sweeps.grid import Grid
+from cocycle.sweeps.records import MESSAGE_BYTES
+
+OF_POINTS = ("status", "checksum", "message")  # what the file holds of each point besides its results
+
+
+@final
+@dataclass(frozen=True)
+class Contents:
+    """What a sweep is, apart from its results: `dims` names the axes of each output's event, with their lengths."""
+
+    grid: Grid
+    dims: dict[str, dict[str, int]]
+    seed: int
+    fixed: dict[str, Any]
+    units: dict[str, str]
+    long_names: dict[str, str] = field(default_factory=dict)
+    parent: dict[str, Any] = field(default_factory=dict)  # the archive that this one refines, and how
+
+    def __post_init__(self):
+        _check(self)
+
+    def difference(self, other: "Contents") -> str:
+        """How another sweep differs from this one, in words; empty if it does not."""
+        names = ("outputs", "seed", "fixed", "units")
+        ours, theirs = self.settings(), other.settings()
+        lines = [f"{name}: {ours[name]} against {theirs[name]}" for name in names if ours[name] != theirs[name]]
+        return "; ".join([*lines, *filter(None, [self.grid.difference(other.grid)])])
+
+    def settings(self) -> dict[str, Any]:
+        """All but the grid."""
+        names = ("seed", "fixed", "units", "long_names", "parent")
+        return {"outputs": self.dims, **{name: getattr(self, name) for name in names}}
+
+    @property
+    def events(self) -> dict[str, int]:
+        """The axes of the outputs, and their lengths."""
+        return {axis: length for shape in self.dims.values() for axis, length in shape.items()}
+
+    def digest(self) -> str:
+        """SHA-256 of everything that gives the results their meaning."""
+        whole = hashlib.sha256(json.dumps([self.settings(), self.grid.block, list(self.grid.axes)]).encode())
+        for name, values in self.grid.axes.items():
+            whole.update(np.ascontiguousarray(values).tobytes() + self.grid.streams[name].astype("<i8").tobytes())
+        return whole.hexdigest()
+
+    def size(self) -> int:
+        """The bytes of the results in the file."""
+        each = sum(8 * int(np.prod(list(dims.values()))) for dims in self.dims.values()) + 5 + MESSAGE_BYTES
+        return each * len(self.grid)
+
+
+def as_stored(fixed: Mapping) -> dict[str, Any]:
+    """Settings as they come back from the file; raises ValueError for what JSON has no word for."""
+    try:
+        return json.loads(json.dumps(fixed, allow_nan=False, default=_plain))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"fixed must hold numbers, strings and lists of them; got {fixed}") from error
+
+
+def _plain(value):
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"no word for {value!r}")
+
+
+def _check(contents: Contents) -> None:
+    if contents.seed < 0:
+        raise ValueError(f"seed must not be negative; got {contents.seed}")
+    if not contents.dims:
+        raise ValueError("outputs must name at least one output; got none")
+    events = contents.events
+    for shape in contents.dims.values():
+        for axis, length in shape.items():
+            if events[axis] != length or length < 1:
+                raise ValueError(f"outputs must give axis {axis!r} one positive length; got {length}, {events[axis]}")
+    names = [*contents.grid.axes, *contents.dims, *events, *contents.fixed, *OF_POINTS, "provenance"]
+    wrong = sorted(name for name in names if not name or "/" in name or name == ".")
+    if wrong:
+        raise ValueError(f"axes and outputs must have names without '/'; got {', '.join(map(repr, wrong))}")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"axes, outputs and fixed settings must have different names; got {', '.join(repeated)} twice")
+    for what, given in (("units", contents.units), ("long_names", contents.long_names)):
+        strangers = sorted(set(given) - {*contents.grid.axes, *contents.dims, *events})
+        if strangers:
+            raise ValueError(f"{what} must be of axes and outputs; got {', '.join(strangers)}")

@@ -1,0 +1,177 @@
+"""What a worker of a sweep is given to do, and what it does with it."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import cloudpickle
+import numpy as np
+from numpy.random.bit_generator import ISpawnableSeedSequence
+
+from cocycle.sweeps.grid import Grid, Index
+from cocycle.sweeps.records import Records, Status
+from cocycle.sweeps.workers import one_thread
+
+Measure = Callable[[dict[str, Any], np.random.Generator], Mapping[str, Any]]
+
+LONGEST = 0.5  # seconds of work in a job, about: what a killed worker can cost
+PATIENCE = 1.0  # seconds after which a worker hands in what it has: the job was longer than it seemed
+
+
+class WrongOutput(ValueError):
+    """The measure and the archive disagree about what a point has: a mistake in the script, not in a point."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Job:
+    """Blocks of the grid, by their numbers, or only the point at `place` in one block."""
+
+    blocks: np.ndarray
+    place: int | None = None
+
+    def split(self, grid: Grid) -> list["Job"]:
+        """The same in smaller jobs: the blocks, then the points of a block; empty for a single point."""
+        if len(self.blocks) > 1:
+            return [Job(self.blocks[i : i + 1]) for i in range(len(self.blocks))]
+        count = len(grid.points(self.blocks[0]))
+        return [Job(self.blocks, place) for place in range(count)] if self.place is None and count > 1 else []
+
+    def points(self, grid: Grid, block: int) -> np.ndarray:
+        """The points to compute in one of the blocks."""
+        points = grid.points(block)
+        return points if self.place is None else points[[self.place]]
+
+
+class Outcome(NamedTuple):
+    """What a job came to: records, the seconds a block took, and what it left undone."""
+
+    records: Records
+    pace: float
+    left: Job | None
+
+
+@final
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs for any job of a sweep, except the job."""
+
+    measure: bytes
+    grid: Grid
+    outputs: dict[str, tuple[int, ...]]
+    seed: int
+    fixed: dict[str, Any]
+
+    def __call__(self, job: Job) -> Outcome:
+        """The records of a job, or of as many of its blocks as can be had in PATIENCE seconds."""
+        started, parts, done = time.monotonic(), [], 0
+        with one_thread():
+            while done < len(job.blocks) and (done == 0 or time.monotonic() - started < PATIENCE):
+                parts += self._block(job.points(self.grid, int(job.blocks[done])))
+                done += 1
+        left = Job(job.blocks[done:]) if done < len(job.blocks) else None
+        return Outcome(Records.joined(parts), (time.monotonic() - started) / done, left)
+
+    def _block(self, points: np.ndarray) -> list[Records]:
+        """If the measure of a block raises, its points are tried one by one: only the bad ones fail."""
+        try:
+            return [Records.done(points, self.results(points))]
+        except WrongOutput:
+            raise
+        except (Exception, SystemExit) as error:
+            if len(points) == 1:
+                message = f"{type(error).__name__}: {error}"
+                return [Records.without_result(points, Status.FAILED, message, self.outputs)]
+        return [record for i in range(len(points)) for record in self._block(points[[i]])]
+
+    def results(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """What the measure returns for points of one block: (points, *event) for each output.
+
+        Raises what the measure raises, and WrongOutput.
+        """
+        measure = cloudpickle.loads(self.measure)  # anew each time: what one point leaves behind, the next must not see
+        seeds: Any = _Streams(self.seed, *self.grid.stream(points))
+        result = measure({**self.fixed, **self.grid.coordinates(points)}, np.random.default_rng(seeds))
+        returned = sorted(result) if isinstance(result, Mapping) else type(result).__name__
+        if returned != sorted(self.outputs):
+            raise WrongOutput(f"measure must return {sorted(self.outputs)}; got {returned}")
+        batch = (len(points),) if self.grid.block else ()
+        values = {name: np.asarray(result[name], dtype=np.float64) for name in self.outputs}
+        for name, event in self.outputs.items():
+            if values[name].shape != (*batch, *event):
+                raise WrongOutput(f"measure must return {name} of shape {(*batch, *event)}; got {values[name].shape}")
+        return {name: value.reshape(len(points), *self.outputs[name]) for name, value in values.items()}
+
+    def died(self, job: Job) -> Records:
+        """The record of a point that kills its worker."""
+        points = job.points(self.grid, int(job.blocks[0]))
+        message = "the worker died, also with this point alone"
+        return Records.without_result(points, Status.DIED, message, self.outputs)
+
+
+@final
+class _Streams(ISpawnableSeedSequence):
+    """The seed of what the points of a block share; its children, one for each point, are the points' own."""
+
+    def __init__(self, root: int, shared: Index, own: list[Index]):
+        self._root, self._own = root, own
+        self._shared = np.random.SeedSequence(root, spawn_key=shared)
+
+    def generate_state(self, n_words, dtype=np.uint32):
+        return self._shared.generate_state(n_words, dtype)
+
+    def spawn(self, n_children):
+        if self._own == [self._shared.spawn_key]:  # not a block: its own stream is all there is
+            return self._shared.spawn(n_children)
+        if n_children != len(self._own):
+            raise ValueError(
+                f"rng.spawn gives each point of the block its own stream, here {len(self._own)}; got {n_children}"
+            )
+        return [np.random.SeedSequence(self._root, spawn_key=key) for key in self._own]
+
+
+@final
+class Queue:
+    """The blocks that nobody computes yet, handed out in jobs of about LONGEST seconds, of less towards the end.
+
+    No job is shorter than `shortest` seconds, so that what it costs to send one does not count.
+    """
+
+    def __init__(self, blocks: np.ndarray, shortest: float):
+        self._parts = deque([blocks]) if len(blocks) else deque()
+        self._ready: deque[Job] = deque()
+        self._left, self._shortest = len(blocks), shortest
+        self._pace: float | None = None  # seconds that a block takes, of late
+
+    def take(self, workers: int) -> Job | None:
+        """The next job, or None if there is none now."""
+        if self._ready:
+            return self._ready.popleft()
+        if not self._parts:
+            return None
+        part = self._parts.popleft()
+        size = min(self._size(workers), len(part))
+        if size < len(part):
+            self._parts.appendleft(part[size:])
+        self._left -= size
+        return Job(part[:size])
+
+    def learn(self, outcome: Outcome) -> None:
+        """Take in how long a block took, and what was left undone."""
+        pace = max(outcome.pace, 1e-6)
+        self._pace = pace if self._pace is None else (self._pace + pace) / 2
+        if outcome.left:
+            self._parts.appendleft(outcome.left.blocks)
+            self._left += len(outcome.left.blocks)
+
+    def put_back(self, jobs: list[Job]) -> None:
+        """Jobs to be handed out next, as they are."""
+        self._ready.extendleft(reversed(jobs))
+
+    def _size(self, workers: int) -> int:
+        if self._pace is None:
+            return 1
+        share = self._left * self._pace / (2 * workers)  # at the end nobody should wait for a long job
+        return max(1, int(min(LONGEST, max(share, self._shortest)) / self._pace))

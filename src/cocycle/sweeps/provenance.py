@@ -1,0 +1,156 @@
+"""Who computed an archive, when, with what: facts of the process, the repository, and the source of the measure."""
+
+import ast
+import inspect
+import json
+import os
+import platform
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cloudpickle
+
+PACKAGES = ("cocycle", "numpy", "scipy", "torch", "h5py")
+
+
+def of_process(folder: Path | None = None) -> dict[str, str]:
+    """The command, the machine, the versions, and the commit of the repository of `folder`.
+
+    Without a folder it is that of the running script, or the working directory.
+    """
+    main = getattr(sys.modules["__main__"], "__file__", None)
+    folder = folder or (Path(main).resolve().parent if main else Path.cwd())
+    if Path(sys.prefix) in folder.parents:  # an installed command: the script that runs is not the caller's
+        folder = Path.cwd()
+    return {
+        "command": " ".join(sys.argv),
+        "directory": str(Path.cwd()),
+        "host": platform.node(),
+        "python_version": platform.python_version(),
+        **{f"{name}_version": found for name in PACKAGES if (found := _version(name))},
+        **_commit(folder),
+    }
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def of_measure(measure: Callable) -> dict[str, str]:
+    """Where a measure comes from, and the source text of its module: of the function alone in a notebook."""
+    function: Any = measure
+    while isinstance(function, partial):
+        function = function.func
+    if not hasattr(function, "__qualname__"):
+        function = type(function)  # an object that can be called
+    module = sys.modules.get(function.__module__)
+    facts = {"module": function.__module__, "name": function.__qualname__, "file": _file(module), "source": ""}
+    for source in (lambda: Path(facts["file"]).read_text(), lambda: inspect.getsource(function)):
+        with suppress(OSError, TypeError, UnicodeDecodeError):
+            facts["source"] = facts["source"] or source()
+    return facts
+
+
+def measure_from(facts: dict[str, str]) -> Callable:
+    """The measure that `of_measure` described, from the source text that it kept.
+
+    Raises ValueError where that text does not make it: a function made inside another one, or a notebook's.
+    """
+    name = f"archived_{zlib.crc32(facts['source'].encode()):08x}_{facts['module'].replace('.', '_')}"
+    module = sys.modules.get(name) or ModuleType(name, "the source text that an archive kept")
+    module.__dict__.update(__file__=facts["file"], __package__=facts["module"].rpartition(".")[0])
+    sys.modules[name] = module  # dataclasses look for the module of a class there
+    folder = str(Path(facts["file"]).parent)
+    if facts["module"] == "__main__" and folder not in sys.path:
+        sys.path.append(folder)  # a script finds its neighbours
+    try:
+        exec(compile(_needed(facts), facts["file"] or "<archive>", "exec"), module.__dict__)
+        found = getattr(module, facts["name"])
+    except Exception as error:
+        raise ValueError(
+            f"the archive's copy of {facts['file'] or facts['module']} does not give {facts['name']}: "
+            f"{type(error).__name__}: {error}; call it from python with the measure itself"
+        ) from error
+    cloudpickle.register_pickle_by_value(module)  # no worker could import it
+    return found
+
+
+def _needed(facts: dict[str, str]) -> ast.Module:
+    """The module; of a script only the statements that its function needs: the others may start a sweep."""
+    tree = ast.parse(facts["source"])
+    if facts["module"] != "__main__":
+        return tree
+    needed, kept, size = {facts["name"].split(".")[0]}, set(), -1
+    while len(kept) > size:
+        size = len(kept)
+        for i, statement in enumerate(tree.body):
+            if not isinstance(statement, ast.Expr) and _bound(statement) & needed:
+                kept.add(i)
+                needed |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    return ast.Module([tree.body[i] for i in sorted(kept)], type_ignores=[])
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """The names that a statement gives a meaning to."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
+    names = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+    return {node.id for node in names if isinstance(node.ctx, ast.Store)}
+
+
+def line_of(facts: dict[str, Any]) -> bytes:
+    """Facts as one line of the journal, that shows whether it is whole."""
+    text = json.dumps(facts, default=str)
+    return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
+
+
+def facts_of(journal: bytes) -> list[dict[str, Any]]:
+    """The lines of a journal up to the first that is not whole: a writer was killed there."""
+    found = []
+    for line in journal.split(b"\n")[:-1]:
+        checksum, _, text = line.partition(b" ")
+        if checksum != f"{zlib.crc32(text):08x}".encode():
+            break
+        found.append(json.loads(text))
+    return found
+
+
+def _file(module: ModuleType | None) -> str:
+    file = getattr(module, "__file__", None)
+    return str(Path(file).resolve()) if file else ""
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _commit(folder: Path) -> dict[str, str]:
+    """Nothing where there is no repository."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    return {"git_commit": commit, "git_dirty": "yes" if _git(folder, "status", "--porcelain") else "no"}
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", os.fspath(folder), *words], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,103 @@
+"""What is known of points of a sweep, one row for each: status, values, message, and a checksum over all of it."""
+
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import final
+
+import numpy as np
+
+MESSAGE_BYTES = 200
+
+
+class Status(IntEnum):
+    """What is known of a point."""
+
+    TO_DO = 0
+    DONE = 1
+    FAILED = 2  # its measure raised: see `message`
+    DIED = 3  # its worker was killed, also when the point was tried alone
+    LEFT_OUT = 4  # not asked for: a refinement computes some points of its grid only
+
+    @property
+    def words(self) -> str:
+        return self.name.lower().replace("_", " ")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Records:
+    """Rows of an archive: points (n,), their numbers in the grid; status (n,); values (n, *event) of each output, NaN
+    where the point is not done; messages (n,), UTF-8; checksums (n,), made where the values were."""
+
+    points: np.ndarray
+    status: np.ndarray
+    values: Mapping[str, np.ndarray]
+    messages: np.ndarray
+    checksums: np.ndarray
+
+    @classmethod
+    def done(cls, points: np.ndarray, values: Mapping[str, np.ndarray]) -> "Records":
+        """Results (n, *event) of every output."""
+        values = {name: np.ascontiguousarray(value, "<f8") for name, value in values.items()}
+        return _checked(points, Status.DONE, values, "")
+
+    @classmethod
+    def without_result(
+        cls, points: np.ndarray, status: Status, message: str, outputs: Mapping[str, tuple[int, ...]]
+    ) -> "Records":
+        """Why there is no result: of the message, as much as the archive has place for."""
+        values = {name: np.full((len(points), *event), np.nan, "<f8") for name, event in outputs.items()}
+        return _checked(points, status, values, message)
+
+    @classmethod
+    def joined(cls, parts: Iterable["Records"]) -> "Records":
+        """All the rows of the parts, in the order of their points."""
+        parts = list(parts)
+        points = np.concatenate([part.points for part in parts])
+        order = np.argsort(points, kind="stable")
+
+        def column(of):
+            return np.concatenate([of(part) for part in parts])[order]
+
+        return cls(
+            points[order],
+            column(lambda part: part.status),
+            {name: column(lambda part, name=name: part.values[name]) for name in parts[0].values},
+            column(lambda part: part.messages),
+            column(lambda part: part.checksums),
+        )
+
+    def __len__(self):
+        return len(self.points)
+
+    def __getitem__(self, rows) -> "Records":
+        """The rows of a slice or a mask."""
+        values = {name: value[rows] for name, value in self.values.items()}
+        return Records(self.points[rows], self.status[rows], values, self.messages[rows], self.checksums[rows])
+
+
+def checksums(
+    points: np.ndarray, status: np.ndarray, values: Mapping[str, np.ndarray], messages: np.ndarray
+) -> np.ndarray:
+    """CRC-32 (n,) of what is known of each point and of its number: a row in a wrong place does not pass either."""
+    columns = [points.astype("<i8"), status.astype("u1"), messages, *(values[name] for name in sorted(values))]
+    rows = np.hstack([_bytes_of(column) for column in columns])
+    return np.array([zlib.crc32(row) for row in rows], "<u4")
+
+
+def _checked(points, status: Status, values, message: str) -> Records:
+    states = np.full(len(points), status, "u1")
+    messages = np.full(len(points), _clipped(message), f"S{MESSAGE_BYTES}")
+    return Records(points, states, values, messages, checksums(points, states, values, messages))
+
+
+def _bytes_of(column: np.ndarray) -> np.ndarray:
+    """(n, bytes of a row)."""
+    return np.ascontiguousarray(column).reshape(len(column), -1).view(np.uint8)
+
+
+def _clipped(message: str) -> bytes:
+    """At most MESSAGE_BYTES of UTF-8, no character cut in two."""
+    return message.encode()[:MESSAGE_BYTES].decode(errors="ignore").encode()

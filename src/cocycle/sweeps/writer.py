@@ -1,0 +1,120 @@
+"""The one process that writes an archive, and how: values first, status last.
+
+A commit writes values, waits until they are on the disk, then writes the status: a point is done if and only if its
+status says so, whenever the writer was killed.  Readers use HDF5 as ever, also meanwhile; the writer never touches the
+structure of the file (see `layout`), only bytes at known places.
+"""
+
+import errno
+import fcntl
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from cocycle.sweeps import layout, provenance
+from cocycle.sweeps.records import MESSAGE_BYTES, Records, Status
+
+LOG = logging.getLogger("cocycle")
+sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock beside the archive.  Raises BlockingIOError while another process has it."""
+    beside = path.with_name(path.name + ".lock")
+    with _in_words(path), open(beside, "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "another process"
+            raise BlockingIOError(f"{path} is being written by {holder}: wait for it or stop it") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
+                raise
+            LOG.warning("the file system of %s has no locks: make sure that nobody else writes it", path)
+        lock.truncate(0)
+        lock.write(f"another process, {os.getpid()} on {platform.node()}\n")
+        lock.flush()
+        yield
+
+
+@contextmanager
+def opened_to_write(path: Path) -> Iterator[int]:
+    """A descriptor, whose bytes are on the disk at the end."""
+    with _in_words(path):
+        descriptor = os.open(path, os.O_RDWR)
+    try:
+        yield descriptor
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise PermissionError(f"{path} cannot be written: {error.strerror} ({error.filename})") from None
+
+
+@final
+class Writer:
+    """Writes into an archive whose lock is held: see `Archive.writer`.  `start` says where each dataset begins."""
+
+    def __init__(self, path: Path, descriptor: int, start: dict[str, int]):
+        self._path, self._descriptor, self._start = path, descriptor, start
+
+    def commit(self, records: Records) -> None:
+        """Put records on the disk, values first, status last.  Raises OSError if the disk does not take them."""
+        runs = [records[rows] for rows in _runs(records.points)]
+        for rows in runs:
+            first = int(rows.points[0])
+            for name, values in rows.values.items():
+                self._write(name, first, np.ascontiguousarray(values, "<f8").reshape(len(rows), -1))
+            self._write("checksum", first, rows.checksums.astype("<u4"))
+            self._write("message", first, rows.messages.astype(f"S{MESSAGE_BYTES}"))
+        sync(self._descriptor)
+        for rows in runs:
+            self._write("status", int(rows.points[0]), rows.status.astype("u1"))
+
+    def forget(self, points: np.ndarray) -> None:
+        """Make points to do again, before anything of them changes."""
+        for rows in _runs(points):
+            self._write("status", int(points[rows][0]), np.full(len(points[rows]), Status.TO_DO, "u1"))
+        sync(self._descriptor)
+
+    def note(self, facts: dict[str, Any]) -> None:
+        """Append facts to the journal; without the source text if that has no place, and not at all if it is full."""
+        whole = os.pread(self._descriptor, layout.JOURNAL_BYTES, self._start[layout.JOURNAL])
+        used = sum(len(provenance.line_of(known)) for known in provenance.facts_of(whole))
+        shorter = {name: value for name, value in facts.items() if name != "source"}
+        for line in (provenance.line_of(facts), provenance.line_of(shorter)):
+            if used + len(line) <= layout.JOURNAL_BYTES:
+                self._put(line.ljust(min(len(line) + 1, layout.JOURNAL_BYTES - used), b"\0"), layout.JOURNAL, used)
+                sync(self._descriptor)
+                return
+        LOG.warning("the journal of %s is full: this run is not in it", self._path)
+
+    def _write(self, name: str, first: int, rows: np.ndarray) -> None:
+        """The rows of a dataset from the point `first` on."""
+        self._put(rows.tobytes(), name, first * (rows.nbytes // len(rows)))
+
+    def _put(self, data: bytes, name: str, place: int) -> None:
+        written = os.pwrite(self._descriptor, data, self._start[name] + place)
+        if written != len(data):
+            raise OSError(f"{self._path} took {written} of {len(data)} bytes: is the disk full?")
+
+
+def _runs(points: np.ndarray) -> list[slice]:
+    """Where neighbours follow each other without a gap, as slices of increasing points."""
+    cuts = [0, *(np.flatnonzero(np.diff(points) != 1) + 1).tolist(), len(points)]
+    return [slice(a, b) for a, b in pairwise(cuts) if a < b]
