@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cocycle import Grid, Reservoir, cli, frame, run, spectrum, study, train
+from cocycle import Grid, Reservoir, cli, commands, frame, run, spectrum, study, train
 from cocycle.reservoir import ridge_readout
 from cocycle.sweeps import Status
 from cocycle.systems import Lorenz63
@@ -69,13 +69,13 @@ def test_command_from_nothing_to_figure(tiny, tmp_path, monkeypatch, capsys):
 def test_command_resumes_after_interruption_with_the_same_values(tiny, tmp_path, capsys, monkeypatch):
     whole = run(study.measure, study.archive(tmp_path / "whole.h5", "tiny"), workers=1, progress=False)
 
-    def interrupted(measure, archive, **options):
+    def interrupted(measure, archive, executor, **options):
         commit_some(archive, whole)
         raise KeyboardInterrupt
 
     path = tmp_path / "part.h5"
     with monkeypatch.context() as patch:
-        patch.setattr(cli, "run", interrupted)
+        patch.setattr(commands, "run", interrupted)
         assert cli.main(["sweep", "--size", "tiny", "--output", str(path)]) == 130
     assert "4 of 36 points are in" in capsys.readouterr().out
     assert cli.main(["sweep", "--size", "tiny", "--output", str(path)]) == 0
@@ -169,7 +169,7 @@ def test_planes_of_a_sweep_that_has_just_begun(tiny, tmp_path):
         assert np.isnan(exponent).all()
         assert np.isnan(times).all()
     assert "full" in study.in_words(archive)
-    assert cli.draw(archive, tmp_path / "run.png").exists()
+    assert commands.draw(archive, tmp_path / "run.png").exists()
 
 
 def test_validate_prints_and_writes_its_table(tmp_path, capsys):

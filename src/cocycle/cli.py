@@ -1,101 +1,44 @@
-"""The command line: parse, call, print."""
+"""The command line: parse, call, say what came of it."""
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
 
-from cocycle import study
+from cocycle import commands, study
 from cocycle import validate as validation
-from cocycle.sweeps import Status, run
+
+EPILOG = """exit status: 0 all is done; 1 points failed, an archive is damaged, or numbers disagree; 2 bad input; 3 the
+sweep was stopped on its way (executor lost, disk full): the same command goes on; 130, 143 interrupted, likewise."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The `cocycle` command.  Returns the exit status: 0, 1 if something failed or disagrees, 2 for bad input, 130
-    after Ctrl-C."""
+    """The `cocycle` command.  Returns the exit status, see EPILOG."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("cocycle").setLevel(logging.INFO)  # and not that of every library
     try:
         return options.command(options)
-    except (ValueError, OSError) as error:
-        print(f"cocycle: {error}", file=sys.stderr)
-        return 2
-
-
-def sweep(options: argparse.Namespace) -> int:
-    """Run the built-in study into its archive, say what came out, draw it."""
-    if options.workers is not None and options.workers < 1:
-        raise ValueError(f"--workers must be at least 1; got {options.workers}")
-    path = options.output or Path(f"lorenz-{options.size}.h5")
-    if path.suffix == ".png":
-        raise ValueError(f"--output names the archive, the figure beside it gets .png; got {path}")
-    results = study.archive(path, options.size, options.seed)
-    to_do = int((results.status != Status.DONE).sum())
-    print(f"Lorenz-driven reservoirs: {to_do} of {len(results.grid)} points to compute, archive {path}")
-    try:
-        run(study.measure, results, workers=options.workers, retry=True)
+    except (ValueError, OSError, KeyError, ImportError) as error:
+        print(f"cocycle: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+        return 3 if isinstance(error, commands.Stopped) else 2
     except KeyboardInterrupt:
-        done = int((results.status == Status.DONE).sum())
-        print(
-            f"\nInterrupted: {done} of {len(results.grid)} points are in {path}; the same command goes on from there."
-        )
         return 130
-    print(study.in_words(results))
-    figure = draw(results, path.with_suffix(".png"))
-    print(f"\nArchive: {path}\nFigure:  {figure}")
-    failed = int((results.status != Status.DONE).sum())
-    if failed:
-        print(f"cocycle: {failed} points failed; Archive.open({str(path)!r}).messages() says why", file=sys.stderr)
-    return 1 if failed else 0
-
-
-def validate(options: argparse.Namespace) -> int:
-    """Print the table of spectra beside the published ones; also write it to a file."""
-    if options.output and not options.output.parent.is_dir():
-        raise ValueError(f"--output must be in a folder that exists; there is no {options.output.parent}")
-    rows = validation.validate(options.systems or None, scale=options.scale, seed=options.seed)
-    table = validation.in_words(rows)
-    print(table)
-    if options.output:
-        made = (
-            f"Made by `cocycle validate --scale {options.scale:g} --seed {options.seed}`: mean over replicas, in "
-            "brackets its standard error in units of the last digits."
-        )
-        options.output.write_text(f"# Lyapunov spectra beside the published ones\n\n{made}\n\n{table}\n")
-    return 0 if all(row.agrees for row in rows) else 1
-
-
-def draw(results, path: Path) -> Path:
-    """The figure of a study's archive as a picture at `path`."""
-    os.environ.setdefault("MPLBACKEND", "Agg")  # a command draws to a file, also where there is no screen
-    from cocycle.plotting import prediction_figure
-
-    axes, fixed = results.grid.axes, results.fixed
-    title = (
-        f"Lorenz-driven tanh reservoirs, N = {fixed['size']}, {len(axes['realisation'])} networks, "
-        f"{fixed['starts']} starts each; line: λ₁ = 0"
-    )
-    prediction_figure(axes["input_std"], axes["weight_std"], study.planes(results), title).savefig(path)
-    return path
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cocycle", description="Networks as dynamical systems.")
-    commands = parser.add_subparsers(required=True, metavar="command")
-    command = commands.add_parser(
-        "sweep", help="where does a reservoir predict the Lorenz system?", description=study.__doc__
-    )
-    command.add_argument(
-        "--size", choices=list(study.SIZES), default="small", help="small: a minute or two; full: hours"
-    )
-    command.add_argument("--output", type=Path, metavar="FILE", help="the archive (default: lorenz-SIZE.h5, here)")
-    command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
-    command.add_argument("--seed", type=int, default=1, help="root of all randomness (default: %(default)s)")
-    command.set_defaults(command=sweep)
-    command = commands.add_parser(
-        "validate",
+    parser = argparse.ArgumentParser(prog="cocycle", description="Networks as dynamical systems.", epilog=EPILOG)
+    commands_of = parser.add_subparsers(required=True, metavar="command")
+
+    def add(function, **words) -> argparse.ArgumentParser:
+        command = commands_of.add_parser(function.__name__, epilog=EPILOG, **words)
+        command.set_defaults(command=function)
+        return command
+
+    _add_sweep(add)
+    _add_archive_commands(add)
+    command = add(
+        commands.validate,
         help="the spectrum of every system beside the published one",
         description=f"{validation.__doc__}  Exit status 1 when one disagrees.",
     )
@@ -103,5 +46,57 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--scale", type=float, default=1.0, help="length of the runs (default: %(default)s)")
     command.add_argument("--output", type=Path, metavar="FILE", help="write the table there too, as markdown")
     command.add_argument("--seed", type=int, default=1, help="root of all randomness (default: %(default)s)")
-    command.set_defaults(command=validate)
     return parser
+
+
+def _add_sweep(add) -> None:
+    command = add(
+        commands.sweep,
+        help="run a study into its archive",
+        description=f"Run the study of a TOML file, or, without one, the built-in: {study.__doc__}",
+    )
+    command.add_argument("study", nargs="?", type=Path, metavar="STUDY.toml", help="docs/sweeps.md says what it holds")
+    command.add_argument(
+        "--size", choices=list(study.SIZES), default="small", help="of the built-in study: a minute or two, or hours"
+    )
+    command.add_argument("--seed", type=int, default=1, help="of the built-in study (default: %(default)s)")
+    command.add_argument("--output", type=Path, metavar="FILE", help="the archive (default: STUDY.h5, here)")
+    command.add_argument("--part", metavar="K/N", help="only the K-th of N parts of the grid: see `merge`")
+    command.add_argument("--dry-run", action="store_true", help="say what it would take, from a few timed points")
+    _add_engine(command)
+
+
+def _add_engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
+    command.add_argument("--retry", action="store_true", help="compute again what failed")
+    engine = command.add_mutually_exclusive_group()
+    engine.add_argument("--dask", metavar="SCHEDULER", help="its address, or its scheduler file, instead of processes")
+    engine.add_argument("--mpi", action="store_true", help="under mpiexec python -m mpi4py.futures -m cocycle")
+
+
+def _add_archive_commands(add) -> None:
+    command = add(commands.resume, help="compute what an archive lacks, by the source text that it keeps")
+    command.add_argument("archive", type=Path)
+    _add_engine(command)
+    add(commands.show, help="axes, progress, failures, provenance").add_argument("archive", type=Path)
+    add(commands.watch, help="follow a sweep that is running").add_argument("archive", type=Path)
+    command = add(commands.plot, help="a figure of one result")
+    command.add_argument("archive", type=Path)
+    command.add_argument("--result", metavar="NAME", help="which (default: the first)")
+    command.add_argument("--output", type=Path, metavar="FILE", help="(default: ARCHIVE-NAME.png)")
+    command = add(commands.merge, help="one archive of several parts of a grid")
+    command.add_argument("parts", type=Path, nargs="+")
+    command.add_argument("--output", type=Path, required=True, metavar="FILE")
+    add(commands.verify, help="find damage by the checksums").add_argument("archives", type=Path, nargs="+")
+    command = add(commands.export, help="netCDF or CSV, by the name of the output")
+    command.add_argument("archive", type=Path)
+    command.add_argument("--output", type=Path, required=True, metavar="FILE.nc|FILE.csv")
+    command = add(commands.rerun, help="compute one point again and compare")
+    command.add_argument("archive", type=Path)
+    command.add_argument("--point", required=True, metavar="NAME=VALUE,...", help="the coordinates")
+    command = add(commands.refine, help="a finer archive where a result crosses a level, or changes fastest")
+    command.add_argument("archive", type=Path)
+    command.add_argument("--result", required=True, metavar="NAME")
+    command.add_argument("--level", type=float)
+    command.add_argument("--factor", type=int, default=10, help="finer by this (default: %(default)s)")
+    command.add_argument("--output", type=Path, required=True, metavar="FILE")

@@ -21,6 +21,7 @@ from cocycle.reservoir import (
     valid_time,
 )
 from cocycle.sweeps import Archive, Grid
+from cocycle.sweeps.contents import Contents, described
 from cocycle.systems.facts import PUBLISHED
 
 ORDINALS = ("first", "second", "third")  # what `observed` may be besides "full": one component
@@ -56,6 +57,16 @@ SIZES: dict[str, dict[str, Any]] = {
     },
 }
 UNITS = {"exponent": "1/step", "exponent_error": "1/step", "mean_field": "1/step", "valid_time": "Lyapunov times"}
+LONG_NAMES = {
+    "weight_std": "weight scale weight_std",
+    "input_std": "input scale input_std",
+    "exponent": "conditional exponent λ₁",
+    "exponent_error": "standard error of λ₁",
+    "mean_field": "mean-field λ₁",
+    "drive_variance": "variance of the local fields from outside",
+    "field_variance": "variance of the local fields",
+    "valid_time": "valid time",
+}
 BLOCK = {"weight_std": 4, "input_std": 5}
 THEORY = 1000  # steps of the drive from which the mean-field exponent is computed
 FIELDS_EVERY = 50  # steps between two looks at the local fields
@@ -66,6 +77,11 @@ def archive(path: str | os.PathLike, size: str = "small", seed: int = 1) -> Arch
 
     Raises as `Archive.resume` does.
     """
+    return Archive.resumed(path, contents(size, seed))
+
+
+def contents(size: str = "small", seed: int = 1, part: tuple[int, int] | None = None) -> Contents:
+    """What the study is, or one part (number, of how many) of it."""
     chosen = SIZES[size]
     rows, columns = chosen["resolution"]
     axes = {
@@ -74,7 +90,8 @@ def archive(path: str | os.PathLike, size: str = "small", seed: int = 1) -> Arch
         "weight_std": np.linspace(0.01, 2.0, rows),
         "input_std": np.geomspace(1e-3, 1.0, columns),
     }
-    return sweep(path, axes, seed, **{name: chosen[name] for name in ("size", "training", "starts", "horizon")})
+    settings = {name: chosen[name] for name in ("size", "training", "starts", "horizon")}
+    return contents_of(axes, seed, part, **settings)
 
 
 def sweep(path: str | os.PathLike, axes: dict[str, Any], seed: int, **settings: Any) -> Archive:
@@ -84,12 +101,18 @@ def sweep(path: str | os.PathLike, axes: dict[str, Any], seed: int, **settings: 
     variance of the local fields, and drive_variance, the part that comes from outside, input_std² ⟨|u|²⟩; valid_time
     (ridge, start) in Lyapunov times.  Raises as `Archive.resume` does.
     """
+    return Archive.resumed(path, contents_of(axes, seed, **settings))
+
+
+def contents_of(axes: dict[str, Any], seed: int, part: tuple[int, int] | None = None, **settings: Any) -> Contents:
+    """What a sweep of `measure` over axes is: see `sweep`."""
     fixed = {name: value for name, value in (SETTINGS | settings).items() if name not in axes}
     outputs: dict[str, Any] = dict.fromkeys(
         ("exponent", "exponent_error", "mean_field", "drive_variance", "field_variance"), ()
     )
     outputs["valid_time"] = {"ridge": len(fixed["ridges"]), "start": fixed["starts"]}
-    return Archive.resume(path, Grid(axes, block=BLOCK), outputs=outputs, seed=seed, fixed=fixed, units=UNITS)
+    grid = Grid(axes, block=BLOCK)
+    return described(grid.part(*part) if part else grid, outputs, seed, fixed, UNITS, LONG_NAMES)
 
 
 def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:

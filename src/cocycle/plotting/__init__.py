@@ -1,6 +1,7 @@
-"""Pictures of results.  Nothing else in the package imports this, so that nothing else needs matplotlib."""
+"""Pictures of results.  Imported only where a picture is asked for: matplotlib takes its time."""
 
 from cocycle.plotting.forecasts import forecast_figure
+from cocycle.plotting.results import result_figure
 from cocycle.plotting.spectra import convergence_figure, spectrum_points
 from cocycle.plotting.sweeps import exponent_plane, prediction_figure, valid_time_plane, zero_line
 
@@ -9,6 +10,7 @@ __all__ = [
     "exponent_plane",
     "forecast_figure",
     "prediction_figure",
+    "result_figure",
     "spectrum_points",
     "valid_time_plane",
     "zero_line",

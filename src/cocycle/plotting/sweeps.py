@@ -18,12 +18,12 @@ def exponent_plane(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray,
     """Exponents (len(y), len(x)) in diverging colours about zero; those below `lowest` share its colour."""
     top = np.nanmax(exponent, initial=0.1)
     bottom = max(lowest, np.nanmin(exponent, initial=-0.1))
-    return _plane(ax, x, y, exponent, cmap="RdBu_r", norm=TwoSlopeNorm(0.0, bottom, top))
+    return plane(ax, x, y, exponent, cmap="RdBu_r", norm=TwoSlopeNorm(0.0, bottom, top))
 
 
 def valid_time_plane(ax: Axes, x: np.ndarray, y: np.ndarray, times: np.ndarray) -> QuadMesh:
     """Valid times (len(y), len(x)), in Lyapunov times, from zero upwards."""
-    return _plane(ax, x, y, times, cmap="viridis", vmin=0.0, vmax=np.nanmax(times, initial=1.0))
+    return plane(ax, x, y, times, cmap="viridis", vmin=0.0, vmax=np.nanmax(times, initial=1.0))
 
 
 def zero_line(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, color: str):
@@ -74,11 +74,11 @@ def prediction_figure(
     return figure
 
 
-def _plane(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, **colours) -> QuadMesh:
+def plane(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, **colours) -> QuadMesh:
     mesh = ax.pcolormesh(_edges(x), _edges(y), values, **colours)
-    if _geometric(x):
+    if is_geometric(x):
         ax.set_xscale("log")
-    if _geometric(y):
+    if is_geometric(y):
         ax.set_yscale("log")
     return mesh
 
@@ -91,13 +91,13 @@ def signed_ticks(norm) -> np.ndarray:
     return ticks[(ticks >= norm.vmin) & (ticks <= norm.vmax)]
 
 
-def _geometric(values: np.ndarray) -> bool:
+def is_geometric(values: np.ndarray) -> bool:
     return len(values) > 2 and values.min() > 0 and bool(np.ptp(np.diff(np.log(values))) < 1e-6)
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
     """The borders of cells whose centres are `values`, half way between them on the axis' own scale."""
-    if _geometric(values):
+    if is_geometric(values):
         return np.exp(_edges(np.log(values)))
     gaps = np.diff(values) / 2 if len(values) > 1 else np.array([0.5])
     return np.concatenate(

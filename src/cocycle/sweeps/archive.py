@@ -4,20 +4,20 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from cocycle.sweeps import layout
-from cocycle.sweeps.contents import Contents, as_stored
+from cocycle.sweeps.contents import Contents, described
 from cocycle.sweeps.grid import Grid, Index
 from cocycle.sweeps.records import Records, Status, checksums
 from cocycle.sweeps.writer import Writer, locked, opened_to_write
 
 if TYPE_CHECKING:
     import xarray
+    from matplotlib.figure import Figure
 
 ROWS = 10_000  # points looked at together when all of them are read
 
@@ -51,7 +51,7 @@ class Archive:
         Raises FileExistsError if there is such a file, OSError if there is no room for all the results, ValueError for
         names that collide or settings that cannot be stored.
         """
-        return cls.made(path, _contents(grid, outputs, seed, fixed, units, long_names))
+        return cls.made(path, described(grid, outputs, seed, fixed, units, long_names))
 
     @classmethod
     def made(cls, path: str | os.PathLike, contents: Contents, status: np.ndarray | None = None) -> "Archive":
@@ -81,7 +81,7 @@ class Archive:
 
         Raises ValueError if the existing one is of another sweep, and says how they differ.
         """
-        return cls.resumed(path, _contents(grid, outputs, seed, fixed, units, long_names))
+        return cls.resumed(path, described(grid, outputs, seed, fixed, units, long_names))
 
     @classmethod
     def resumed(cls, path: str | os.PathLike, contents: Contents) -> "Archive":
@@ -197,6 +197,19 @@ class Archive:
                 made[name].attrs[attribute] = word
         return made
 
+    def plot(self, output: str | None = None) -> "Figure":
+        """A figure of one output, the first unless named, over the axes: see `cocycle.plotting.result_figure`."""
+        from cocycle.plotting import result_figure
+
+        name = output or next(iter(self.outputs))
+        labels = {key: self._label(key) for key in (name, *self.grid.axes)}
+        scattered = bool((self.status == Status.LEFT_OUT).any())
+        return result_figure(self[name], self.grid.axes, labels.pop(name), labels, scattered=scattered)
+
+    def _label(self, name: str) -> str:
+        unit = self.contents.units.get(name)
+        return self.contents.long_names.get(name, name) + (f" ({unit})" if unit else "")
+
     def __repr__(self):
         counts = np.bincount(self.status.ravel(), minlength=len(Status))
         words = ", ".join(f"{counts[s]} {s.words}" for s in Status if counts[s] or s <= Status.DONE)
@@ -214,27 +227,3 @@ class Archive:
             with layout.open_to_read(self.path) as file:
                 start = layout.offsets(file, self.contents)
             yield Writer(self.path, descriptor, start)
-
-
-def _contents(grid, outputs, seed, fixed, units, long_names) -> Contents:
-    if not isinstance(grid, Grid):
-        raise TypeError(f"grid must be a Grid; got {type(grid).__name__}")
-    if not isinstance(outputs, Mapping):
-        raise TypeError(f'outputs must map names to shapes, such as {{"exponent": ()}}; got {outputs!r}')
-    dims = {name: _dims(name, shape) for name, shape in outputs.items()}
-    try:
-        seed = index(seed)
-    except TypeError:
-        raise ValueError(f"seed must be an integer; got {seed!r}") from None
-    return Contents(grid, dims, seed, as_stored(dict(fixed or {})), dict(units or {}), dict(long_names or {}))
-
-
-def _dims(name: str, shape: Any) -> dict[str, int]:
-    """The axes of an output's event and their lengths."""
-    try:
-        lengths = dict(shape) if isinstance(shape, Mapping) else dict(enumerate(shape))
-        return {axis if isinstance(axis, str) else f"{name}_{axis}": index(n) for axis, n in lengths.items()}
-    except TypeError:
-        raise ValueError(
-            f"outputs[{name!r}] must be a shape: () for a number, (8,), or axes such as {{'start': 8}}; got {shape!r}"
-        ) from None

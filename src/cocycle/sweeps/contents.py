@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any, final
 
 import numpy as np
@@ -60,7 +61,32 @@ class Contents:
         return each * len(self.grid)
 
 
-def as_stored(fixed: Mapping) -> dict[str, Any]:
+def described(grid, outputs, seed, fixed=None, units=None, long_names=None) -> Contents:
+    """The contents that the arguments of `Archive.create` describe.  Raises TypeError and ValueError."""
+    if not isinstance(grid, Grid):
+        raise TypeError(f"grid must be a Grid; got {type(grid).__name__}")
+    if not isinstance(outputs, Mapping):
+        raise TypeError(f'outputs must map names to shapes, such as {{"exponent": ()}}; got {outputs!r}')
+    dims = {name: _dims(name, shape) for name, shape in outputs.items()}
+    try:
+        seed = index(seed)
+    except TypeError:
+        raise ValueError(f"seed must be an integer; got {seed!r}") from None
+    return Contents(grid, dims, seed, _as_stored(dict(fixed or {})), dict(units or {}), dict(long_names or {}))
+
+
+def _dims(name: str, shape: Any) -> dict[str, int]:
+    """The axes of an output's event and their lengths."""
+    try:
+        lengths = dict(shape) if isinstance(shape, Mapping) else dict(enumerate(shape))
+        return {axis if isinstance(axis, str) else f"{name}_{axis}": index(n) for axis, n in lengths.items()}
+    except TypeError:
+        raise ValueError(
+            f"outputs[{name!r}] must be a shape: () for a number, (8,), or axes such as {{'start': 8}}; got {shape!r}"
+        ) from None
+
+
+def _as_stored(fixed: Mapping) -> dict[str, Any]:
     """Settings as they come back from the file; raises ValueError for what JSON has no word for."""
     try:
         return json.loads(json.dumps(fixed, allow_nan=False, default=_plain))

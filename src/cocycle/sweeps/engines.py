@@ -57,7 +57,7 @@ def _one_by_one(task: Task, suspects: Queue) -> Results:
             return
         except EngineLost as lost:
             (guilty,) = lost.jobs
-        parts = guilty.split(task.grid)
+        parts = task.split(guilty)
         suspects.put_back(parts)
         if not parts:
             yield task.died(guilty)
@@ -71,7 +71,7 @@ def given(task: Task, queue: Queue, executor: Executor, workers: int | None, pat
     try:
         for job, outcome in _results(executor, task, queue, census(executor, workers)):
             if outcome is None and job is not None:
-                parts = job.split(task.grid)
+                parts = task.split(job)
                 queue.put_back(parts)
                 yield None if parts else task.died(job)
             else:

@@ -32,18 +32,6 @@ class Job:
     blocks: np.ndarray
     place: int | None = None
 
-    def split(self, grid: Grid) -> list["Job"]:
-        """The same in smaller jobs: the blocks, then the points of a block; empty for a single point."""
-        if len(self.blocks) > 1:
-            return [Job(self.blocks[i : i + 1]) for i in range(len(self.blocks))]
-        count = len(grid.points(self.blocks[0]))
-        return [Job(self.blocks, place) for place in range(count)] if self.place is None and count > 1 else []
-
-    def points(self, grid: Grid, block: int) -> np.ndarray:
-        """The points to compute in one of the blocks."""
-        points = grid.points(block)
-        return points if self.place is None else points[[self.place]]
-
 
 class Outcome(NamedTuple):
     """What a job came to: records, the seconds a block took, and what it left undone."""
@@ -54,7 +42,7 @@ class Outcome(NamedTuple):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """What a worker needs for any job of a sweep, except the job."""
 
@@ -63,13 +51,28 @@ class Task:
     outputs: dict[str, tuple[int, ...]]
     seed: int
     fixed: dict[str, Any]
+    left_out: np.ndarray | None = None  # points (n,) of the grid that are never computed, as a mask
+
+    def points(self, job: Job, block: int) -> np.ndarray:
+        """The points to compute in one block of a job."""
+        points = self.grid.points(block)
+        if self.left_out is not None:
+            points = points[~self.left_out[points]]
+        return points if job.place is None else points[[job.place]]
+
+    def split(self, job: Job) -> list[Job]:
+        """The same in smaller jobs: the blocks, then the points of a block; empty for a single point."""
+        if len(job.blocks) > 1:
+            return [Job(job.blocks[i : i + 1]) for i in range(len(job.blocks))]
+        count = len(self.points(job, int(job.blocks[0])))
+        return [Job(job.blocks, place) for place in range(count)] if count > 1 else []
 
     def __call__(self, job: Job) -> Outcome:
         """The records of a job, or of as many of its blocks as can be had in PATIENCE seconds."""
         started, parts, done = time.monotonic(), [], 0
         with one_thread():
             while done < len(job.blocks) and (done == 0 or time.monotonic() - started < PATIENCE):
-                parts += self._block(job.points(self.grid, int(job.blocks[done])))
+                parts += self._block(self.points(job, int(job.blocks[done])))
                 done += 1
         left = Job(job.blocks[done:]) if done < len(job.blocks) else None
         return Outcome(Records.joined(parts), (time.monotonic() - started) / done, left)
@@ -106,7 +109,7 @@ class Task:
 
     def died(self, job: Job) -> Records:
         """The record of a point that kills its worker."""
-        points = job.points(self.grid, int(job.blocks[0]))
+        points = self.points(job, int(job.blocks[0]))
         message = "the worker died, also with this point alone"
         return Records.without_result(points, Status.DIED, message, self.outputs)
 

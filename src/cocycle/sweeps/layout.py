@@ -47,7 +47,7 @@ def write(path: Path, contents: Contents, status: np.ndarray | None = None) -> N
             _write_results(file, contents, status)
             _write_attributes(file, contents)
         _seal(aside)
-        _publish(aside, path)
+        publish(aside, path)
     except FileExistsError:
         raise
     except OSError as error:
@@ -75,7 +75,7 @@ def _seal(aside: Path) -> None:
         os.fsync(written.fileno())
 
 
-def _publish(aside: Path, path: Path) -> None:
+def publish(aside: Path, path: Path) -> None:
     """Give the file its name: a link, unlike a rename, never replaces a file that another process may be writing."""
     try:
         os.link(aside, path)

@@ -77,6 +77,11 @@ class Records:
         values = {name: value[rows] for name, value in self.values.items()}
         return Records(self.points[rows], self.status[rows], values, self.messages[rows], self.checksums[rows])
 
+    def moved(self, points: np.ndarray) -> "Records":
+        """The same under other numbers."""
+        sums = checksums(points, self.status, self.values, self.messages)
+        return Records(points, self.status, self.values, self.messages, sums)
+
 
 def checksums(
     points: np.ndarray, status: np.ndarray, values: Mapping[str, np.ndarray], messages: np.ndarray

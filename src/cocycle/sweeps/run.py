@@ -77,7 +77,9 @@ def run(
 
 def task_of(measure: Measure, archive: Archive) -> Task:
     """What a worker needs to compute points of the archive."""
-    return Task(cloudpickle.dumps(measure), archive.grid, archive.outputs, archive.seed, archive.fixed)
+    left_out = archive.status.ravel() == Status.LEFT_OUT
+    settings = archive.grid, archive.outputs, archive.seed, archive.fixed
+    return Task(cloudpickle.dumps(measure), *settings, left_out if left_out.any() else None)
 
 
 def cores() -> int:

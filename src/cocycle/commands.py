@@ -1,0 +1,227 @@
+"""What the commands do: call the package, print, give the exit status."""
+
+import json
+import os
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+
+from cocycle import study
+from cocycle import validate as validation
+from cocycle.sweeps import Archive, Status, run
+from cocycle.sweeps.jobs import Measure
+from cocycle.sweeps.merge import merge as merged
+from cocycle.sweeps.refine import refine as refined
+from cocycle.sweeps.rehearsal import rehearse
+from cocycle.sweeps.rerun import measure_of
+from cocycle.sweeps.rerun import rerun as run_again
+from cocycle.sweeps.run import cores
+from cocycle.sweeps.show import in_words
+from cocycle.sweeps.show import watch as followed
+from cocycle.sweeps.studies import read_study
+
+
+class Stopped(OSError):
+    """A sweep could not go on; what was done is in its archive."""
+
+
+def sweep(options: Namespace) -> int:
+    """Run a study into its archive; of the built-in one also say what came out, and draw it."""
+    _check_workers(options)
+    if options.study is None:
+        return _built_in(options)
+    chosen = read_study(options.study, _part(options.part))
+    if options.dry_run:
+        print(rehearse(chosen.measure, chosen.contents).in_words(options.workers or cores()))
+        return 0
+    name = options.study.stem + (f"-{options.part.replace('/', '-of-')}" if options.part else "")
+    archive = Archive.resumed(options.output or Path(f"{name}.h5"), chosen.contents)
+    return _computed(chosen.measure, archive, options)
+
+
+def resume(options: Namespace) -> int:
+    """Compute what an archive lacks, by the source text that it keeps."""
+    _check_workers(options)
+    archive = Archive.open(options.archive)
+    return _computed(measure_of(archive), archive, options)
+
+
+def show(options: Namespace) -> int:
+    print(in_words(Archive.open(options.archive)))
+    return 0
+
+
+def watch(options: Namespace) -> int:
+    print(followed(Archive.open(options.archive)))
+    return 0
+
+
+def plot(options: Namespace) -> int:
+    """Draw one result to a file."""
+    _draw_to_files()
+    archive = Archive.open(options.archive)
+    name = options.result or next(iter(archive.outputs))
+    path = options.output or options.archive.with_name(f"{options.archive.stem}-{name}.png")
+    archive.plot(name).savefig(path)
+    print(f"Figure: {path}")
+    return 0
+
+
+def merge(options: Namespace) -> int:
+    print(merged([Archive.open(path) for path in options.parts], options.output))
+    return 0
+
+
+def verify(options: Namespace) -> int:
+    """Say what is damaged; exit status 1 if anything is."""
+    sound = True
+    for path in options.archives:
+        try:
+            damage = Archive.open(path).damage()
+        except ValueError as error:
+            damage = [str(error)]
+        print(f"{path}: " + ("; ".join(damage) or "sound"))
+        sound &= not damage
+    return 0 if sound else 1
+
+
+def export(options: Namespace) -> int:
+    """The labelled arrays as netCDF, or as a table with one row for each value."""
+    data = Archive.open(options.archive).dataset()
+    if options.output.suffix == ".csv":
+        data.to_dataframe().to_csv(options.output)
+    elif options.output.suffix == ".nc":
+        data.attrs = {k: v if isinstance(v, str | int | float) else json.dumps(v) for k, v in data.attrs.items()}
+        data.to_netcdf(options.output, engine="h5netcdf")
+    else:
+        raise ValueError(f"--output must end in .nc or .csv; got {options.output}")
+    print(f"Written: {options.output}")
+    return 0
+
+
+def rerun(options: Namespace) -> int:
+    """Compute one point again; exit status 1 if a bit differs."""
+    pairs = (pair.partition("=") for pair in options.point.split(","))
+    comparison = run_again(Archive.open(options.archive), {name.strip(): value.strip() for name, _, value in pairs})
+    print(comparison)
+    return 0 if comparison.same else 1
+
+
+def refine(options: Namespace) -> int:
+    archive = Archive.open(options.archive)
+    print(refined(archive, options.output, options.result, level=options.level, factor=options.factor))
+    print(f"`cocycle resume {options.output}` computes what is to do")
+    return 0
+
+
+def validate(options: Namespace) -> int:
+    """Print the table of spectra beside the published ones; also write it to a file."""
+    if options.output and not options.output.parent.is_dir():
+        raise ValueError(f"--output must be in a folder that exists; there is no {options.output.parent}")
+    rows = validation.validate(options.systems or None, scale=options.scale, seed=options.seed)
+    table = validation.in_words(rows)
+    print(table)
+    if options.output:
+        made = (
+            f"Made by `cocycle validate --scale {options.scale:g} --seed {options.seed}`: mean over replicas, in "
+            "brackets its standard error in units of the last digits."
+        )
+        options.output.write_text(f"# Lyapunov spectra beside the published ones\n\n{made}\n\n{table}\n")
+    return 0 if all(row.agrees for row in rows) else 1
+
+
+def draw(results: Archive, path: Path) -> Path:
+    """The figure of the built-in study's archive as a picture at `path`."""
+    _draw_to_files()
+    from cocycle.plotting import prediction_figure
+
+    axes, fixed = results.grid.axes, results.fixed
+    title = (
+        f"Lorenz-driven tanh reservoirs, N = {fixed['size']}, {len(axes['realisation'])} networks, "
+        f"{fixed['starts']} starts each; line: λ₁ = 0"
+    )
+    prediction_figure(axes["input_std"], axes["weight_std"], study.planes(results), title).savefig(path)
+    return path
+
+
+def _built_in(options: Namespace) -> int:
+    path = options.output or Path(f"lorenz-{options.size}.h5")
+    if path.suffix == ".png":
+        raise ValueError(f"--output names the archive, the figure beside it gets .png; got {path}")
+    contents = study.contents(options.size, options.seed, _part(options.part))
+    if options.dry_run:
+        print(rehearse(study.measure, contents).in_words(options.workers or cores()))
+        return 0
+    results = Archive.resumed(path, contents)
+    status = _computed(study.measure, results, options, "Lorenz-driven reservoirs")
+    if status < 2:
+        print(study.in_words(results))
+        print(f"\nArchive: {path}\nFigure:  {draw(results, path.with_suffix('.png'))}")
+    return status
+
+
+def _computed(measure: Measure, archive: Archive, options: Namespace, title: str = "Sweep") -> int:
+    """The exit status of a run, which says what is to do and what failed."""
+    missing = (Status.TO_DO, Status.FAILED, Status.DIED) if options.retry else (Status.TO_DO,)
+    states = archive.status
+    to_do = sum(int((states == status).sum()) for status in missing)
+    asked = int((states != Status.LEFT_OUT).sum())
+    print(f"{title}: {to_do} of {asked} points to compute, archive {archive.path}", flush=True)
+    terminate = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a queue's way to say that time is up
+    try:
+        with _executor(options) as executor:
+            run(measure, archive, executor, workers=options.workers, retry=options.retry)
+    except KeyboardInterrupt:
+        done = int((archive.status == Status.DONE).sum())
+        print(f"\nInterrupted: {done} of {asked} points are in {archive.path}; the same command goes on from there.")
+        return 130
+    except (RuntimeError, OSError) as error:
+        if isinstance(error, BlockingIOError | PermissionError):
+            raise
+        raise Stopped(str(error)) from error
+    finally:
+        signal.signal(signal.SIGTERM, terminate)
+    states = archive.status
+    failed = int(((states == Status.FAILED) | (states == Status.DIED)).sum())
+    if failed:
+        print(f"cocycle: {failed} points failed: `cocycle show {archive.path}` says why", file=sys.stderr)
+    return 1 if failed else 0
+
+
+@contextmanager
+def _executor(options: Namespace) -> Iterator[Executor | None]:
+    if options.mpi:
+        from mpi4py.futures import MPIPoolExecutor
+
+        with MPIPoolExecutor() as pool:
+            yield pool
+    elif options.dask:
+        from distributed import Client
+
+        where = {"scheduler_file": options.dask} if Path(options.dask).is_file() else {"address": options.dask}
+        with Client(**where) as client:
+            yield client.get_executor()
+    else:
+        yield None
+
+
+def _part(words: str | None) -> tuple[int, int] | None:
+    if words is None:
+        return None
+    number, slash, of = words.partition("/")
+    if not (slash and number.isdigit() and of.isdigit()):
+        raise ValueError(f"--part must be K/N, such as 2/4; got {words}")
+    return int(number), int(of)
+
+
+def _check_workers(options: Namespace) -> None:
+    if options.workers is not None and options.workers < 1:
+        raise ValueError(f"--workers must be at least 1; got {options.workers}")
+
+
+def _draw_to_files() -> None:
+    os.environ.setdefault("MPLBACKEND", "Agg")  # a command draws to a file, also where there is no screen

@@ -1,0 +1,139 @@
+"""One result of a sweep over its axes, whatever they are: a line, or planes side by side."""
+
+from collections.abc import Mapping
+from itertools import product
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.tri import Triangulation
+
+from cocycle.plotting.sweeps import STYLE, is_geometric, plane, signed_ticks, zero_line
+
+PANELS = 12
+
+
+def result_figure(
+    values: np.ndarray,
+    axes: Mapping[str, np.ndarray],
+    label: str,
+    labels: Mapping[str, str] | None = None,
+    *,
+    scattered: bool = False,
+) -> Figure:
+    """A figure of values (*axes, *event), NaN where nothing is known.
+
+    The first two axes of floating-point numbers are the y and the x of a plane, one alone is the x of a line; without
+    any, those of integers serve.  Other axes of integers, replicas, and the event are averaged over, a line with a band
+    of one standard deviation; every other axis gives a panel for each of its values.  Results of both signs
+    are coloured about zero, with their zero line.  A plane of `scattered` points, a refined one, is drawn on triangles
+    between those that are known.  `label` is of the values, `labels` are of axes.
+
+    Raises ValueError for more than twelve panels.
+    """
+    names, labels = list(axes), {**{name: name for name in axes}, **(labels or {})}
+    shown = _shown(axes)
+    if not shown:
+        raise ValueError(f"no axis has two values or more: {label} is {np.nanmean(values):.6g}")
+    split = [n for n in names if n not in shown and axes[n].dtype.kind != "i" and len(axes[n]) > 1]
+    keys = list(product(*(range(len(axes[name])) for name in split)))
+    if len(keys) > PANELS:
+        raise ValueError(f"{', '.join(split)} would make {len(keys)} panels; draw a part, at most {PANELS}")
+    order = [names.index(name) for name in (*split, *shown)]
+    rest = [i for i in range(values.ndim) if i not in order]
+    ordered = values.transpose(*order, *rest)
+    ordered = ordered.reshape(*ordered.shape[: len(order)], -1)
+    titles = [", ".join(f"{name} = {axes[name][i]}" for name, i in zip(split, key, strict=True)) for key in keys]
+    with plt.style.context(STYLE):
+        columns = min(len(keys), 3)
+        rows = -(-len(keys) // columns)
+        figure, panels = plt.subplots(
+            rows,
+            columns,
+            figsize=(1 + 3.6 * columns, 3.2 * rows),
+            squeeze=False,
+            sharex=True,
+            sharey=True,
+            layout="constrained",
+        )
+        used = panels.ravel()[: len(keys)]
+        for ax in panels.ravel()[len(keys) :]:
+            ax.remove()
+        if len(shown) == 1:
+            for ax, key in zip(used, keys, strict=True):
+                _line(ax, axes[shown[0]], ordered[key])
+                ax.set(ylabel=label)
+        else:
+            draw = _triangles if scattered else _rectangles
+            _planes(figure, used, [_mean(ordered[key]) for key in keys], axes[shown[1]], axes[shown[0]], label, draw)
+            for ax in panels[:, 0]:
+                ax.set_ylabel(labels[shown[0]])
+        for ax, title in zip(used, titles, strict=True):
+            ax.set(title=title, xlabel=labels[shown[-1]])
+    return figure
+
+
+def _shown(axes: Mapping[str, np.ndarray]) -> list[str]:
+    """The axes that are drawn along, x last."""
+    for kind in "f", "iu":
+        names = [name for name, values in axes.items() if values.dtype.kind in kind and len(values) > 1]
+        if names:
+            return names[:2]
+    return []
+
+
+def _line(ax: Axes, x: np.ndarray, values: np.ndarray) -> None:
+    """The mean over the last axis, with a band of one standard deviation if there is any."""
+    mean = _mean(values)
+    (line,) = ax.plot(x, mean, marker="." if len(x) < 30 else "")
+    spread = np.sqrt(_mean((values - mean[:, None]) ** 2))
+    if (spread > 0).any():
+        ax.fill_between(x, mean - spread, mean + spread, color=line.get_color(), alpha=0.25, linewidth=0)
+    if np.nanmin(mean, initial=0) < 0 < np.nanmax(mean, initial=0):
+        ax.axhline(0, color="black", linewidth=0.8)
+    if is_geometric(x):
+        ax.set_xscale("log")
+
+
+def _planes(figure: Figure, panels, planes: list[np.ndarray], x: np.ndarray, y: np.ndarray, label: str, draw) -> None:
+    low = min(np.nanmin(values, initial=np.inf) for values in planes)
+    high = max(np.nanmax(values, initial=-np.inf) for values in planes)
+    if low < 0 < high:
+        norm, colours, label = TwoSlopeNorm(0.0, low, high), "RdBu_r", f"{label}\nscales above and below zero differ"
+    else:
+        norm, colours = Normalize(*((low, high) if low <= high else (0, 1))), "viridis"
+    for ax, values in zip(panels, planes, strict=True):
+        draw(ax, x, y, values, norm, colours)
+    ticks = signed_ticks(norm) if low < 0 < high else None
+    figure.colorbar(ScalarMappable(norm, colours), ax=list(panels), label=label, ticks=ticks)
+
+
+def _rectangles(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, norm: Normalize, colours: str) -> None:
+    plane(ax, x, y, values, norm=norm, cmap=colours)
+    zero_line(ax, x, y, values, color="black")
+
+
+def _triangles(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, norm: Normalize, colours: str) -> None:
+    """Between the points that are known, made on the scales of the axes."""
+    rows, columns = np.nonzero(np.isfinite(values))
+    if len(rows) < 3:
+        return
+    u, v = ((np.log(a) if is_geometric(a) else a) for a in (x, y))
+    triangles = Triangulation(x[columns], y[rows], Triangulation(u[columns] / np.ptp(u), v[rows] / np.ptp(v)).triangles)
+    known = values[rows, columns]
+    ax.tripcolor(triangles, known, shading="gouraud", norm=norm, cmap=colours)
+    if known.min() < 0 < known.max():
+        ax.tricontour(triangles, known, levels=[0.0], colors="black", linewidths=1.5)
+    for axis, a in ((ax.set_xscale, x), (ax.set_yscale, y)):
+        if is_geometric(a):
+            axis("log")
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Over the last axis; NaN where nothing is known."""
+    known = np.isfinite(values)
+    count = known.sum(axis=-1)
+    return np.where(count > 0, np.where(known, values, 0).sum(axis=-1) / np.maximum(count, 1), np.nan)

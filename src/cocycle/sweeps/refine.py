@@ -1,0 +1,153 @@
+"""More points where they matter: where a result crosses a level, or changes fastest."""
+
+import os
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from cocycle.sweeps.archive import ROWS, Archive
+from cocycle.sweeps.contents import Contents
+from cocycle.sweeps.grid import Grid
+from cocycle.sweeps.merge import assembled, copied, origin
+from cocycle.sweeps.records import Status
+
+SHARE = 0.1  # of the cells, those in which the result changes most
+
+
+def refine(
+    archive: Archive,
+    path: str | os.PathLike,
+    output: str,
+    *,
+    level: float | None = None,
+    factor: int = 10,
+    along: Sequence[str] | None = None,
+) -> Archive:
+    """A new archive at `path` on a grid `factor` times as fine, in which only points that matter are to do.
+
+    Those are in the cells of the coarse grid where `output` crosses `level`, or, without a level, in the tenth of the
+    cells where it changes most between corners.  The grid is refined `along` these axes: by default all that hold
+    floating-point numbers.  The output is averaged over axes of integers (replicas), over failures and its event;
+    other axes, of strings, are looked at one by one.  What the coarse archive knows is copied, random streams
+    included; the other points are LEFT_OUT, and the file knows its parent.  Refine again what came out to go further:
+    two refinements by 4 cost less than one by 16.
+
+    Raises KeyError for an unknown output, ValueError for axes that cannot be refined and where no cell matters.
+    """
+    grid = archive.grid
+    along = list(along or (name for name, values in grid.axes.items() if values.dtype.kind == "f" and len(values) > 1))
+    wrong = [name for name in along if name not in grid.axes or grid.axes[name].dtype.kind == "U"]
+    if wrong or not along:
+        raise ValueError(f"along must name axes of numbers among {', '.join(grid.axes)}; got {', '.join(wrong)}")
+    if factor < 2:
+        raise ValueError(f"factor must be at least 2; got {factor}")
+    mean, names = _mean(archive, output, along)
+    cells = _cells(mean, [names.index(name) for name in along], level)
+    if not cells.any():
+        raise ValueError(f"there is no cell in which {output} crosses {level}: nothing to refine")
+    fine = _fine(grid, along, factor)
+    wanted = _points_of(cells, names, along, fine, factor)
+    status = np.where(wanted, Status.TO_DO, Status.LEFT_OUT).astype("u1")
+    settings = {name: value for name, value in vars(archive.contents).items() if name not in ("grid", "parent")}
+    parent = {"file": str(Path(archive.path).resolve()), "digest": archive.contents.digest()}
+    parent |= {"output": output, "level": level, "factor": factor, "along": along}
+    known = np.flatnonzero(np.isin(archive.status, (Status.DONE, Status.FAILED, Status.DIED)))
+    with assembled(path, Contents(fine, **settings, parent=parent), status) as (_, writer):
+        for i in range(0, len(known), ROWS):
+            writer.commit(copied(archive, known[i : i + ROWS], fine))
+        writer.note(origin([archive]))
+    return Archive.open(path)
+
+
+def crossings(archive: Archive, output: str, level: float = 0.0, *, along: Sequence[str] | None = None) -> np.ndarray:
+    """Where the mean of an output crosses a level between neighbours that are done, (n, len(along)), interpolated.
+
+    `along` are the axes of floating-point numbers unless given; the output is averaged over all the others.
+    """
+    axes = archive.grid.axes
+    along = list(along or (name for name, values in axes.items() if values.dtype.kind == "f" and len(values) > 1))
+    mean, names = _mean(archive, output, along)
+    over = tuple(i for i, name in enumerate(names) if name not in along)
+    values = _nanmean(mean, over) - level
+    found = []
+    for i in range(values.ndim):
+        near, far = (np.moveaxis(values, i, 0)[rows] for rows in (slice(-1), slice(1, None)))
+        with np.errstate(invalid="ignore"):
+            places = np.argwhere((near < 0) != (far < 0)) if near.size else np.empty((0, values.ndim), int)
+        for place in places:
+            a, b = near[tuple(place)], far[tuple(place)]
+            if np.isfinite(a) and np.isfinite(b):
+                index = np.insert(place[1:], i, place[0]).tolist()
+                share = np.where(np.arange(values.ndim) == i, a / (a - b), 0.0).tolist()
+                found.append([_between(axes[name], k, t) for name, k, t in zip(along, index, share, strict=True)])
+    return np.array(found).reshape(-1, len(along))
+
+
+def _mean(archive: Archive, output: str, along: list[str]) -> tuple[np.ndarray, list[str]]:
+    """An output averaged over its event and over axes of integers that are not refined, and the axes that are left."""
+    grid, values = archive.grid, archive[output]
+    over = [i for i, (name, v) in enumerate(grid.axes.items()) if name not in along and v.dtype.kind in "iu"]
+    mean = _nanmean(values, (*over, *range(len(grid.shape), values.ndim)))
+    return mean, [name for i, name in enumerate(grid.axes) if i not in over]
+
+
+def _nanmean(values: np.ndarray, over: tuple[int, ...]) -> np.ndarray:
+    """NaN where nothing is finite; numpy's own warns there."""
+    finite = np.isfinite(values)
+    count = finite.sum(axis=over)
+    return np.where(count > 0, np.where(finite, values, 0).sum(axis=over) / np.maximum(count, 1), np.nan)
+
+
+def _cells(mean: np.ndarray, axes: list[int], level: float | None) -> np.ndarray:
+    """Which cells, one shorter along the axes that are refined, matter; never one with a corner that is not known."""
+    corners = []
+    for ends in product((slice(-1), slice(1, None)), repeat=len(axes)):
+        cut = [slice(None)] * mean.ndim
+        for i, end in zip(axes, ends, strict=True):
+            cut[i] = end
+        corners.append(mean[tuple(cut)])
+    low, high = np.min(corners, axis=0), np.max(corners, axis=0)
+    if level is not None:
+        return (low <= level) & (level <= high)
+    change = np.where(np.isfinite(high - low), high - low, 0.0)
+    return (change > 0) & (change >= np.quantile(change, 1 - SHARE))
+
+
+def _points_of(cells: np.ndarray, names: list[str], along: list[str], fine: Grid, factor: int) -> np.ndarray:
+    """The points (*fine) in the cells and on their borders."""
+    wanted = np.zeros([len(fine.axes[name]) for name in names], dtype=bool)
+    for offset in product(range(factor + 1), repeat=len(along)):
+        cut = [slice(None)] * wanted.ndim
+        for name, first in zip(along, offset, strict=True):
+            i = names.index(name)
+            cut[i] = slice(first, first + factor * (cells.shape[i] - 1) + 1, factor)
+        wanted[tuple(cut)] |= cells
+    averaged = tuple(i for i, name in enumerate(fine.axes) if name not in names)
+    return np.broadcast_to(np.expand_dims(wanted, averaged), fine.shape)
+
+
+def _fine(grid: Grid, along: list[str], factor: int) -> Grid:
+    axes, streams = {}, {}
+    for name, values in grid.axes.items():
+        old = grid.streams[name]
+        axes[name], streams[name] = values, old
+        if name in along:
+            between = [_between(values, i, j / factor) for i in range(len(values) - 1) for j in range(factor)]
+            axes[name] = np.array([*between, values[-1]], dtype=float)
+            axes[name][::factor] = values  # to the last bit
+            streams[name] = np.empty(len(axes[name]), dtype=int)
+            new = np.arange(len(axes[name])) % factor != 0
+            streams[name][~new] = old
+            streams[name][new] = old.max() + 1 + np.arange(new.sum())
+    return Grid(axes, block=grid.block, streams=streams)
+
+
+def _between(values: np.ndarray, i: int, share: float) -> float:
+    """The value that far from the i-th to the next one, on the scale of the axis: geometric if it is."""
+    if share == 0:
+        return float(values[i])
+    if values.min() > 0 and len(values) > 2 and np.ptp(np.diff(np.log(values))) < 1e-6:
+        return float(values[i] * (values[i + 1] / values[i]) ** share)
+    return float(values[i] + share * (values[i + 1] - values[i]))

@@ -1,0 +1,65 @@
+"""What a sweep would take, in time and on the disk, from a few of its points."""
+
+from dataclasses import dataclass
+from typing import final
+
+import cloudpickle
+import numpy as np
+
+from cocycle.progress import tracked
+from cocycle.sweeps.contents import Contents
+from cocycle.sweeps.jobs import Job, Measure, Task
+from cocycle.sweeps.layout import JOURNAL_BYTES
+from cocycle.sweeps.records import Status
+from cocycle.sweeps.workers import process_pool
+
+TRIED = 5  # blocks, spread over the grid
+
+
+@final
+@dataclass(frozen=True)
+class Rehearsal:
+    """`seconds` that each of the blocks that were tried took; `messages` of the points that failed in them."""
+
+    points: int
+    blocks: int
+    seconds: tuple[float, ...]
+    bytes: int
+    messages: tuple[str, ...]
+
+    def in_words(self, workers: int) -> str:
+        mean, spread = np.mean(self.seconds), np.std(self.seconds) / np.sqrt(len(self.seconds))
+        total = mean * self.blocks / workers
+        error = f" ± {_duration(spread * self.blocks / workers)}" if len(self.seconds) > 1 else ""
+        lines = [
+            f"{self.points} points in {self.blocks} calls of the measure",
+            f"time: {_duration(total)}{error} on {workers} workers; a call took {_duration(min(self.seconds))} to "
+            f"{_duration(max(self.seconds))}, {len(self.seconds)} tried",
+            f"disk: {self.bytes / 1e6:.3g} MB",
+        ]
+        return "\n".join([*lines, *(f"FAILED: {message}" for message in self.messages)])
+
+
+def rehearse(measure: Measure, contents: Contents) -> Rehearsal:
+    """Time a few blocks in one worker, as `run` would compute them, and write nothing.
+
+    Raises ValueError if the measure returns other outputs or shapes than the contents have.
+    """
+    grid = contents.grid
+    outputs = {name: tuple(dims.values()) for name, dims in contents.dims.items()}
+    task = Task(cloudpickle.dumps(measure), grid, outputs, contents.seed, contents.fixed)
+    blocks = grid.blocks()
+    tried = blocks[np.unique(np.linspace(0, len(blocks) - 1, TRIED).round().astype(int))]
+    with process_pool(1) as pool:
+        pool.submit(task, Job(tried[:1])).result()  # imports, caches
+        outcomes = [pool.submit(task, Job(np.array([block]))).result() for block in tracked(tried, "rehearsal")]
+    messages = {m.decode() for o in outcomes for m in o.records.messages[o.records.status != Status.DONE]}
+    seconds = tuple(outcome.pace for outcome in outcomes)
+    return Rehearsal(len(grid), len(blocks), seconds, contents.size() + JOURNAL_BYTES, tuple(sorted(messages)))
+
+
+def _duration(seconds: float | np.floating) -> str:
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.2g} s" if seconds >= 0.1 else f"{1000 * seconds:.2g} ms"

@@ -1,0 +1,97 @@
+"""An archive in words, and as something to watch."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cocycle.progress import progress_bar
+from cocycle.sweeps.archive import Archive
+from cocycle.sweeps.records import Status
+
+FAILURES = 5  # that are quoted
+
+
+def in_words(archive: Archive) -> str:
+    """Axes, outputs, settings, progress, failures, and who ran it with what."""
+    contents, status = archive.contents, archive.status
+    names = {name: _named(archive, name) for name in (*archive.grid.axes, *archive.outputs)}
+    lines = [f"{archive.path}, {archive.path.stat().st_size / 1e6:.3g} MB", "", "axes"]
+    lines += [f"  {names[name]}: {_range(values)}" for name, values in archive.grid.axes.items()]
+    lines += ["outputs"]
+    for name, dims in contents.dims.items():
+        shape = ", ".join(f"{axis} ({length})" for axis, length in dims.items())
+        lines.append(f"  {names[name]}{': ' + shape if shape else ''}")
+    lines += ["settings", f"  seed = {archive.seed}"]
+    lines += [f"  {name} = {value}" for name, value in archive.fixed.items()]
+    if archive.grid.block:
+        lines.append("  computed together: " + ", ".join(f"{n} of {name}" for name, n in archive.grid.block.items()))
+    if contents.parent:
+        lines.append("  refines " + ", ".join(f"{name} {value}" for name, value in contents.parent.items()))
+    lines += ["progress", f"  {_progress(status)}"]
+    messages = list(archive.messages().items())
+    lines += [f"  {_where(archive, index)}: {message}" for index, message in messages[:FAILURES]]
+    lines += [f"  and {len(messages) - FAILURES} more: archive.messages()"] if len(messages) > FAILURES else []
+    return "\n".join([*lines, "runs", *_runs(archive.history)])
+
+
+def watch(archive: Archive, every: float = 1.0) -> str:
+    """Follow a sweep that another process writes until nothing is to do or its run has ended; what came of it."""
+    status = archive.status
+    total = int((status != Status.LEFT_OUT).sum())
+    before = int(((status != Status.TO_DO) & (status != Status.LEFT_OUT)).sum())
+    with progress_bar(total, Path(archive.path).name, initial=before, delay=0) as advance:
+        while True:
+            now = total - int((archive.status == Status.TO_DO).sum())
+            advance(now - before)
+            before = now
+            ended = [entry for entry in archive.history[-1:] if entry["event"] == "end"]
+            if now == total or ended:
+                break
+            time.sleep(every)
+    return _progress(archive.status) + (f"; its last run: {ended[0]['outcome']}" if ended else "")
+
+
+def _progress(status: np.ndarray) -> str:
+    counts = np.bincount(status.ravel(), minlength=len(Status))
+    asked = status.size - counts[Status.LEFT_OUT]
+    words = ", ".join(f"{counts[s]} {s.words}" for s in Status if counts[s] and s != Status.DONE)
+    return f"{counts[Status.DONE]} of {asked} points done" + (f"; {words}" if words else "")
+
+
+def _runs(history: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for entry, after in zip(history, [*history[1:], {}], strict=True):
+        if entry["event"] == "end":
+            continue
+        end = f"{after['time']}, {after['outcome']}" if after.get("event") == "end" else "no end on record"
+        commit = entry.get("git_commit", "")[:10] + (" (dirty)" if entry.get("git_dirty") == "yes" else "")
+        versions = [f"{k.removesuffix('_version')} {v}" for k, v in entry.items() if k.endswith("_version")]
+        lines += [
+            f"  {entry['time']} to {end}",
+            f"    {entry['command']}",
+            f"    on {entry['host']} in {entry['directory']}{', commit ' + commit if commit else ''}",
+            f"    {', '.join(versions)}",
+        ]
+        if "name" in entry:
+            lines.append(f"    measure {entry['name']} of {entry['file'] or entry['module']}")
+        lines += [f"    made of {part}" for part in entry.get("parts", [])]
+    return lines or ["  none"]
+
+
+def _named(archive: Archive, name: str) -> str:
+    unit, words = (table.get(name) for table in (archive.contents.units, archive.contents.long_names))
+    return name + (f" ({unit})" if unit else "") + (f", {words}" if words else "")
+
+
+def _range(values: np.ndarray) -> str:
+    if values.dtype.kind == "U" or len(values) < 6:
+        return ", ".join(f"{value:.6g}" if values.dtype.kind == "f" else str(value) for value in values)
+    return f"{len(values)} values, {values[0]:.6g} to {values[-1]:.6g}"
+
+
+def _where(archive: Archive, index) -> str:
+    axes = zip(archive.grid.axes.items(), index, strict=True)
+    return ", ".join(f"{name} = {values[i]:.6g}" if values.dtype.kind == "f" else f"{name} = {values[i]}"
+                     for (name, values), i in axes)  # fmt: skip
