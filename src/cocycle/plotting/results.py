@@ -124,7 +124,7 @@ def _triangles(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, norm:
     u, v = ((np.log(a) if is_geometric(a) else a) for a in (x, y))
     triangles = Triangulation(x[columns], y[rows], Triangulation(u[columns] / np.ptp(u), v[rows] / np.ptp(v)).triangles)
     known = values[rows, columns]
-    ax.tripcolor(triangles, known, shading="gouraud", norm=norm, cmap=colours)
+    ax.tripcolor(triangles, known, norm=norm, cmap=colours)
     if known.min() < 0 < known.max():
         ax.tricontour(triangles, known, levels=[0.0], colors="black", linewidths=1.5)
     for axis, a in ((ax.set_xscale, x), (ax.set_yscale, y)):

@@ -184,10 +184,9 @@ def _measure(said: Any, path: Path) -> Measure:
     if not colon:
         raise ValueError(f'must be "file.py:function" or "package.module:function"; got {said!r}')
     module = _from_file(path.parent / source) if source.endswith(".py") else _from_package(source)
-    found: Any = getattr(module, name, None)
-    if not callable(found):
+    if not callable(getattr(module, name, None)):
         raise ValueError(f"{source} has no function {name!r}")
-    return found
+    return getattr(module, name)
 
 
 def _from_package(name: str):

@@ -109,9 +109,12 @@ class Writer:
         self._put(rows.tobytes(), name, first * (rows.nbytes // len(rows)))
 
     def _put(self, data: bytes, name: str, place: int) -> None:
-        written = os.pwrite(self._descriptor, data, self._start[name] + place)
+        try:
+            written = os.pwrite(self._descriptor, data, self._start[name] + place)
+        except OSError as error:
+            raise OSError(error.errno, f"{self._path} cannot take more, what it has is safe: {error.strerror}") from error
         if written != len(data):
-            raise OSError(f"{self._path} took {written} of {len(data)} bytes: is the disk full?")
+            raise OSError(errno.ENOSPC, f"{self._path} took {written} of {len(data)} bytes: is the disk full?")
 
 
 def _runs(points: np.ndarray) -> list[slice]:
