@@ -1,5 +1,6 @@
 """What a run committed is in the file and right, whatever happens to the writer, its workers, the disk, the bytes."""
 
+import errno
 import multiprocessing
 import os
 import random
@@ -110,8 +111,8 @@ def kill_workers(archive, truth, kills, rng):
     return len(killed)
 
 
-def finish(archive, truth):
-    run(measures.product, archive, workers=2, retry=True, progress=False)
+def finish(archive, truth, executor=None):
+    run(measures.product, archive, executor, workers=2, retry=True, progress=False)
     assert check(archive, truth).all()
 
 
@@ -224,19 +225,6 @@ try:
 except OSError as error:
     print(error)
 """
-RUN = """
-import resource
-import measures
-from concurrent.futures import ThreadPoolExecutor
-from cocycle import Archive, run
-archive = Archive.open(path)
-resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, resource.RLIM_INFINITY))
-try:
-    with ThreadPoolExecutor(1) as pool:
-        run(measures.product, archive, pool, progress=False)
-except OSError as error:
-    print(error)
-"""
 
 
 def test_no_room_for_an_archive(tmp_path):
@@ -247,18 +235,27 @@ def test_no_room_for_an_archive(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_takes_no_more(tmp_path, truth):
+@pytest.mark.parametrize("taken", [None, 0, 5], ids=["error", "nothing", "a part"])
+@pytest.mark.parametrize("calls", [0, 1, 2, 5, 9, 30])
+def test_a_disk_that_takes_no_more(tmp_path, monkeypatch, truth, taken, calls):
     """All space was allocated; where the file system breaks that promise, what is there stays right."""
-    archive = new(tmp_path / "run.h5")
-    with archive.writer() as writer:
-        writer.commit(
-            Records.done(np.arange(7), {name: v.reshape(1500, -1)[:7].squeeze() for name, v in truth.items()})
-        )
-        middle = writer._start["noise"] + 8 * 16
-    done = limited(RUN.replace("LIMIT", str(middle)), archive.path, resource.RLIM_INFINITY)
-    assert "cannot take more, what it has is safe" in done.stdout, done
-    assert check(archive, truth).sum() == 7
-    finish(archive, truth)
+    archive, pwrite, left = new(tmp_path / "run.h5"), os.pwrite, [calls]
+
+    def full(descriptor, data, place):
+        left[0] -= 1
+        if left[0] >= 0:
+            return pwrite(descriptor, data, place)
+        if taken is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pwrite(descriptor, data[:taken], place)
+
+    monkeypatch.setattr(writer_module.os, "pwrite", full)
+    monkeypatch.setattr(sys.modules["cocycle.sweeps.run"], "COMMIT_EVERY", 0.0)
+    with pytest.raises(OSError, match=r"run\.h5 (cannot take more, what it has is safe: No space|took . of)"):
+        run(measures.product, archive, Here(), workers=20, progress=False)
+    monkeypatch.undo()
+    assert check(archive, truth).sum() >= (calls > 9)
+    finish(archive, truth, Here())
 
 
 def test_the_space_is_allocated_when_the_file_is_made(tmp_path):
@@ -288,8 +285,13 @@ def test_a_file_that_may_not_be_written(tmp_path, request):
     assert (archive.status == Status.TO_DO).all()
 
 
-def sound(path):
-    return Archive.open(path)
+def examined(path):
+    """The archive and its damage, or None, and why it was refused."""
+    try:
+        archive = Archive.open(path)
+        return archive, archive.damage()
+    except ValueError as error:
+        return None, str(error)
 
 
 def test_flipped_bits_are_found(tmp_path, truth):
@@ -308,15 +310,11 @@ def test_flipped_bits_are_found(tmp_path, truth):
         content = bytearray(whole)
         content[place] ^= 1 << rng.integers(8)
         path.write_bytes(content)
-        try:
-            flipped = Archive.open(path)
-            damage = flipped.damage()
-        except ValueError as error:
-            assert "damaged" in str(error) or "not an" in str(error), (place, error)
-            counts["refused"] += 1
-            continue
-        if damage:
-            counts["shown"] += 1
+        flipped, damage = examined(path)
+        if flipped is None:
+            assert "damaged" in damage or "is not an archive" in damage, (place, damage)
+        if flipped is None or damage:
+            counts["refused" if flipped is None else "shown"] += 1
             continue
         counts["harmless"] += 1
         assert flipped.grid == archive.grid

@@ -163,18 +163,19 @@ class Archive:
     def damage(self) -> list[str]:
         """What of the file is not as it was written, in words: points by their checksums, the rest by its digest.
 
-        Empty for a sound one.  What is to do, or was left out, has no value that could be wrong.
+        Empty for a sound one.  What is to do, or was left out, has no value that could be wrong.  Raises ValueError if
+        the damage is such that the points cannot be read.
         """
         found = []
-        with layout.open_to_read(self.path) as file:
+        with layout.in_words(self.path), layout.open_to_read(self.path) as file:
             if not layout.is_as_made(file, self.path):
                 found.append("the structure of the file is not as it was made: edited or damaged")
-        status = self.status.ravel()
-        known = np.flatnonzero((status != Status.TO_DO) & (status != Status.LEFT_OUT))
-        for i in range(0, len(known), ROWS):
-            rows = self.records(known[i : i + ROWS])
-            right = checksums(rows.points, rows.status, rows.values, rows.messages) == rows.checksums
-            found += [f"the point {self.grid.index(point)} is damaged" for point in rows.points[~right]]
+            status = self.status.ravel()
+            known = np.flatnonzero((status != Status.TO_DO) & (status != Status.LEFT_OUT))
+            for i in range(0, len(known), ROWS):
+                rows = self.records(known[i : i + ROWS])
+                right = checksums(rows.points, rows.status, rows.values, rows.messages) == rows.checksums
+                found += [f"the point {self.grid.index(point)} is damaged" for point in rows.points[~right]]
         return found
 
     def dataset(self) -> "xarray.Dataset":

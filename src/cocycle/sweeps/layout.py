@@ -88,7 +88,7 @@ def publish(aside: Path, path: Path) -> None:
 
 
 @contextmanager
-def _in_words(path: Path):
+def in_words(path: Path):
     """What HDF5 says of a damaged file, as one kind of error."""
     try:
         yield
@@ -105,7 +105,7 @@ def read(path: Path) -> Contents:
         raise FileNotFoundError(f"there is no archive at {path}")
     if not path.is_file() or not h5py.is_hdf5(path):
         raise ValueError(f"{path} is not an archive: it is not an HDF5 file")
-    with _in_words(path), open_to_read(path) as file:
+    with in_words(path), open_to_read(path) as file:
         schema = file.attrs.get("schema")
         contents = _contents(file) if schema == SCHEMA else None
         whole = contents is None or contents.digest() == file.attrs["digest"]

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import cloudpickle
@@ -146,15 +146,17 @@ def _noted(measure: Measure, archive: Archive, writer: Writer) -> Iterator[None]
         )
     folder = Path(facts["file"]).parent if facts["file"] else None
     writer.note({"event": "start", "time": provenance.now(), **provenance.of_process(folder), **facts})
-    outcome = "it was killed"
     try:
         yield
-        outcome = "complete"
     except BaseException as error:
-        outcome = f"{type(error).__name__}: {error}"[:500]
+        with suppress(OSError):  # a full disk, perhaps, which is the error to be told
+            writer.note(_end(f"{type(error).__name__}: {error}"[:500]))
         raise
-    finally:
-        writer.note({"event": "end", "time": provenance.now(), "outcome": outcome})
+    writer.note(_end("complete"))
+
+
+def _end(outcome: str) -> dict[str, str]:
+    return {"event": "end", "time": provenance.now(), "outcome": outcome}
 
 
 def _report(archive: Archive) -> None:

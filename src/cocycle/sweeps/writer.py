@@ -112,7 +112,9 @@ class Writer:
         try:
             written = os.pwrite(self._descriptor, data, self._start[name] + place)
         except OSError as error:
-            raise OSError(error.errno, f"{self._path} cannot take more, what it has is safe: {error.strerror}") from error
+            raise OSError(
+                error.errno, f"{self._path} cannot take more, what it has is safe: {error.strerror}"
+            ) from error
         if written != len(data):
             raise OSError(errno.ENOSPC, f"{self._path} took {written} of {len(data)} bytes: is the disk full?")
 
