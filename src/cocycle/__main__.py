@@ -4,4 +4,5 @@ import sys
 
 from cocycle.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # workers of MPI import this too
+    sys.exit(main())

@@ -197,7 +197,7 @@ def _executor(options: Namespace) -> Iterator[Executor | None]:
     if options.mpi:
         from mpi4py.futures import MPIPoolExecutor
 
-        with MPIPoolExecutor() as pool:
+        with MPIPoolExecutor(main=False) as pool:  # the measure travels by value
             yield pool
     elif options.dask:
         from distributed import Client

@@ -73,9 +73,14 @@ def quick(point, rng):
 
 def of_streams(point, rng):
     shared = rng.normal()
-    own = [each.normal() for each in rng.spawn(len(point["a"]))]
-    return {"product": np.full(len(point["a"]), shared), "noise": np.stack([own, own], axis=-1)}
+    own = [each.normal() for each in rng.spawn(len(point["b"]))]
+    return {"product": np.full(len(own), shared), "noise": np.stack([own, own], axis=-1)}
 
 
 def leaves(point, rng):
     raise SystemExit(3)
+
+
+def spawns_four(point, rng):
+    rng.spawn(4)
+    return another_block(point, rng)

@@ -1,5 +1,6 @@
 """Who computes the jobs of a sweep: our own pool of processes, or any executor; and what becomes of dead workers."""
 
+import logging
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ from cocycle.sweeps.jobs import Job, Outcome, Queue, Task
 from cocycle.sweeps.records import Records
 from cocycle.sweeps.workers import held_back, process_pool
 
+LOG = logging.getLogger("cocycle")
 TICK = 0.5  # seconds after which the sweep looks up although no result came
 OWN_SHORTEST, SHORTEST = 0.05, 0.3  # seconds of a job, fifty times what sending it costs: to our pool, to a cluster
 UNKNOWN = 100  # workers, where an executor does not say how many it has
@@ -66,13 +68,19 @@ def _one_by_one(task: Task, suspects: Queue) -> Results:
 def given(task: Task, queue: Queue, executor: Executor, workers: int | None, path: Path) -> Results:
     """Records from an executor that is not ours to build anew.
 
-    Raises RuntimeError when it is lost.
+    Jobs that it gives up because their workers died are tried alone, after all the others: they may only have been
+    waiting beside the guilty one.  Raises RuntimeError when the executor is lost.
     """
+    suspects = Queue(np.array([], dtype=int), SHORTEST)
     try:
         for job, outcome in _results(executor, task, queue, census(executor, workers)):
-            if outcome is None and job is not None:
+            if job and not outcome:
+                suspects.put_back([job])
+            yield outcome and outcome.records
+        for job, outcome in _results(executor, task, suspects, lambda: 1, ahead=1):
+            if job and not outcome:
                 parts = task.split(job)
-                queue.put_back(parts)
+                suspects.put_back(parts)
                 yield None if parts else task.died(job)
             else:
                 yield outcome and outcome.records
@@ -85,16 +93,19 @@ def given(task: Task, queue: Queue, executor: Executor, workers: int | None, pat
 
 def census(executor: Executor, workers: int | None) -> Callable[[], int]:
     """How many calls the executor runs at once, as far as it says; dask's number changes."""
-    client: Any = getattr(executor, "_client", None)
+    client = _dask_client(executor)
     known = workers or getattr(executor, "num_workers", None) or getattr(executor, "_max_workers", None)
     if known or client is None:
         return lambda: known or UNKNOWN
-    last: list[float] = [0.0, 1]
+    asked, threads = 0.0, -1
 
     def count() -> int:
-        if time.monotonic() - last[0] > CENSUS:
-            last[:] = time.monotonic(), max(sum(client.nthreads().values()), 16)  # more may be waiting for work
-        return int(last[1])
+        nonlocal asked, threads
+        if time.monotonic() - asked > CENSUS:
+            asked, before, threads = time.monotonic(), threads, sum(client.nthreads().values())
+            if threads == 0 != before:
+                LOG.warning("dask has no workers: the sweep waits for some")
+        return max(threads, 16)  # more may be waiting for work
 
     return count
 
@@ -132,9 +143,10 @@ def _results(
 
 
 def _submitted(executor: Executor, task: Task, job: Job, pending: dict[Future, Job]) -> Future:
+    words: Any = {"pure": False} if _dask_client(executor) else {}  # or a second try has the result of the first
     try:
         with held_back(signal.SIGINT):  # a worker that starts now inherits that: deaf to Ctrl-C from birth
-            return executor.submit(task, job)
+            return executor.submit(task, job, **words)
     except BrokenExecutor:
         raise EngineLost([job, *pending.values()]) from None
 
@@ -144,6 +156,11 @@ def _answer(future: Future) -> Outcome:
     if not isinstance(outcome, Outcome):
         raise TypeError(f"the executor must return what it was given to call returns; got {type(outcome).__name__}")
     return outcome
+
+
+def _dask_client(executor: Executor) -> Any:
+    """The client of a dask executor, None for any other."""
+    return getattr(executor, "_client", None)
 
 
 def _killed_worker() -> tuple[type[BaseException], ...]:
