@@ -10,7 +10,7 @@ from pathlib import Path
 from distributed import Client, LocalCluster
 
 from cocycle import Archive, run
-from cocycle.sweeps.studies import read_study
+from cocycle.sweeps import read_study
 
 
 def on_slurm():

@@ -10,19 +10,12 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cocycle import study
+from cocycle import study, sweeps
 from cocycle import validate as validation
-from cocycle.sweeps import Archive, Status, run
+from cocycle.sweeps import Archive, Status, read_study, rehearse, run
 from cocycle.sweeps.jobs import Measure
-from cocycle.sweeps.merge import merge as merged
-from cocycle.sweeps.refine import refine as refined
-from cocycle.sweeps.rehearsal import rehearse
 from cocycle.sweeps.rerun import measure_of
-from cocycle.sweeps.rerun import rerun as run_again
 from cocycle.sweeps.run import cores
-from cocycle.sweeps.show import in_words
-from cocycle.sweeps.show import watch as followed
-from cocycle.sweeps.studies import read_study
 
 
 class Stopped(OSError):
@@ -51,12 +44,12 @@ def resume(options: Namespace) -> int:
 
 
 def show(options: Namespace) -> int:
-    print(in_words(Archive.open(options.archive)))
+    print(sweeps.in_words(Archive.open(options.archive)))
     return 0
 
 
 def watch(options: Namespace) -> int:
-    print(followed(Archive.open(options.archive)))
+    print(sweeps.watch(Archive.open(options.archive)))
     return 0
 
 
@@ -72,7 +65,7 @@ def plot(options: Namespace) -> int:
 
 
 def merge(options: Namespace) -> int:
-    print(merged([Archive.open(path) for path in options.parts], options.output))
+    print(sweeps.merge([Archive.open(path) for path in options.parts], options.output))
     return 0
 
 
@@ -106,14 +99,14 @@ def export(options: Namespace) -> int:
 def rerun(options: Namespace) -> int:
     """Compute one point again; exit status 1 if a bit differs."""
     pairs = (pair.partition("=") for pair in options.point.split(","))
-    comparison = run_again(Archive.open(options.archive), {name.strip(): value.strip() for name, _, value in pairs})
+    comparison = sweeps.rerun(Archive.open(options.archive), {name.strip(): value.strip() for name, _, value in pairs})
     print(comparison)
     return 0 if comparison.same else 1
 
 
 def refine(options: Namespace) -> int:
     archive = Archive.open(options.archive)
-    print(refined(archive, options.output, options.result, level=options.level, factor=options.factor))
+    print(sweeps.refine(archive, options.output, options.result, level=options.level, factor=options.factor))
     print(f"`cocycle resume {options.output}` computes what is to do")
     return 0
 

@@ -84,3 +84,21 @@ def leaves(point, rng):
 def spawns_four(point, rng):
     rng.spawn(4)
     return another_block(point, rng)
+
+
+def another(point, rng):
+    return {"product": -1.0, "noise": np.zeros(2)}
+
+
+def height(point, rng):
+    """Zero on a circle of radius 1.3."""
+    return {"height": np.hypot(point["x"], point["y"]) - 1.3}
+
+
+def noisy_height(point, rng):
+    radius = 0.7 if point["kind"] == "small" else 1.3
+    return {"height": np.hypot(point["x"], point["y"]) - radius + (point["replica"] - 1) * 0.01}
+
+
+def cliff(point, rng):
+    return {"height": np.tanh(50 * (point["x"] - 0.5))}

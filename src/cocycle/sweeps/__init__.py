@@ -2,7 +2,26 @@
 
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.grid import Grid
+from cocycle.sweeps.merge import merge
 from cocycle.sweeps.records import Status
+from cocycle.sweeps.refine import crossings, refine
+from cocycle.sweeps.rehearsal import rehearse
+from cocycle.sweeps.rerun import rerun
 from cocycle.sweeps.run import run
+from cocycle.sweeps.show import in_words, watch
+from cocycle.sweeps.studies import read_study
 
-__all__ = ["Archive", "Grid", "Status", "run"]
+__all__ = [
+    "Archive",
+    "Grid",
+    "Status",
+    "crossings",
+    "in_words",
+    "merge",
+    "read_study",
+    "refine",
+    "rehearse",
+    "rerun",
+    "run",
+    "watch",
+]

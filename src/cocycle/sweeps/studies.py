@@ -203,11 +203,12 @@ def _from_file(path: Path):
     folder = str(path.parent.resolve())
     if folder not in sys.path:
         sys.path.insert(0, folder)  # its neighbours
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"study_{path.stem}"  # not that of a module that is there already
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
