@@ -13,6 +13,7 @@ from pathlib import Path
 from cocycle import study, sweeps
 from cocycle import validate as validation
 from cocycle.sweeps import Archive, Status, read_study, rehearse, run
+from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.jobs import Measure
 from cocycle.sweeps.rerun import measure_of
 from cocycle.sweeps.run import cores
@@ -29,8 +30,7 @@ def sweep(options: Namespace) -> int:
         return _built_in(options)
     chosen = read_study(options.study, _part(options.part))
     if options.dry_run:
-        print(rehearse(chosen.measure, chosen.contents).in_words(options.workers or cores()))
-        return 0
+        return _rehearsed(chosen.measure, chosen.contents, options)
     name = options.study.stem + (f"-{options.part.replace('/', '-of-')}" if options.part else "")
     archive = Archive.resumed(options.output or Path(f"{name}.h5"), chosen.contents)
     return _computed(chosen.measure, archive, options)
@@ -147,14 +147,20 @@ def _built_in(options: Namespace) -> int:
         raise ValueError(f"--output names the archive, the figure beside it gets .png; got {path}")
     contents = study.contents(options.size, options.seed, _part(options.part))
     if options.dry_run:
-        print(rehearse(study.measure, contents).in_words(options.workers or cores()))
-        return 0
+        return _rehearsed(study.measure, contents, options)
     results = Archive.resumed(path, contents)
     status = _computed(study.measure, results, options, "Lorenz-driven reservoirs")
     if status < 2:
         print(study.in_words(results))
         print(f"\nArchive: {path}\nFigure:  {draw(results, path.with_suffix('.png'))}")
     return status
+
+
+def _rehearsed(measure: Measure, contents: Contents, options: Namespace) -> int:
+    """Say what a sweep would take; exit status 1 if points failed."""
+    rehearsal = rehearse(measure, contents)
+    print(rehearsal.in_words(options.workers or cores()))
+    return 1 if rehearsal.messages else 0
 
 
 def _computed(measure: Measure, archive: Archive, options: Namespace, title: str = "Sweep") -> int:

@@ -266,3 +266,33 @@ def test_a_grid_does_not_change_with_the_array_it_was_made_from():
     values[0] = 9.0
     assert made.axes["a"][0] == 1.0
     assert made.block == {"a": 2}
+
+
+def test_labelled_arrays_say_what_they_are(tmp_path):
+    """So that the plots of xarray are labelled; without our code, and by it, where points that are not done are NaN."""
+    archive = Archive.create(tmp_path / "run.h5", grid(), outputs=OUTPUTS, seed=7, fixed={"dt": 0.02, "no": None},
+                             units={"exponent": "1/step", "start": "1"},
+                             long_names={"exponent": "conditional exponent", "weight_std": "scale"})  # fmt: skip
+    commit(archive, (1, 0))
+    with xarray.open_dataset(archive.path, engine="h5netcdf") as plain:
+        assert plain.exponent.attrs == {"units": "1/step", "long_name": "conditional exponent"}
+        assert plain.weight_std.attrs["long_name"] == "scale"
+        assert plain.valid_time.dims == ("weight_std", "observed", "start")
+        assert float(plain.exponent.sel(weight_std=0.5, observed="full")) == -1.5
+    data = archive.dataset()
+    assert data.exponent.attrs == {"units": "1/step", "long_name": "conditional exponent"}
+    assert data.attrs == {"seed": "7", "dt": 0.02, "no": "None"}
+    assert int(np.isfinite(data.exponent).sum()) == 1
+    assert str(data.status.attrs["meaning"]).startswith("0 to do, 1 done, 2 failed")
+
+
+def test_settings_of_any_length(tmp_path):
+    """Longer than the 64 KiB that old HDF5 files give an attribute."""
+    fixed = {"list": list(range(50_000))}
+    streams = {"a": np.arange(20_000)[::-1]}
+    long = Grid({"a": np.arange(20_000.0)}, streams=streams)
+    path = Archive.create(tmp_path / "run.h5", long, outputs={"y": ()}, seed=7, fixed=fixed).path
+    again = Archive.open(path)
+    assert again.fixed == fixed
+    assert again.grid == long
+    assert again.damage() == []

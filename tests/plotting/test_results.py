@@ -1,0 +1,106 @@
+"""What is drawn of a result, whatever its axes are: the data of the artists, not their pixels."""
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from cocycle import Archive, Grid
+from cocycle.plotting import result_figure
+from cocycle.sweeps import Status
+from cocycle.sweeps.records import Records
+
+X, Y = np.linspace(0.1, 1.0, 5), np.geomspace(0.01, 1, 4)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def mesh(ax):
+    return ax.collections[0]
+
+
+def test_a_line_with_the_spread_of_replicas():
+    values = X[:, None] + np.array([-0.1, 0.0, 0.1])
+    figure = result_figure(values, {"x": X, "replica": np.arange(3)}, "height (m)", {"x": "place (m)"})
+    (ax,) = figure.axes
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), np.stack([X, X], axis=-1))
+    band = ax.collections[0].get_paths()[0].get_extents()
+    np.testing.assert_allclose([band.y0, band.y1], [0.1 - np.std([-0.1, 0, 0.1]), 1.0 + np.std([-0.1, 0, 0.1])])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("place (m)", "height (m)")
+
+
+def test_a_line_of_both_signs_has_its_zero():
+    (ax,) = result_figure(X - 0.5, {"x": X}, "height").axes
+    assert any(np.all(np.asarray(line.get_ydata()) == 0) for line in ax.lines)
+
+
+def test_planes_of_strings_side_by_side():
+    values = np.stack([np.add.outer(Y, X), np.add.outer(Y, X) + 1])
+    figure = result_figure(values, {"kind": np.array(["a", "b"]), "y": Y, "x": X}, "height")
+    first, second, colours = figure.axes
+    assert (first.get_title(), second.get_title()) == ("kind = a", "kind = b")
+    np.testing.assert_allclose(mesh(first).get_array().reshape(4, 5), values[0])
+    np.testing.assert_allclose(mesh(second).get_array().reshape(4, 5), values[1])
+    assert mesh(first).norm.vmin == values.min()
+    assert mesh(first).norm.vmax == values.max()
+    assert first.get_yscale() == "log"
+    assert first.get_xscale() == "linear"
+    assert (first.get_xlabel(), first.get_ylabel(), colours.get_ylabel()) == ("x", "y", "height")
+
+
+def test_the_event_and_replicas_are_averaged():
+    values = np.add.outer(np.add.outer(Y, X), np.zeros((2, 3)))
+    values[..., 1, 0] += 6.0
+    figure = result_figure(values, {"y": Y, "x": X, "replica": np.arange(2)}, "height")
+    np.testing.assert_allclose(mesh(figure.axes[0]).get_array().reshape(4, 5), np.add.outer(Y, X) + 1.0)
+
+
+def test_results_of_both_signs_turn_at_zero():
+    figure = result_figure(np.add.outer(Y, X) - 0.7, {"y": Y, "x": X}, "exponent (1/step)")
+    ax, colours = figure.axes
+    assert mesh(ax).norm.vcenter == 0
+    assert "scales above and below zero differ" in colours.get_ylabel()
+
+
+def test_missing_points_are_left_white():
+    values = np.add.outer(Y, X)
+    values[1, 2] = np.nan
+    figure = result_figure(values, {"y": Y, "x": X}, "height")
+    assert mesh(figure.axes[0]).get_array().reshape(4, 5).mask.sum() == 1
+    nothing = result_figure(np.full((4, 5), np.nan), {"y": Y, "x": X}, "height")
+    assert mesh(nothing.axes[0]).get_array().mask.all()
+
+
+def test_scattered_points_are_drawn_on_triangles():
+    values = np.full((9, 9), np.nan)
+    values[::2, ::2] = 1.0
+    values[3:6, 3:6] = -1.0
+    axes = {"y": np.linspace(0, 1, 9), "x": np.linspace(0, 1, 9)}
+    figure = result_figure(values, axes, "height", scattered=True)
+    triangles = mesh(figure.axes[0])
+    assert len(triangles.get_array()) > 30
+    assert set(np.sign(triangles.get_array())) >= {-1.0, 1.0}
+
+
+def test_what_cannot_be_drawn():
+    with pytest.raises(ValueError, match="no axis has two values or more: height is 3"):
+        result_figure(np.array([3.0]), {"x": np.array([1.0])}, "height")
+    kinds = np.array([f"k{i}" for i in range(13)])
+    with pytest.raises(ValueError, match="kind would make 13 panels; draw a part, at most 12"):
+        result_figure(np.zeros((13, 5)), {"kind": kinds, "x": X}, "height")
+
+
+def test_an_archive_draws_itself_with_units_and_long_names(tmp_path):
+    archive = Archive.create(tmp_path / "run.h5", Grid({"y": Y, "x": X}), outputs={"height": (), "depth": ()}, seed=1,
+                             units={"height": "m", "x": "s"}, long_names={"height": "height at sea"})  # fmt: skip
+    values = np.arange(20.0)
+    with archive.writer() as writer:
+        writer.commit(Records.done(np.arange(20), {"height": values, "depth": -values}))
+    ax, colours = archive.plot().axes
+    assert (ax.get_xlabel(), ax.get_ylabel(), colours.get_ylabel()) == ("x (s)", "y", "height at sea (m)")
+    np.testing.assert_allclose(mesh(ax).get_array().ravel(), values)
+    assert (archive.plot("depth").axes[1].get_ylabel()) == "depth"
+    assert (archive.status == Status.DONE).all()
