@@ -31,6 +31,14 @@ def values(archive):
     return archive["product"], archive["noise"]
 
 
+@pytest.fixture(autouse=True)
+def listening():
+    """Tests that a shell started in the background are deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     archive = new(tmp_path_factory.mktemp("reference") / "run.h5")
