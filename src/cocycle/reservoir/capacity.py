@@ -8,10 +8,10 @@ from typing import final
 import numpy as np
 from scipy.special import chdtri, eval_legendre
 
-from cocycle.arrays import as_numpy, generator, like
+from cocycle.arrays import as_numpy, generator, like, require_finite
 from cocycle.maps import Driven, end, orbit
 from cocycle.progress import tracked
-from cocycle.reservoir.readout import Moments, MomentSum
+from cocycle.reservoir.readout import Moments, MomentSum, check_moments
 
 Task = tuple[tuple[int, int], ...]  # (delay, degree) of each factor
 
@@ -58,6 +58,8 @@ def memory_capacity(
     The input is noise, independent and uniform on [-1, 1]: input_scaling sets its strength.  `by_delay` is the
     forgetting curve.  Jaeger, GMD Report 152 (2001).  Raises ValueError unless the network takes one input.
     """
+    if delays < 1:
+        raise ValueError(f"delays must be at least 1; got {delays}")
     tasks: list[Task] = [((delay, 1),) for delay in range(delays)]
     return _capacity(network, tasks, times, washout, rng)
 
@@ -77,6 +79,8 @@ def information_capacity(
     memory and independent states.  Dambre et al., Sci. Rep. 2, 514 (2012).  Raises ValueError unless the network takes
     one input.
     """
+    if not len(delays) or min(delays) < 1:
+        raise ValueError(f"delays must be numbers of at least 1, at least one; got {delays}")
     tasks = [task for degree, depth in enumerate(delays, 1) for task in _tasks(degree, depth)]
     return _capacity(network, tasks, times, washout, rng)
 
@@ -105,15 +109,19 @@ def _capacity(network: Driven, tasks: list[Task], times: int, washout: int, rng)
     orders = np.arange(degree.max() + 1)
     factors = np.sqrt(2 * orders + 1) * eval_legendre(orders, u)  # (time, degree), of variance 1
     moments = MomentSum((), network.dimension + 1, len(tasks))
-    for t, state in enumerate(tracked(states, "capacity", len(u))):
-        if t >= washout:
-            moments.add(np.append(as_numpy(state), 1.0), factors[t - back, degree].prod(axis=-1))
+    reference = None  # near the mean: the variance of a weakly driven network would be lost in its squares
+    with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverges: its moments say so
+        for t, state in enumerate(tracked(states, "capacity", len(u))):
+            if t >= washout:
+                reference = as_numpy(state) if reference is None else reference
+                moments.add(np.append(as_numpy(state) - reference, 1.0), factors[t - back, degree].prod(axis=-1))
     return _explained(moments.total(), tasks)
 
 
 def _explained(moments: Moments, tasks: list[Task]) -> Capacity:
     """The share of the variance of each target that the states explain, beyond what chance does."""
     times = moments.count
+    check_moments(moments)
     mean = moments.states[-1, :-1] / times
     covariance = moments.states[:-1, :-1] / times - np.outer(mean, mean)
     target_mean = moments.targets[:, -1] / times
@@ -151,8 +159,9 @@ def kernel_rank(
     if common:
         u[-common:] = u[-common:, :1]
     rest = network.rest((count,))
-    states = end(network.driven(like(u, rest)), rest)
-    values = as_numpy(states)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = as_numpy(end(network.driven(like(u, rest)), rest))
+    require_finite("the network diverged: its states", values)
     sizes = np.linalg.svd(values - values.mean(axis=0), compute_uv=False)
     rounding = 1e-12 * np.linalg.norm(values)
     return int((sizes > max(threshold * sizes[0], rounding)).sum())

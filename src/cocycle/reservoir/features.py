@@ -24,7 +24,7 @@ class Polynomial(Map):
     degrees: Sequence[int] = (0, 1, 2)
 
     def __post_init__(self):
-        if not self.degrees or min(self.degrees) < 0:
+        if not len(self.degrees) or min(self.degrees) < 0:
             raise ValueError(f"degrees must be numbers >= 0, at least one; got {self.degrees}")
 
     def __call__(self, x):

@@ -81,10 +81,14 @@ class Forecaster:
     def predictions(self, series: Array, external: Array | None = None) -> np.ndarray:
         """What the readout says after each value of series (time, *batch, m), from rest: row t follows series[t].
 
+        Batch axes of the series are paired with those of the networks: for every network with every series, take
+        `spread(1)` first.
         One-step predictions of series[t+1], or the estimate of the unobserved at t.  The first rows belong to a network
         that has not yet forgotten its start.
         """
         u = self._input(series, external)
+        if len(u) < 1:
+            raise ValueError("series must have at least one value; got an empty one")
         states = orbit(self.network.driven(u), self.network.rest(tuple(u.shape[1:-1])))
         rows = [
             as_numpy(self.readout(self._read(now, s))) for now, s in zip(u, tracked(states, "network"), strict=True)
@@ -92,8 +96,10 @@ class Forecaster:
         return self.outputs.undone(np.stack(rows))
 
     def warmed(self, warm_up: Array, external: Array | None = None) -> Array:
-        """The state of the closed loop after series warm_up (time, *starts, m), from rest: (*networks, *starts, n).
+        """The state of the closed loop after series warm_up (time, *batch, m), from rest: (*batch, n).
 
+        Batch axes of the series are paired with those of the networks: for every network from every start, take
+        `spread(1)` first, as `forecast` does.
         Raises ValueError for a warm-up that is empty, of another shape, or with values that are not finite.
         """
         u = self._input(warm_up, external)
@@ -163,7 +169,8 @@ def with_external(series: np.ndarray, external: Array | None, width: int) -> np.
     external = as_numpy(check_inputs("external", external, width))
     if len(external) != len(series):
         raise ValueError(f"external must have as many times as the series, {len(series)}; got {len(external)}")
-    return beside(external.reshape(len(external), *[1] * (series.ndim - external.ndim), *external.shape[1:]), series)
+    axes = max(series.ndim, external.ndim)
+    return beside(*(a.reshape(len(a), *[1] * (axes - a.ndim), *a.shape[1:]) for a in (external, series)))
 
 
 def forecast(model: Forecaster, warm_up: np.ndarray, steps: int, external: np.ndarray | None = None) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from cocycle.arrays import floating, require_finite
+from cocycle.arrays import as_numpy, floating, require_finite
 from cocycle.reservoir.forecast import Forecaster, forecast
 
 
@@ -49,20 +49,10 @@ def valid_time(
     Raises ValueError for shapes that do not fit, a truth or reference that is not finite, a threshold or
     lyapunov_time that is not positive.
     """
-    prediction, truth = np.asarray(prediction), floating("truth", truth)
-    tail = truth.shape[1:]
-    if len(prediction) != len(truth) or truth.ndim < 2 or prediction.shape[prediction.ndim - len(tail) :] != tail:
-        raise ValueError(
-            f"prediction must have shape (time, ..., *starts, m) like truth {truth.shape}; got {prediction.shape}"
-        )
+    prediction, truth, scale = _fitting(prediction, truth, reference)
     for name, value in {"threshold": threshold, "lyapunov_time": lyapunov_time}.items():
         if not value > 0:
             raise ValueError(f"{name} must be positive; got {value}")
-    require_finite("truth", truth)
-    scale = truth if reference is None else floating("reference", reference)
-    require_finite("reference", scale)
-    if scale.shape[-1:] != tail[-1:] or scale.ndim not in (2, truth.ndim):
-        raise ValueError(f"reference must have shape (time, m={tail[-1]}); got {scale.shape}")
     aligned = _beside_networks(truth, prediction.ndim)
     with np.errstate(over="ignore", invalid="ignore"):  # a forecast may have left every bound
         failed = ~(norm(prediction - aligned, scale) < threshold)
@@ -74,12 +64,31 @@ def nrmse(prediction: np.ndarray, truth: np.ndarray, *, reference: np.ndarray | 
     """The root mean square, over times and components, of the error in units of each component's standard deviation.
 
     prediction (time, *networks, *starts, m), truth (time, *starts, m); the standard deviation is that of `reference`
-    (time, m), by default of the truth.  Shape (*networks, *starts).  1 is what the mean would score.  Raises ValueError
-    for a component of the reference that is constant.
+    (time, m), by default of the truth.  Shape (*networks, *starts).  1 is what the mean would score, NaN is for a
+    forecast that left every bound.
+
+    Raises ValueError for shapes that do not fit, a truth or reference that is not finite, a component of the reference
+    that is constant.
     """
-    reference = np.asarray(truth if reference is None else reference)
-    error = np.asarray(prediction) - _beside_networks(np.asarray(truth), np.ndim(prediction))
-    return np.sqrt((componentwise(error, reference) ** 2).mean(axis=0))
+    prediction, truth, scale = _fitting(prediction, truth, reference)
+    error = prediction - _beside_networks(truth, prediction.ndim)
+    return np.sqrt((componentwise(error, scale) ** 2).mean(axis=0))
+
+
+def _fitting(prediction, truth, reference) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Prediction, truth, and the reference, the truth if there is none.  Raises ValueError if they do not fit."""
+    prediction, truth = as_numpy(floating("prediction", prediction)), as_numpy(floating("truth", truth))
+    tail = truth.shape[1:]
+    if len(prediction) != len(truth) or truth.ndim < 2 or prediction.shape[prediction.ndim - len(tail) :] != tail:
+        raise ValueError(
+            f"prediction must have shape (time, ..., *starts, m) like truth {truth.shape}; got {prediction.shape}"
+        )
+    require_finite("truth", truth)
+    scale = truth if reference is None else as_numpy(floating("reference", reference))
+    require_finite("reference", scale)
+    if scale.shape[-1:] != tail[-1:] or scale.ndim not in (2, truth.ndim):
+        raise ValueError(f"reference must have shape (time, m={tail[-1]}); got {scale.shape}")
+    return prediction, truth, scale
 
 
 def _beside_networks(truth: np.ndarray, ndim: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from cocycle.arrays import Array, floating, require_finite
+from cocycle.arrays import Array, as_numpy, floating, require_finite
 
 
 @final
@@ -26,17 +26,18 @@ class Normalisation:
             raise ValueError(f"scale must be positive; got {self.scale}")
 
     @classmethod
-    def standard(cls, *series: np.ndarray) -> "Normalisation":
+    def standard(cls, *series: np.ndarray, name: str = "series") -> "Normalisation":
         """To mean 0 and standard deviation 1 of each component, over all times and members of series (time, *batch, m).
 
         Raises ValueError for a component that is constant.
         """
-        rows = np.concatenate([floating("series", s).reshape(-1, s.shape[-1]) for s in series])
+        rows = np.concatenate([as_numpy(floating(name, s)).reshape(-1, s.shape[-1]) for s in series])
+        rows = rows.astype(np.float64, copy=False)  # sums in float32 are good to three digits after a million times
         scale = rows.std(axis=0)
-        constant = scale <= 1e-13 * abs(rows).max(axis=0)
+        constant = np.ptp(rows, axis=0) <= 1e-13 * abs(rows).max(axis=0)
         if constant.any():
             raise ValueError(
-                f"component {int(constant.argmax())} of the series is constant: it has no scale, and nothing in it to"
+                f"component {int(constant.argmax())} of the {name} is constant: it has no scale, and nothing in it to"
                 " predict; leave it out, or give the Normalisation"
             )
         return cls(rows.mean(axis=0), scale)

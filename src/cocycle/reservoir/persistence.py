@@ -102,7 +102,7 @@ def _write(parent: Any, name: str, value: Any) -> None:
         group.attrs["kind"], group.attrs["shape"] = "sparse", value.shape
         for part in ("data", "indices", "indptr"):
             group.create_dataset(part, data=getattr(value, part))
-    elif getattr(value, "name", None) in ACTIVATIONS and value is ACTIVATIONS[value.name]:
+    elif getattr(value, "name", None) in ACTIVATIONS and value == ACTIVATIONS[value.name]:
         group.attrs["kind"], group.attrs["name"] = "activation", value.name
     elif type(value) in CLASSES.values():
         group.attrs["kind"] = type(value).__name__

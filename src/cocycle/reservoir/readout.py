@@ -217,11 +217,13 @@ def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.nd
 
     Raises ValueError if all ridges are so small that the problem is singular to rounding.
     """
-    scores = choice.scores(parts)
+    if not len(choice.ridges):
+        raise ValueError("ridges must hold at least one value; got none")
+    path = ridge_path(reduce(add, parts), choice.ridges)
+    scores = np.where(np.isnan(path).any(axis=(-1, -2)), np.nan, choice.scores(parts))
     if np.isnan(scores).all(axis=0).any():
         raise ValueError(f"R Rᵀ + ridge I is singular to rounding with every ridge up to {max(choice.ridges):g}")
     best = np.nanargmin(scores, axis=0)
-    path = ridge_path(reduce(add, parts), choice.ridges)
     return np.take_along_axis(path, best[None, ..., None, None], axis=0)[0], np.asarray(choice.ridges)[best]
 
 
@@ -243,13 +245,18 @@ class CrossValidated(RidgeChoice):
         totals, columns = moments.squares.reshape(len(squares), -1), []
         for square, cross, total in zip(squares, crosses, totals, strict=True):
             sizes, vectors = _eigen(square)
-            power = ((cross @ vectors) ** 2).sum(0)
+            shrunk = [_shrunk(sizes, ridge) for ridge in self.ridges]
+            # the directions that the states span: no more than there are times, or than rounding can tell
+            kept = sizes > len(sizes) * np.finfo(float).eps * sizes[-1]
+            kept[: -moments.count] = False
+            power = ((cross @ vectors[:, kept]) ** 2).sum(0) / sizes[kept]
+            beyond = _positive(total.sum() - power.sum(), total) if kept.sum() < moments.count else 0.0
             column = []
-            for ridge in self.ridges:
-                shrunk = _shrunk(sizes, ridge)
-                residual = total.sum() - (power * (sizes + 2 * ridge) * shrunk**2).sum()
-                freedom = (sizes * shrunk).sum() / moments.count
-                column.append(_positive(residual, total) / moments.count / (1 - freedom) ** 2)
+            for ridge, factors in zip(self.ridges, shrunk, strict=True):
+                missed = ridge * factors[kept]  # sums of what is missed, not differences: there are no times to spare
+                residual = beyond + (power * missed**2).sum()
+                left = moments.count - kept.sum() + missed.sum()
+                column.append(residual * moments.count / left**2 if left > 0 else np.nan)
             columns.append(column)
         return np.array(columns).T.reshape(len(self.ridges), *shape[:-2])
 

@@ -5,9 +5,20 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-from scipy.sparse import eye_array, issparse
+from scipy.sparse import csr_array, eye_array, issparse
 
-from cocycle.arrays import Array, LowRankUpdate, SideBySide, generator, is_number, like, linear, require_finite
+from cocycle.arrays import (
+    Array,
+    LowRankUpdate,
+    SideBySide,
+    as_numpy,
+    floating,
+    generator,
+    is_number,
+    like,
+    linear,
+    require_finite,
+)
 from cocycle.maps import Driven, Map, Relaxed, broadcast_batch, check_inputs
 from cocycle.networks.activations import TANH, Activation
 from cocycle.networks.layers import Layer
@@ -40,8 +51,10 @@ class Reservoir(Driven):
 
     def __post_init__(self):
         for name in ("weight", "input_weight"):
-            if not hasattr(getattr(self, name), "ndim"):
-                raise TypeError(f"{name} must be an array; got {type(getattr(self, name)).__name__}")
+            object.__setattr__(self, name, _matrix(name, getattr(self, name)))
+        for name in ("bias", "leak_rate", "gain", "input_gain", "dt"):
+            if is_number(getattr(self, name)):  # a scalar of numpy would make a float32 network compute in float64
+                object.__setattr__(self, name, float(getattr(self, name)))
         if not isinstance(self.activation, Activation):
             raise TypeError(f"activation must be an Activation, such as cocycle.TANH; got {self.activation!r}")
         shape, inputs = self.weight.shape, self.input_weight.shape
@@ -188,7 +201,9 @@ class Reservoir(Driven):
         if self.batch:
             raise ValueError(f"effective_spectral_radius is that of one network; got a batch of shape {self.batch}")
         identity = eye_array(self.dimension, format="csr")
-        kept, added = (1 - self.leak_rate) * identity, self.leak_rate * self.gain * self.weight
+        weight = self.weight if issparse(self.weight) else as_numpy(self.weight)
+        gain = self.gain if is_number(self.gain) else as_numpy(self.gain)
+        kept, added = (1 - self.leak_rate) * identity, weight * (self.leak_rate * gain)
         return spectral_radius(kept + added if issparse(added) else kept.toarray() + added)
 
     def spread(self, axes: int) -> "Reservoir":
@@ -213,6 +228,18 @@ class Reservoir(Driven):
     @staticmethod
     def _scaled(gain, matrix):
         return gain * matrix if is_number(gain) else gain[..., None] * matrix
+
+
+def _matrix(name: str, weight: Array) -> Array:
+    """The weight as floating-point numbers in one piece, sparse ones in rows."""
+    if not hasattr(weight, "ndim"):
+        raise TypeError(f"{name} must be an array; got {type(weight).__name__}")
+    if issparse(weight):
+        weight = csr_array(weight)
+        weight.data = floating(name, weight.data)
+        return weight
+    weight = floating(name, weight)
+    return np.ascontiguousarray(weight) if isinstance(weight, np.ndarray) and not weight.flags.forc else weight
 
 
 def _not_negative(**scales: float) -> None:

@@ -23,7 +23,7 @@ class Synchronisation:
 
         For close copies the maximal conditional exponent; NaN if they do not come that close.
         """
-        relative = self.distances / self.distances[0]
+        relative = self.distances[:, self.distances[0] > 0] / self.distances[0, self.distances[0] > 0]
         rates = []
         for column in relative.T:
             inside = np.flatnonzero((column < 1e-3) & (column > 1e-12))
@@ -35,7 +35,7 @@ class Synchronisation:
     @property
     def synchronised(self) -> bool:
         """Whether all copies ended within 1e-6 of the distance they started with."""
-        return bool((self.distances[-1] < 1e-6 * self.distances[0]).all())
+        return bool((self.distances[-1] <= 1e-6 * self.distances[0]).all())
 
 
 def synchronisation(

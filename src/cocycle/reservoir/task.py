@@ -71,10 +71,12 @@ def make_task(network: Driven, series, target, external, washout: int, normalise
     """
     count = len(series) if _is_list_of_series(series) else None
     many_series, targets, externals = (_as_list(part, count) for part in (series, target, external))
+    if external is not None and np.ndim(externals[0]) < 2:
+        raise ValueError(f"external must have shape (time, *batch, v); got {np.shape(externals[0])}")
     width = 0 if external is None else np.shape(externals[0])[-1]
     if not isinstance(washout, int | np.integer):
         raise TypeError(f"washout must be an integer; got {washout!r}")
-    many_series = [check_inputs("series", s, network.inputs - width) for s in many_series]
+    many_series = [as_numpy(check_inputs("series", s, network.inputs - width)) for s in many_series]
     shortest = min(len(s) for s in many_series)
     if not 0 <= washout < shortest - 1:
         raise ValueError(f"series must be longer than washout + 1 = {washout + 1}; got {shortest} times")
@@ -85,7 +87,7 @@ def make_task(network: Driven, series, target, external, washout: int, normalise
         output_units = units.part(slice(width, None), network.inputs)
     else:
         pairs = [(u, _checked_target(y, u)) for u, y in zip(inputs, targets, strict=True)]
-        output_units = RAW if normalise is False else Normalisation.standard(*(y for _, y in pairs))
+        output_units = RAW if normalise is False else Normalisation.standard(*(y for _, y in pairs), name="target")
     pieces = [Piece(units.applied(u), output_units.applied(y)) for u, y in pairs]
     return Task(pieces, units, output_units, width, target is None)
 
@@ -108,7 +110,7 @@ def _as_list(part, count: int | None) -> list:
 def _checked_target(target, inputs: np.ndarray) -> np.ndarray:
     if np.ndim(target) < 2:
         raise ValueError(f"target must have shape (time, *batch, k); got {np.shape(target)}")
-    target = check_inputs("target", target, np.shape(target)[-1])
+    target = as_numpy(check_inputs("target", target, np.shape(target)[-1]))
     if len(target) != len(inputs):
         raise ValueError(f"target must have as many times as the series, {len(inputs)}; got {len(target)}")
     return target
@@ -116,6 +118,13 @@ def _checked_target(target, inputs: np.ndarray) -> np.ndarray:
 
 def _units(normalise: bool | Normalisation, inputs: list[np.ndarray]) -> Normalisation:
     if isinstance(normalise, Normalisation):
+        try:
+            normalise.part(slice(None), inputs[0].shape[-1])
+        except ValueError:
+            shapes = tuple(np.shape(a) for a in (normalise.offset, normalise.scale))
+            raise ValueError(
+                f"normalise must be of the {inputs[0].shape[-1]} components of the input; got shapes {shapes}"
+            ) from None
         return normalise
     if normalise not in (True, False):
         raise TypeError(f"normalise must be True, False or a Normalisation; got {normalise!r}")

@@ -1,7 +1,7 @@
 """Random weight matrices and the three different things that people scale them by."""
 
 import numpy as np
-from scipy.sparse import csgraph, csr_array, random_array
+from scipy.sparse import csgraph, csr_array, issparse, random_array
 from scipy.sparse.linalg import eigs, svds
 
 from cocycle.arrays import Array, generator, require_finite
@@ -141,6 +141,7 @@ def scaled(
     if weight.ndim != 2 or weight.shape[0] != weight.shape[1]:
         raise ValueError(f"weight must be square; got shape {weight.shape}")
     require_finite("weight", weight)
+    weight = csr_array(weight) if issparse(weight) else weight  # of a matrix of the old kind, * is the matrix product
     value = MEASURED[name](weight)
     if value == 0:
         if target == 0:
