@@ -25,25 +25,27 @@ TRIVIAL, LARGE = (250, 400), (1000, 1000)
 
 
 def measure(seconds, point, rng):
-    time.sleep(seconds)
-    return {"y": rng.normal()}
+    start = time.perf_counter()
+    if seconds:
+        time.sleep(seconds)
+    return {"y": point["a"] - point["b"] + 0.05 * rng.normal(), "seconds": time.perf_counter() - start}
 
 
 def archive(folder, shape):
     grid = Grid({"a": np.linspace(0.0, 1.0, shape[0]), "b": np.linspace(0.0, 1.0, shape[1])})
     path = Path(folder) / f"{shape[0]}-{shape[1]}-{time.time_ns()}.h5"
-    return Archive.create(path, grid, outputs={"y": ()}, seed=1)
+    return Archive.create(path, grid, outputs={"y": (), "seconds": ()}, seed=1)
 
 
 def swept(folder, shape, seconds):
-    """The seconds that a sweep takes, and those of them in which results are written."""
+    """The seconds that a sweep takes, those of them in which results are written, and those of the points, each."""
     results = archive(folder, shape)
     with timed(Writer, "commit") as writing:
         start = time.perf_counter()
         run(partial(measure, seconds), results, workers=WORKERS, progress=False)
         took = time.perf_counter() - start
     assert (results.status == Status.DONE).all()
-    return took, sum(writing)
+    return took, sum(writing), results["seconds"]
 
 
 @contextmanager
@@ -66,7 +68,7 @@ def timed(owner, name):
 def bare(number):
     """A point without us: its own stream, its value."""
     rng = np.random.default_rng(np.random.SeedSequence(1, spawn_key=divmod(number, TRIVIAL[1])))
-    return measure(0.0, {}, rng)["y"]
+    return measure(0.0, {"a": 0.0, "b": 0.0}, rng)["y"]
 
 
 def without_us(count):
@@ -79,12 +81,12 @@ def without_us(count):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        start_up = swept(folder, (1, 1), 0.0)[0]
-        print(f"(a) a sweep of one empty point: {start_up:.2f} s, the start of a worker; {WORKERS} workers below")
+        start_up = swept(folder, (1, 2 * WORKERS), 0.0)[0]
+        print(f"(a) {WORKERS} workers; a sweep of {2 * WORKERS} empty points, their start: {start_up:.2f} s")
         print("    s a point   points   sweep s   less start   alone   overhead   writing")
         for seconds, count in TASKS.items():
-            took, writing = swept(folder, (1, count), seconds)
-            alone = seconds * count / WORKERS
+            took, writing, of_points = swept(folder, (1, count), seconds)
+            alone = of_points.sum() / WORKERS if seconds else 0.0
             overhead = f"{(took - start_up) / alone - 1:8.1%}" if alone else f"{1e6 * took / count:5.0f} µs"
             print(
                 f"    {seconds:9g}   {count:6d}   {took:7.2f}   {took - start_up:10.2f}   {alone:5.1f}   {overhead:>8s}"
@@ -110,7 +112,7 @@ def read(folder):
     start = time.perf_counter()
     results = archive(folder, LARGE)
     made = time.perf_counter() - start
-    took, _ = swept(folder, LARGE, 0.0)
+    took = swept(folder, LARGE, 0.0)[0]
     (path,) = [
         p for p in Path(folder).glob("*.h5") if p != results.path and p.name.startswith("-".join(map(str, LARGE)))
     ]
