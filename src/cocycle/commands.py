@@ -169,14 +169,14 @@ def _computed(measure: Measure, archive: Archive, options: Namespace, title: str
     states = archive.status
     to_do = sum(int((states == status).sum()) for status in missing)
     asked = int((states != Status.LEFT_OUT).sum())
-    print(f"{title}: {to_do} of {asked} points to compute, archive {archive.path}", flush=True)
+    print(f"{title}: {to_do} of {asked} points to compute, archive {archive.name}", flush=True)
     terminate = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a queue's way to say that time is up
     try:
         with _executor(options) as executor:
             run(measure, archive, executor, workers=options.workers, retry=options.retry)
     except KeyboardInterrupt:
         done = int((archive.status == Status.DONE).sum())
-        print(f"\nInterrupted: {done} of {asked} points are in {archive.path}; the same command goes on from there.")
+        print(f"\nInterrupted: {done} of {asked} points are in {archive.name}; the same command goes on from there.")
         return 130
     except (RuntimeError, OSError) as error:
         if isinstance(error, BlockingIOError | PermissionError):
@@ -187,7 +187,7 @@ def _computed(measure: Measure, archive: Archive, options: Namespace, title: str
     states = archive.status
     failed = int(((states == Status.FAILED) | (states == Status.DIED)).sum())
     if failed:
-        print(f"cocycle: {failed} points failed: `cocycle show {archive.path}` says why", file=sys.stderr)
+        print(f"cocycle: {failed} points failed: `cocycle show {archive.name}` says why", file=sys.stderr)
     return 1 if failed else 0
 
 

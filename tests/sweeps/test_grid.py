@@ -55,7 +55,10 @@ def test_difference_in_words():
         ({"a": [1, 1]}, None, "axis 'a' must not repeat a value"),
         ({"a": [object()]}, None, "axis 'a' must hold numbers or strings"),
         ({"a": [1]}, {"b": 2}, "block must name axes of the grid, a; got 'b'"),
-        ({"a": [1]}, {"a": 0}, r"block\['a'\] must be at least 1; got 0"),
+        ({"a": [1]}, {"a": 0}, r"block\['a'\] must be an integer of at least 1; got 0"),
+        ({"a": [1]}, {"a": 1.5}, r"block\['a'\] must be an integer of at least 1; got 1.5"),
+        ({"a": [1, "x"]}, None, "axis 'a' must hold numbers or strings"),
+        ({"a": [[1], [1, 2]]}, None, "axis 'a' must be one-dimensional"),
     ],
 )
 def test_bad_grids(axes, block, message):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from cocycle.sweeps import layout
+from cocycle.sweeps import layout, provenance
 from cocycle.sweeps.contents import Contents, described
 from cocycle.sweeps.grid import Grid, Index
 from cocycle.sweeps.records import Records, Status, checksums
@@ -56,7 +56,7 @@ class Archive:
     @classmethod
     def made(cls, path: str | os.PathLike, contents: Contents, status: np.ndarray | None = None) -> "Archive":
         """A new archive of `contents`, its points of `status` (*grid).  Raises as `create` does."""
-        path = Path(path)
+        path = Path(path).resolve()  # whatever folder the process is in later
         try:
             layout.write(path, contents, status)
         except FileExistsError:
@@ -71,7 +71,8 @@ class Archive:
         Raises FileNotFoundError, and ValueError for a file that is not HDF5, not a sweep, of another schema, or
         damaged.
         """
-        return cls(Path(path), layout.read(Path(path)))
+        path = Path(path).resolve()
+        return cls(path, layout.read(path))
 
     @classmethod
     def resume(
@@ -94,6 +95,11 @@ class Archive:
         if difference:
             raise ValueError(f"{path} holds another sweep than the one asked for: {difference}")
         return archive
+
+    @property
+    def name(self) -> str:
+        """The path, as one would type it here."""
+        return os.path.relpath(self.path) if self.path.is_relative_to(Path.cwd()) else str(self.path)
 
     @property
     def grid(self) -> Grid:
@@ -129,9 +135,9 @@ class Archive:
         values[~done] = np.nan
         return values
 
-    def messages(self) -> dict[Index, str]:
-        """Why points failed: a message for each index whose status is FAILED or DIED."""
-        failed = np.flatnonzero(np.isin(self.status, (Status.FAILED, Status.DIED)))
+    def messages(self, limit: int | None = None) -> dict[Index, str]:
+        """Why points failed: a message for each index whose status is FAILED or DIED, or for the first `limit`."""
+        failed = np.flatnonzero(np.isin(self.status, (Status.FAILED, Status.DIED)))[:limit]
         rows = (self.records(failed[i : i + ROWS]) for i in range(0, len(failed), ROWS))
         return {
             self.grid.index(point): message.decode(errors="replace")
@@ -170,7 +176,11 @@ class Archive:
         with layout.in_words(self.path), layout.open_to_read(self.path) as file:
             if not layout.is_as_made(file, self.path):
                 found.append("the structure of the file is not as it was made: edited or damaged")
+            if not provenance.is_whole(file[layout.JOURNAL][()]):
+                found.append("the journal of the runs is damaged")
             status = self.status.ravel()
+            if (status == Status.LEFT_OUT).any() and not self.contents.parent:
+                found.append("points are left out, although it is no refinement")
             known = np.flatnonzero((status != Status.TO_DO) & (status != Status.LEFT_OUT))
             for i in range(0, len(known), ROWS):
                 rows = self.records(known[i : i + ROWS])
@@ -189,9 +199,12 @@ class Archive:
             raise ImportError('labelled arrays need xarray: install cocycle with ".[notebooks]"') from None
         axes = list(self.grid.axes)
         coordinates = {**self.grid.axes, **{name: np.arange(n) for name, n in self.contents.events.items()}}
+        status = self.status  # before the values: what was done then is done now
         variables = {name: ([*axes, *dims], self[name]) for name, dims in self.contents.dims.items()}
+        for _, values in variables.values():
+            values[status != Status.DONE] = np.nan
         attributes = {"seed": str(self.seed), **{k: str(v) if v is None else v for k, v in self.fixed.items()}}
-        made = xarray.Dataset({**variables, "status": (axes, self.status)}, coordinates, attributes)
+        made = xarray.Dataset({**variables, "status": (axes, status)}, coordinates, attributes)
         made.status.attrs["meaning"] = ", ".join(f"{s.value} {s.words}" for s in Status)
         for attribute, words in (("units", self.contents.units), ("long_name", self.contents.long_names)):
             for name, word in words.items():
@@ -215,16 +228,19 @@ class Archive:
         counts = np.bincount(self.status.ravel(), minlength=len(Status))
         words = ", ".join(f"{counts[s]} {s.words}" for s in Status if counts[s] or s <= Status.DONE)
         axes = " × ".join(f"{name} ({len(values)})" for name, values in self.grid.axes.items())
-        return f"Archive {self.path}: {axes}; {words}; outputs {', '.join(self.outputs)}"
+        return f"Archive {self.name}: {axes}; {words}; outputs {', '.join(self.outputs)}"
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:
         """The one writer of this archive.
 
         Raises BlockingIOError while another process has it, PermissionError for a file that may not be written,
-        ValueError for one that was repacked.
+        ValueError for one that was repacked, or replaced by another sweep's.
         """
         with locked(self.path), opened_to_write(self.path) as descriptor:
+            difference = layout.read(self.path).difference(self.contents)
+            if difference:
+                raise ValueError(f"{self.path} is no longer the archive that was opened, but that of: {difference}")
             with layout.open_to_read(self.path) as file:
                 start = layout.offsets(file, self.contents)
             yield Writer(self.path, descriptor, start)

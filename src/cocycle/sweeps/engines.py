@@ -13,7 +13,7 @@ import numpy as np
 
 from cocycle.sweeps.jobs import Job, Outcome, Queue, Task
 from cocycle.sweeps.records import Records
-from cocycle.sweeps.workers import held_back, process_pool
+from cocycle.sweeps.workers import held_back, process_pool, require_workers
 
 LOG = logging.getLogger("cocycle")
 TICK = 0.5  # seconds after which the sweep looks up although no result came
@@ -46,6 +46,7 @@ def own_pool(task: Task, queue: Queue, workers: int) -> Results:
         except EngineLost as lost:
             suspects = Queue(np.array([], dtype=int), OWN_SHORTEST)
             suspects.put_back(lost.jobs)
+        require_workers()
         yield from _one_by_one(task, suspects)
 
 
@@ -146,7 +147,7 @@ def _submitted(executor: Executor, task: Task, job: Job, pending: dict[Future, J
     words: Any = {"pure": False} if _dask_client(executor) else {}  # or a second try has the result of the first
     try:
         with held_back(signal.SIGINT):  # a worker that starts now inherits that: deaf to Ctrl-C from birth
-            return executor.submit(task, job, **words)
+            return executor.submit(task.excerpt(job), job, **words)
     except BrokenExecutor:
         raise EngineLost([job, *pending.values()]) from None
 

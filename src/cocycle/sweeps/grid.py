@@ -1,6 +1,9 @@
 """The grid of a sweep: named axes, their points, and the blocks of points that are computed together."""
 
 from collections.abc import Mapping
+from copy import copy
+from math import prod
+from operator import index
 from typing import final
 
 import numpy as np
@@ -22,7 +25,7 @@ class Grid:
     the refinements of a grid keep those of the whole.
 
     Raises ValueError for an empty axis, one that is not one-dimensional or repeats a value, NaN among the values,
-    and a block along an axis that does not exist.
+    a block along an axis that does not exist, or of no whole number of values.
     """
 
     def __init__(
@@ -33,24 +36,21 @@ class Grid:
         streams: Mapping[str, object] | None = None,
     ):
         self.axes = {name: _axis(name, values) for name, values in axes.items()}
-        self.block = {name: int(length) for name, length in (block or {}).items()}
         if not self.axes:
             raise ValueError("axes must name at least one axis; got none")
-        for name, length in self.block.items():
-            if name not in self.axes:
-                raise ValueError(f"block must name axes of the grid, {', '.join(self.axes)}; got {name!r}")
-            if length < 1:
-                raise ValueError(f"block[{name!r}] must be at least 1; got {length}")
-        given = streams or {}
+        self.block, given = dict(block or {}), dict(streams or {})
+        for what, names in (("block", self.block), ("streams", given)):
+            strangers = [name for name in names if name not in self.axes]
+            if strangers:
+                raise ValueError(f"{what} must name axes of the grid, {', '.join(self.axes)}; got {strangers[0]!r}")
+        self.block = {name: _length(name, length) for name, length in self.block.items()}
         self.streams = {name: _numbers(name, given.get(name), len(v)) for name, v in self.axes.items()}
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(len(values) for values in self.axes.values())
+        self.shape = tuple(len(values) for values in self.axes.values())
+        self.window = tuple(slice(0, length) for length in self.shape)  # of the axes, what is at hand: see `excerpt`
 
     def __len__(self):
         """The number of points."""
-        return int(np.prod(self.shape))
+        return prod(self.shape)
 
     def __eq__(self, other):
         return isinstance(other, Grid) and not self.difference(other)
@@ -60,7 +60,7 @@ class Grid:
     def blocks(self, wanted: np.ndarray | None = None) -> np.ndarray:
         """The numbers of the blocks, in the order of the axes; of those with a `wanted` point (*grid) only."""
         if wanted is None:
-            return np.arange(np.prod(self._cuts))
+            return np.arange(prod(self._cuts))
         places = [i // size for i, size in zip(np.nonzero(wanted), self._sizes, strict=True)]
         return np.unique(np.ravel_multi_index(places, self._cuts))
 
@@ -75,7 +75,7 @@ class Grid:
 
     def coordinates(self, points: np.ndarray) -> dict[str, object]:
         """The coordinates of points of one block: an array for each axis of `block`, one value for the others."""
-        places = dict(zip(self.axes, np.unravel_index(points, self.shape), strict=True))
+        places = dict(zip(self.axes, self.local(points), strict=True))
         return {
             name: values[places[name]] if name in self.block else values[places[name][0]].item()
             for name, values in self.axes.items()
@@ -86,10 +86,27 @@ class Grid:
 
         The shared one has a number for every axis that is not in `block`, their own have one for every axis.
         """
-        places = np.unravel_index(points, self.shape)
+        places = self.local(points)
         own = np.stack([numbers[i] for numbers, i in zip(self.streams.values(), places, strict=True)], axis=-1)
         shared = tuple(int(i) for name, i in zip(self.axes, own[0], strict=True) if name not in self.block)
         return shared, [tuple(map(int, row)) for row in own]
+
+    def excerpt(self, blocks: np.ndarray) -> "Grid":
+        """This grid with no more of its axes at hand than some blocks need: to be sent with them."""
+        corners = np.unravel_index(blocks, self._cuts)
+        ends = zip(corners, self._sizes, self.shape, strict=True)
+        cut = copy(self)
+        cut.window = tuple(slice(i.min() * size, min((i.max() + 1) * size, length)) for i, size, length in ends)
+        cut.axes, cut.streams = (
+            {name: values[part] for (name, values), part in zip(whole.items(), cut.window, strict=True)}
+            for whole in (self.axes, self.streams)
+        )
+        return cut
+
+    def local(self, points: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The places of points along each axis, counted from where it begins to be at hand."""
+        places = np.unravel_index(points, self.shape)
+        return tuple(i - part.start for i, part in zip(places, self.window, strict=True))
 
     def index(self, point: int) -> Index:
         """The place of a point along each axis."""
@@ -119,7 +136,10 @@ class Grid:
         for name, values in self.axes.items():
             theirs = other.axes[name]
             if not np.array_equal(values, theirs):
-                lines.append(f"{name}: {_short(values)} against {_short(theirs)}")
+                same = min(len(values), len(theirs))
+                first = next((i for i in range(same) if values[i] != theirs[i]), None)
+                where = "" if first is None else f", first {values[first]!r} against {theirs[first]!r}"
+                lines.append(f"{name}: {_short(values)} against {_short(theirs)}{where}")
             elif not np.array_equal(self.streams[name], other.streams[name]):
                 lines.append(f"random streams of {name}: a part or a refinement against a grid of its own")
         if self.block != other.block:
@@ -137,10 +157,18 @@ class Grid:
 
 
 def _axis(name: str, values) -> np.ndarray:
-    values = np.array(values)  # a copy: the caller may change his
+    if not isinstance(name, str):
+        raise TypeError(f"axes must have names; got {name!r}")
+    try:
+        mixed = isinstance(values, list | tuple) and len({isinstance(value, str) for value in values}) > 1
+        values = np.array(values)  # a copy: the caller may change his
+    except ValueError as error:
+        raise ValueError(f"axis {name!r} must be one-dimensional: {error}") from None
+    if values.dtype.kind == "U":
+        values = np.array(values.tolist())  # as long as the longest, as they come back from a file
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"axis {name!r} must be one-dimensional and not empty; got shape {values.shape}")
-    if values.dtype.kind not in "iufU":
+    if values.dtype.kind not in "iufU" or mixed:
         raise ValueError(f"axis {name!r} must hold numbers or strings; got dtype {values.dtype}")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError(f"axis {name!r} must be finite; got {_short(values)}")
@@ -150,10 +178,17 @@ def _axis(name: str, values) -> np.ndarray:
     return values
 
 
+def _length(name: str, length) -> int:
+    if isinstance(length, bool) or not hasattr(length, "__index__") or index(length) < 1:
+        raise ValueError(f"block[{name!r}] must be an integer of at least 1; got {length!r}")
+    return index(length)
+
+
 def _numbers(name: str, numbers, length: int) -> np.ndarray:
     numbers = np.arange(length) if numbers is None else np.array(numbers)
-    if numbers.shape != (length,) or numbers.dtype.kind not in "iu" or len(np.unique(numbers)) != length:
-        raise ValueError(f"streams[{name!r}] must be {length} different integers; got {_short(numbers)}")
+    whole = numbers.shape == (length,) and numbers.dtype.kind in "iu"
+    if not whole or numbers.min() < 0 or len(np.unique(numbers)) != length:
+        raise ValueError(f"streams[{name!r}] must be {length} different integers >= 0; got {_short(numbers)}")
     numbers.flags.writeable = False
     return numbers
 

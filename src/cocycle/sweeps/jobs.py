@@ -3,7 +3,8 @@
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, final
 
 import cloudpickle
@@ -33,6 +34,13 @@ class Job:
     place: int | None = None
 
 
+class _Done(NamedTuple):
+    """Points (n,) and what the measure returned of them, (n, *event) for each output."""
+
+    points: np.ndarray
+    values: dict[str, np.ndarray]
+
+
 class Outcome(NamedTuple):
     """What a job came to: records, the seconds a block took, and what it left undone."""
 
@@ -51,13 +59,19 @@ class Task:
     outputs: dict[str, tuple[int, ...]]
     seed: int
     fixed: dict[str, Any]
-    left_out: np.ndarray | None = None  # points (n,) of the grid that are never computed, as a mask
+    left_out: np.ndarray | None = None  # which points (*grid) are never computed
+
+    def excerpt(self, job: Job) -> "Task":
+        """What a worker needs for this job alone: a grid may be large, and goes along with every job."""
+        grid = self.grid.excerpt(job.blocks)
+        left_out = None if self.left_out is None else self.left_out[grid.window]
+        return replace(self, grid=grid, left_out=left_out)
 
     def points(self, job: Job, block: int) -> np.ndarray:
         """The points to compute in one block of a job."""
         points = self.grid.points(block)
         if self.left_out is not None:
-            points = points[~self.left_out[points]]
+            points = points[~self.left_out[self.grid.local(points)]]
         return points if job.place is None else points[[job.place]]
 
     def split(self, job: Job) -> list[Job]:
@@ -75,33 +89,43 @@ class Task:
                 parts += self._block(self.points(job, int(job.blocks[done])))
                 done += 1
         left = Job(job.blocks[done:]) if done < len(job.blocks) else None
-        return Outcome(Records.joined(parts), (time.monotonic() - started) / done, left)
+        return Outcome(_records(parts), (time.monotonic() - started) / done, left)
 
-    def _block(self, points: np.ndarray) -> list[Records]:
-        """If the measure of a block raises, its points are tried one by one: only the bad ones fail."""
+    def _block(self, points: np.ndarray) -> "list[_Done | Records]":
+        """If the measure of a block raises, its points are tried one by one: only the bad ones fail.
+
+        If none does, whatever it was is over: the block is tried once more, since together points may round in another
+        way than alone.
+        """
+        whole = self._tried(points)
+        if len(points) == 1 or isinstance(whole, _Done):
+            return [whole]
+        alone = [self._tried(points[[i]]) for i in range(len(points))]
+        again = self._tried(points) if all(isinstance(part, _Done) for part in alone) else whole
+        return [again] if isinstance(again, _Done) else alone
+
+    def _tried(self, points: np.ndarray) -> "_Done | Records":
         try:
-            return [Records.done(points, self.results(points))]
-        except WrongOutput:
+            return _Done(points, self.results(points))
+        except (WrongOutput, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
-            if len(points) == 1:
-                message = f"{type(error).__name__}: {error}"
-                return [Records.without_result(points, Status.FAILED, message, self.outputs)]
-        return [record for i in range(len(points)) for record in self._block(points[[i]])]
+        except BaseException as error:  # SystemExit too, and what asyncio cancels with
+            return Records.without_result(points, Status.FAILED, _in_words(error), self.outputs)
 
     def results(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """What the measure returns for points of one block: (points, *event) for each output.
 
         Raises what the measure raises, and WrongOutput.
         """
-        measure = cloudpickle.loads(self.measure)  # anew each time: what one point leaves behind, the next must not see
+        measure = cloudpickle.loads(self.measure)  # anew each time, and so the settings: what one point
+        fixed = deepcopy(self.fixed)  # leaves behind in them, the next must not see
         seeds: Any = _Streams(self.seed, *self.grid.stream(points))
-        result = measure({**self.fixed, **self.grid.coordinates(points)}, np.random.default_rng(seeds))
+        result = measure({**fixed, **self.grid.coordinates(points)}, np.random.default_rng(seeds))
         returned = sorted(result) if isinstance(result, Mapping) else type(result).__name__
         if returned != sorted(self.outputs):
             raise WrongOutput(f"measure must return {sorted(self.outputs)}; got {returned}")
         batch = (len(points),) if self.grid.block else ()
-        values = {name: np.asarray(result[name], dtype=np.float64) for name in self.outputs}
+        values = {name: _numbers(name, result[name]) for name in self.outputs}
         for name, event in self.outputs.items():
             if values[name].shape != (*batch, *event):
                 raise WrongOutput(f"measure must return {name} of shape {(*batch, *event)}; got {values[name].shape}")
@@ -114,25 +138,54 @@ class Task:
         return Records.without_result(points, Status.DIED, message, self.outputs)
 
 
+def _records(parts: list[_Done | Records]) -> Records:
+    """Those of the results are made together: one by one they would cost more than to compute a quick point."""
+    records = [part for part in parts if isinstance(part, Records)]
+    done = [part for part in parts if isinstance(part, _Done)]
+    if done:
+        values = {name: np.concatenate([part.values[name] for part in done]) for name in done[0].values}
+        records.append(Records.done(np.concatenate([part.points for part in done]), values))
+    return Records.joined(records)
+
+
+def _numbers(name: str, value: Any) -> np.ndarray:
+    """A copy: the measure may use its array again.  Raises WrongOutput for what is not made of real numbers."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf" or isinstance(value, np.ma.MaskedArray):
+        raise WrongOutput(f"measure must return {name} in real numbers; got {value!r}")
+    return array.astype(np.float64)
+
+
+def _in_words(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # an error that cannot say what it is
+        return type(error).__name__
+
+
 @final
 class _Streams(ISpawnableSeedSequence):
     """The seed of what the points of a block share; its children, one for each point, are the points' own."""
 
     def __init__(self, root: int, shared: Index, own: list[Index]):
-        self._root, self._own = root, own
+        self._own, self._alone = [np.random.SeedSequence(root, spawn_key=key) for key in own], own == [shared]
+        self._spawned = False
         self._shared = np.random.SeedSequence(root, spawn_key=shared)
 
     def generate_state(self, n_words, dtype=np.uint32):
         return self._shared.generate_state(n_words, dtype)
 
     def spawn(self, n_children):
-        if self._own == [self._shared.spawn_key]:  # not a block: its own stream is all there is
+        if self._alone:  # not a block: its own stream is all there is
             return self._shared.spawn(n_children)
         if n_children != len(self._own):
             raise ValueError(
                 f"rng.spawn gives each point of the block its own stream, here {len(self._own)}; got {n_children}"
             )
-        return [np.random.SeedSequence(self._root, spawn_key=key) for key in self._own]
+        if self._spawned:
+            return [own.spawn(1)[0] for own in self._own]
+        self._spawned = True
+        return self._own
 
 
 @final

@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -117,13 +118,17 @@ def line_of(facts: dict[str, Any]) -> bytes:
 
 def facts_of(journal: bytes) -> list[dict[str, Any]]:
     """The lines of a journal up to the first that is not whole: a writer was killed there."""
-    found = []
-    for line in journal.split(b"\n")[:-1]:
-        checksum, _, text = line.partition(b" ")
-        if checksum != f"{zlib.crc32(text):08x}".encode():
-            break
-        found.append(json.loads(text))
-    return found
+    lines = journal.partition(b"\0")[0].split(b"\n")[:-1]
+    return [json.loads(line[9:]) for line in takewhile(_is_whole, lines)]
+
+
+def is_whole(journal: bytes) -> bool:
+    """Whether all lines of a journal are; a last one without its end is that of a writer who was killed."""
+    return all(map(_is_whole, journal.partition(b"\0")[0].split(b"\n")[:-1]))
+
+
+def _is_whole(line: bytes) -> bool:
+    return line[:9] == f"{zlib.crc32(line[9:]):08x} ".encode()
 
 
 def _file(module: ModuleType | None) -> str:

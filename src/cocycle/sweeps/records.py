@@ -105,4 +105,5 @@ def _bytes_of(column: np.ndarray) -> np.ndarray:
 
 def _clipped(message: str) -> bytes:
     """At most MESSAGE_BYTES of UTF-8, no character cut in two."""
-    return message.encode()[:MESSAGE_BYTES].decode(errors="ignore").encode()
+    whole = message.encode(errors="backslashreplace")  # a message may have half a character of a strange file name
+    return whole[:MESSAGE_BYTES].decode(errors="ignore").encode()

@@ -37,7 +37,8 @@ def run(
     `point` holds the fixed settings and the coordinates, arrays along the axes that the grid computes in blocks; the
     returned mapping has every output, with the points of the block first.  `rng` is seeded by the archive's seed and
     the point's place in the grid, so values do not depend on workers, order or interruptions.  The points of a block
-    share one; `rng.spawn(n)` gives each of its n points one of its own, whatever the block it is in.
+    share one; `rng.spawn(n)` gives each of its n points one of its own, whatever the block it is in.  What a point
+    has must not depend on the others of its block, which may fail, or be tried alone.
 
     Without an executor the points go to `workers` processes (all cores by default) of one thread each; functions of
     a notebook or a script without a `__main__` guard may be sent.  Any `concurrent.futures.Executor` serves instead,
@@ -51,10 +52,12 @@ def run(
     Raises ValueError if measure returns other outputs or shapes than the archive has, BlockingIOError if another
     process writes it, RuntimeError if a given executor is lost.
     """
+    if executor is not None and not isinstance(executor, Executor):
+        raise TypeError(f"executor must be a concurrent.futures.Executor; got {executor!r}")
     if not callable(measure) or not isinstance(archive, Archive):
         kinds = type(measure).__name__, type(archive).__name__
         raise TypeError(f"run takes a function and an Archive, in this order; got {kinds[0]} and {kinds[1]}")
-    if workers is not None and (not isinstance(workers, int) or workers < 1):
+    if workers is not None and (not isinstance(workers, int | np.integer) or workers < 1):
         raise ValueError(f"workers must be an integer of at least 1; got {workers!r}")
     task = task_of(measure, archive)
     with archive.writer() as writer, _noted(measure, archive, writer):
@@ -77,7 +80,7 @@ def run(
 
 def task_of(measure: Measure, archive: Archive) -> Task:
     """What a worker needs to compute points of the archive."""
-    left_out = archive.status.ravel() == Status.LEFT_OUT
+    left_out = archive.status == Status.LEFT_OUT
     settings = archive.grid, archive.outputs, archive.seed, archive.fixed
     return Task(cloudpickle.dumps(measure), *settings, left_out if left_out.any() else None)
 
@@ -160,13 +163,13 @@ def _end(outcome: str) -> dict[str, str]:
 
 
 def _report(archive: Archive) -> None:
-    messages = archive.messages()
-    if messages:
-        index, message = next(iter(messages.items()))
+    failed = int(np.isin(archive.status, (Status.FAILED, Status.DIED)).sum())
+    if failed:
+        ((index, message),) = archive.messages(1).items()
         LOG.warning(
             "%d of %d points failed, the first at %s: %s.  archive.messages() has them all, retry=True computes them"
             " again",
-            len(messages),
+            failed,
             len(archive.grid),
             index,
             message,

@@ -17,7 +17,7 @@ def in_words(archive: Archive) -> str:
     """Axes, outputs, settings, progress, failures, and who ran it with what."""
     contents, status = archive.contents, archive.status
     names = {name: _named(archive, name) for name in (*archive.grid.axes, *archive.outputs)}
-    lines = [f"{archive.path}, {archive.path.stat().st_size / 1e6:.3g} MB", "", "axes"]
+    lines = [f"{archive.name}, {archive.path.stat().st_size / 1e6:.3g} MB", "", "axes"]
     lines += [f"  {names[name]}: {_range(values)}" for name, values in archive.grid.axes.items()]
     lines += ["outputs"]
     for name, dims in contents.dims.items():
@@ -30,9 +30,9 @@ def in_words(archive: Archive) -> str:
     if contents.parent:
         lines.append("  refines " + ", ".join(f"{name} {value}" for name, value in contents.parent.items()))
     lines += ["progress", f"  {_progress(status)}"]
-    messages = list(archive.messages().items())
-    lines += [f"  {_where(archive, index)}: {message}" for index, message in messages[:FAILURES]]
-    lines += [f"  and {len(messages) - FAILURES} more: archive.messages()"] if len(messages) > FAILURES else []
+    failed = int(np.isin(status, (Status.FAILED, Status.DIED)).sum())
+    lines += [f"  {_where(archive, index)}: {message}" for index, message in archive.messages(FAILURES).items()]
+    lines += [f"  and {failed - FAILURES} more: archive.messages()"] if failed > FAILURES else []
     return "\n".join([*lines, "runs", *_runs(archive.history)])
 
 

@@ -7,8 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from typing import final
 
@@ -19,18 +19,29 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB
 
 @contextmanager
 def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
-    with _environment_of_workers():
+    with ENVIRONMENT_OF_WORKERS:
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(os.getpid(),))
         try:
             yield pool
         except BaseException:  # Ctrl-C above all: leave at once, not when the points under way are done
-            for child in set(multiprocessing.active_children()) - others:
+            for child in list((pool._processes or {}).values()):
                 child.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
+
+
+def require_workers() -> None:
+    """Raise RuntimeError if a worker cannot even start."""
+    try:
+        with process_pool(1) as pool:
+            pool.submit(os.getpid).result()
+    except BrokenExecutor:
+        raise RuntimeError(
+            "worker processes die before they compute anything: is there a file beside the script with the name of a"
+            " module of python's own, or too little memory?"
+        ) from None
 
 
 @contextmanager
@@ -125,33 +136,40 @@ def one_thread() -> Iterator[None]:
 
 
 @final
-class _OneThread:
-    """While anyone is inside, one thread for linear algebra: of several callers the last one out restores the rest."""
+class _Shared:
+    """A context that several threads are in: the first one enters it, the last one out leaves it."""
 
-    def __init__(self):
-        self._lock, self._inside, self._restore = threading.Lock(), 0, ExitStack()
+    def __init__(self, context: Callable[[], AbstractContextManager]):
+        self._context, self._lock, self._inside, self._stack = context, threading.Lock(), 0, ExitStack()
 
     def __enter__(self):
         with self._lock:
             self._inside += 1
             if self._inside == 1:
-                self._limit()
+                self._stack.enter_context(self._context())
 
     def __exit__(self, *_):
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._restore.close()
+                self._stack.close()
 
-    def _limit(self):
-        torch = sys.modules.get("torch")
+
+@contextmanager
+def _one_thread_of_algebra() -> Iterator[None]:
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 0
+    if torch:
+        torch.set_num_threads(1)
+    try:
+        with _thread_pools().limit(limits=1, user_api="blas"):
+            yield
+    finally:
         if torch:
-            self._restore.callback(torch.set_num_threads, torch.get_num_threads())
-            torch.set_num_threads(1)
-        self._restore.enter_context(_thread_pools().limit(limits=1, user_api="blas"))
+            torch.set_num_threads(before)
 
 
-ONE_THREAD = _OneThread()
+ONE_THREAD, ENVIRONMENT_OF_WORKERS = _Shared(_one_thread_of_algebra), _Shared(_environment_of_workers)
 
 
 @cache
