@@ -57,9 +57,9 @@ def _add_sweep(add) -> None:
     )
     command.add_argument("study", nargs="?", type=Path, metavar="STUDY.toml", help="docs/sweeps.md says what it holds")
     command.add_argument(
-        "--size", choices=list(study.SIZES), default="small", help="of the built-in study: a minute or two, or hours"
+        "--size", choices=list(study.SIZES), help="of the built-in study: small, a minute or two (default), or hours"
     )
-    command.add_argument("--seed", type=int, default=1, help="of the built-in study (default: %(default)s)")
+    command.add_argument("--seed", type=int, help="of the built-in study (default: 1)")
     command.add_argument("--output", type=Path, metavar="FILE", help="the archive (default: STUDY.h5, here)")
     command.add_argument("--part", metavar="K/N", help="only the K-th of N parts of the grid: see `merge`")
     command.add_argument("--dry-run", action="store_true", help="say what it would take, from a few timed points")

@@ -28,11 +28,12 @@ def sweep(options: Namespace) -> int:
     _check_workers(options)
     if options.study is None:
         return _built_in(options)
+    if options.size or options.seed is not None:
+        raise ValueError(f"--size and --seed are of the built-in study; {options.study} says its own")
     chosen = read_study(options.study, _part(options.part))
     if options.dry_run:
         return _rehearsed(chosen.measure, chosen.contents, options)
-    name = options.study.stem + (f"-{options.part.replace('/', '-of-')}" if options.part else "")
-    archive = Archive.resumed(options.output or Path(f"{name}.h5"), chosen.contents)
+    archive = Archive.resumed(options.output or _default(options.study.stem, options), chosen.contents)
     return _computed(chosen.measure, archive, options)
 
 
@@ -83,12 +84,12 @@ def verify(options: Namespace) -> int:
 
 
 def export(options: Namespace) -> int:
-    """The labelled arrays as netCDF, or as a table with one row for each value."""
+    """The labelled arrays as netCDF, or as a table: a row for each point, and for each place in the outputs' axes."""
     data = Archive.open(options.archive).dataset()
     if options.output.suffix == ".csv":
         data.to_dataframe().to_csv(options.output)
     elif options.output.suffix == ".nc":
-        data.attrs = {k: v if isinstance(v, str | int | float) else json.dumps(v) for k, v in data.attrs.items()}
+        data.attrs = {name: value if _fits(value) else json.dumps(value) for name, value in data.attrs.items()}
         data.to_netcdf(options.output, engine="h5netcdf")
     else:
         raise ValueError(f"--output must end in .nc or .csv; got {options.output}")
@@ -142,10 +143,11 @@ def draw(results: Archive, path: Path) -> Path:
 
 
 def _built_in(options: Namespace) -> int:
-    path = options.output or Path(f"lorenz-{options.size}.h5")
+    size = options.size or "small"
+    path = options.output or _default(f"lorenz-{size}", options)
     if path.suffix == ".png":
         raise ValueError(f"--output names the archive, the figure beside it gets .png; got {path}")
-    contents = study.contents(options.size, options.seed, _part(options.part))
+    contents = study.contents(size, 1 if options.seed is None else options.seed, _part(options.part))
     if options.dry_run:
         return _rehearsed(study.measure, contents, options)
     results = Archive.resumed(path, contents)
@@ -156,9 +158,17 @@ def _built_in(options: Namespace) -> int:
     return status
 
 
+def _default(stem: str, options: Namespace) -> Path:
+    return Path(stem + (f"-{options.part.replace('/', '-of-')}" if options.part else "") + ".h5")
+
+
 def _rehearsed(measure: Measure, contents: Contents, options: Namespace) -> int:
     """Say what a sweep would take; exit status 1 if points failed."""
-    rehearsal = rehearse(measure, contents)
+    try:
+        rehearsal = rehearse(measure, contents)
+    except RuntimeError as error:
+        print(f"cocycle: {error}", file=sys.stderr)
+        return 1
     print(rehearsal.in_words(options.workers or cores()))
     return 1 if rehearsal.messages else 0
 
@@ -206,6 +216,11 @@ def _executor(options: Namespace) -> Iterator[Executor | None]:
             yield client.get_executor()
     else:
         yield None
+
+
+def _fits(value) -> bool:
+    """Whether netCDF has a type for it."""
+    return isinstance(value, str | float) or (type(value) is int and abs(value) < 2**63)
 
 
 def _part(words: str | None) -> tuple[int, int] | None:

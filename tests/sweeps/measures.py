@@ -102,3 +102,33 @@ def noisy_height(point, rng):
 
 def cliff(point, rng):
     return {"height": np.tanh(50 * (point["x"] - 0.5))}
+
+
+BUFFER = np.zeros(3)
+BY_REFERENCE = []
+
+
+def of_a_buffer(point, rng):
+    BUFFER[:] = point["a"]
+    return {"y": BUFFER}
+
+
+def waiting(point, rng):
+    time.sleep(0.05)
+    return {"y": 1.0}
+
+
+def scaled(point, rng, scale=1.0):
+    return {"y": scale * point["a"]}
+
+
+def last_given(*arguments):
+    return BY_REFERENCE[-1](*arguments)
+
+
+def by_reference(measure):
+    """A pickled measure that calls this very object, in this process."""
+    import cloudpickle
+
+    BY_REFERENCE.append(measure)
+    return cloudpickle.dumps(last_given)

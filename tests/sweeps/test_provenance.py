@@ -168,11 +168,13 @@ import numpy as np
 from cocycle import Archive, Grid, run
 from cocycle.sweeps import rerun
 
+import linecache
 cell = '''
 GAIN = 3.0
 def measure(point, rng):
     return {"y": GAIN * point["x"]}
 '''
+linecache.cache["<ipython-input-1>"] = len(cell), None, cell.splitlines(True), "<ipython-input-1>"
 exec(compile(cell, "<ipython-input-1>", "exec"), globals())
 archive = Archive.resume("run.h5", Grid({"x": np.arange(4)}), outputs={"y": ()}, seed=2)
 run(measure, archive, workers=2)
@@ -190,7 +192,7 @@ def test_a_function_of_a_notebook_cell(tmp_path):
     done = subprocess.run([sys.executable, "-c", NOTEBOOK], cwd=tmp_path, capture_output=True, text=True, check=True)
     said = done.stdout.splitlines()
     assert said[:2] == ["[0. 3. 6. 9.]", "True"]
-    assert "has no source text of measure: call it from python with it" in said[2]
+    assert "is of a notebook and uses GAIN, which are not kept; call it from python with" in said[2]
 
 
 def test_a_function_made_in_another_one(tmp_path):
@@ -199,6 +201,8 @@ def test_a_function_made_in_another_one(tmp_path):
 
     archive = run(inner, new(tmp_path / "run.h5"), workers=1, progress=False)
     assert (archive.status == Status.DONE).all()
-    with pytest.raises(ValueError, match=r"does not give .*inner.*; call it from python with the measure itself"):
+    with pytest.raises(
+        ValueError, match=r"does not hold the measure .*inner: it is not what.*; call it from python with the"
+    ):
         rerun(archive, (0, 0))
     assert rerun(archive, (0, 0), inner).same

@@ -107,9 +107,9 @@ def test_what_cannot_be_refined(tmp_path, coarse):
     path = tmp_path / "fine.h5"
     with pytest.raises(ValueError, match="no cell in which height crosses 99"):
         refine(coarse, path, "height", level=99.0)
-    with pytest.raises(ValueError, match="along must name axes of numbers among x, y; got z"):
+    with pytest.raises(ValueError, match=r"along must name axes of numbers among x, y, each once; got \['z'\]"):
         refine(coarse, path, "height", along=["z"])
-    with pytest.raises(ValueError, match="factor must be at least 2; got 1"):
+    with pytest.raises(ValueError, match="factor must be an integer of at least 2; got 1"):
         refine(coarse, path, "height", level=0.0, factor=1)
     with pytest.raises(KeyError, match="no output 'depth'"):
         refine(coarse, path, "depth", level=0.0)

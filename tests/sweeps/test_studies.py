@@ -85,11 +85,22 @@ def test_a_part_of_a_study(study):
         ('["full", "second"]', "[true]", 7, "axes.observed: axis 'observed' must hold numbers or strings"),
         ('["full", "second"]', "2026-11-21", 7, "axes.observed: must be a list"),
         ("weight_std = 2", "weight_sdt = 2", 11, "block.weight_sdt: block must name axes of the grid"),
-        ("weight_std = 2", "weight_std = 0", 11, "block.weight_std: block['weight_std'] must be at least 1"),
-        ("weight_std = 2", "weight_std = 2.5", 11, "block.weight_std: must be an integer; got 2.5"),
+        ("weight_std = 2", "weight_std = 0", 11, "block.weight_std: block['weight_std'] must be an integer of at"),
+        (
+            "weight_std = 2",
+            "weight_std = 2.5",
+            11,
+            "block.weight_std: block['weight_std'] must be an integer of at least 1; got 2.5",
+        ),
         ("size = 500", "size = nan", 14, "fixed.size: fixed must hold numbers"),
         ("size = 500", "observed = 3", 14, "fixed.observed: axes, outputs and fixed settings must have different"),
         ('"two words" = [1.5, 2.5]', "day = 2026-11-21", 15, "fixed.day: fixed must hold numbers"),
+        ("count = 3", 'count = 3, spacing = "geometric"', 8, "axes.realisation: from and to must be numbers"),
+        ("count = 3", "count = true", 8, "axes.realisation: count must be an integer of at least 1; got True"),
+        ('"geometric"', '["linear"]', 6, "axes.input_std: takes from, to, count, and spacing"),
+        ('["full", "second"]', '["full", 2]', 7, "axes.observed: axis 'observed' must hold numbers or strings"),
+        ("seed = 7", "seed = true", 2, "seed: seed must be an integer; got True"),
+        ("exponent = []", "exponent = { start = 4 }", 17, "outputs: outputs must give axis 'start' one positive"),
         ("exponent = []", "exponent = 3", 18, "outputs.exponent: outputs['exponent'] must be a shape"),
         ("{ start = 8 }", "{ start = 0 }", 19, "outputs.valid_time: outputs must give axis 'start' one positive"),
         ('exponent = "1/step"', "exponent = 1", 22, "units.exponent: must be a string; got 1"),
@@ -125,8 +136,13 @@ def test_tables_that_are_none(study):
 
 def test_a_measure_that_cannot_be_imported(study):
     path = study()
-    (path.parent / "measure.py").write_text("import no_such_package\n")
-    with pytest.raises(StudyError, match=r"line 1: measure: .*measure\.py cannot be imported: ModuleNotFoundError"):
+    for text, error in (("import no_such_package", "ModuleNotFoundError"), ("raise SystemExit(0)", "SystemExit"),
+                        ("def f(:", "SyntaxError")):  # fmt: skip
+        (path.parent / "measure.py").write_text(text)
+        with pytest.raises(StudyError, match=rf"line 1: measure: .*measure\.py cannot be imported: {error}"):
+            read_study(path)
+    path.write_bytes("# Rössler\n".encode("latin-1"))
+    with pytest.raises(StudyError, match=r"study\.toml: 'utf-8' codec"):
         read_study(path)
     with pytest.raises(FileNotFoundError, match="there is no study at"):
         read_study(path.with_name("other.toml"))

@@ -27,10 +27,10 @@ def result_figure(
     """A figure of values (*axes, *event), NaN where nothing is known.
 
     The first two axes of floating-point numbers are the y and the x of a plane, one alone is the x of a line; without
-    any, those of integers serve.  Other axes of integers, replicas, and the event are averaged over, a line with a band
-    of one standard deviation; every other axis gives a panel for each of its values.  Results of both signs
-    are coloured about zero, with their zero line.  A plane of `scattered` points, a refined one, is drawn on triangles
-    between those that are known.  `label` is of the values, `labels` are of axes.
+    any, those of integers serve, or a single one of strings.  Other axes of integers, replicas, and the event are
+    averaged over, a line with a band of one standard deviation; every other axis gives a panel for each of its values.
+    Results of both signs are coloured about zero, with their zero line.  A plane of `scattered` points, a refined one,
+    is drawn on triangles between those that are known.  `label` is of the values, `labels` are of axes.
 
     Raises ValueError for more than twelve panels.
     """
@@ -38,7 +38,7 @@ def result_figure(
     shown = _shown(axes)
     if not shown:
         raise ValueError(f"no axis has two values or more: {label} is {np.nanmean(values):.6g}")
-    split = [n for n in names if n not in shown and axes[n].dtype.kind != "i" and len(axes[n]) > 1]
+    split = [n for n in names if n not in shown and axes[n].dtype.kind not in "iu" and len(axes[n]) > 1]
     keys = list(product(*(range(len(axes[name])) for name in split)))
     if len(keys) > PANELS:
         raise ValueError(f"{', '.join(split)} would make {len(keys)} panels; draw a part, at most {PANELS}")
@@ -64,7 +64,7 @@ def result_figure(
             ax.remove()
         if len(shown) == 1:
             for ax, key in zip(used, keys, strict=True):
-                _line(ax, axes[shown[0]], ordered[key])
+                _line(ax, axes[shown[0]], ordered[key], scattered)
                 ax.set(ylabel=label)
         else:
             draw = _triangles if scattered else _rectangles
@@ -78,18 +78,23 @@ def result_figure(
 
 def _shown(axes: Mapping[str, np.ndarray]) -> list[str]:
     """The axes that are drawn along, x last."""
-    for kind in "f", "iu":
+    for kind, count in (("f", 2), ("iu", 2), ("U", 1)):
         names = [name for name, values in axes.items() if values.dtype.kind in kind and len(values) > 1]
         if names:
-            return names[:2]
+            return names[:count]
     return []
 
 
-def _line(ax: Axes, x: np.ndarray, values: np.ndarray) -> None:
+def _line(ax: Axes, x: np.ndarray, values: np.ndarray, scattered: bool) -> None:
     """The mean over the last axis, with a band of one standard deviation if there is any."""
     mean = _mean(values)
-    (line,) = ax.plot(x, mean, marker="." if len(x) < 30 else "")
     spread = np.sqrt(_mean((values - mean[:, None]) ** 2))
+    if scattered:
+        x, mean, spread = (a[np.isfinite(mean)] for a in (x, mean, spread))
+    if x.dtype.kind == "U":
+        ax.errorbar(x, mean, spread, marker="o", linestyle="", capsize=3)
+        return
+    (line,) = ax.plot(x, mean, marker="." if scattered or len(x) < 30 else "")
     if (spread > 0).any():
         ax.fill_between(x, mean - spread, mean + spread, color=line.get_color(), alpha=0.25, linewidth=0)
     if np.nanmin(mean, initial=0) < 0 < np.nanmax(mean, initial=0):
@@ -119,14 +124,17 @@ def _rectangles(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, norm
 def _triangles(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, norm: Normalize, colours: str) -> None:
     """Between the points that are known, made on the scales of the axes."""
     rows, columns = np.nonzero(np.isfinite(values))
-    if len(rows) < 3:
-        return
-    u, v = ((np.log(a) if is_geometric(a) else a) for a in (x, y))
-    triangles = Triangulation(x[columns], y[rows], Triangulation(u[columns] / np.ptp(u), v[rows] / np.ptp(v)).triangles)
     known = values[rows, columns]
-    ax.tripcolor(triangles, known, norm=norm, cmap=colours)
-    if known.min() < 0 < known.max():
-        ax.tricontour(triangles, known, levels=[0.0], colors="black", linewidths=1.5)
+    u, v = ((np.log(a) if is_geometric(a) else a) for a in (x, y))
+    try:
+        corners = Triangulation(u[columns] / np.ptp(u), v[rows] / np.ptp(v)).triangles
+    except (ValueError, RuntimeError):  # fewer than three points, or all on a line
+        ax.scatter(x[columns], y[rows], c=known, norm=norm, cmap=colours)
+    else:
+        triangles = Triangulation(x[columns], y[rows], corners)
+        ax.tripcolor(triangles, known, norm=norm, cmap=colours)
+        if known.min() < 0 < known.max():
+            ax.tricontour(triangles, known, levels=[0.0], colors="black", linewidths=1.5)
     for axis, a in ((ax.set_xscale, x), (ax.set_yscale, y)):
         if is_geometric(a):
             axis("log")

@@ -68,10 +68,13 @@ def described(grid, outputs, seed, fixed=None, units=None, long_names=None) -> C
     if not isinstance(outputs, Mapping):
         raise TypeError(f'outputs must map names to shapes, such as {{"exponent": ()}}; got {outputs!r}')
     dims = {name: _dims(name, shape) for name, shape in outputs.items()}
-    try:
-        seed = index(seed)
-    except TypeError:
-        raise ValueError(f"seed must be an integer; got {seed!r}") from None
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise ValueError(f"seed must be an integer; got {seed!r}")
+    for what, given in (("outputs", outputs), ("fixed", fixed or {})):
+        strangers = [name for name in given if not isinstance(name, str)]
+        if strangers:
+            raise TypeError(f"{what} must have names; got {strangers[0]!r}")
+    seed = index(seed)
     return Contents(grid, dims, seed, _as_stored(dict(fixed or {})), dict(units or {}), dict(long_names or {}))
 
 
@@ -110,7 +113,7 @@ def _check(contents: Contents) -> None:
         for axis, length in shape.items():
             if events[axis] != length or length < 1:
                 raise ValueError(f"outputs must give axis {axis!r} one positive length; got {length}, {events[axis]}")
-    names = [*contents.grid.axes, *contents.dims, *events, *contents.fixed, *OF_POINTS, "provenance"]
+    names = [*contents.grid.axes, *contents.dims, *events, *contents.fixed, *OF_POINTS, "provenance", "seed"]
     wrong = sorted(name for name in names if not name or "/" in name or name == ".")
     if wrong:
         raise ValueError(f"axes and outputs must have names without '/'; got {', '.join(map(repr, wrong))}")
@@ -120,4 +123,7 @@ def _check(contents: Contents) -> None:
     for what, given in (("units", contents.units), ("long_names", contents.long_names)):
         strangers = sorted(set(given) - {*contents.grid.axes, *contents.dims, *events})
         if strangers:
-            raise ValueError(f"{what} must be of axes and outputs; got {', '.join(strangers)}")
+            raise ValueError(f"{what} must be of axes and outputs; got {', '.join(map(str, strangers))}")
+        wordless = [words for words in given.values() if not isinstance(words, str)]
+        if wordless:
+            raise ValueError(f"{what} must be strings; got {wordless[0]!r}")

@@ -29,7 +29,7 @@ def merge(parts: Sequence[Archive], path: str | os.PathLike) -> Archive:
         damage = part.damage()
         if damage:
             raise ValueError(f"{part.path} is damaged: {damage[0]}")
-    with assembled(path, contents) as (merged, writer):
+    with assembled(path, contents, _asked(parts, contents.grid)) as (merged, writer):
         for part in parts:
             _copy(part, merged, writer)
         writer.note(origin(parts))
@@ -65,6 +65,17 @@ def copied(source: Archive, points: np.ndarray, grid: Grid) -> Records:
     moved = np.ravel_multi_index(places, grid.shape)
     order = np.argsort(moved)
     return rows.moved(moved)[order]
+
+
+def _asked(parts: list[Archive], grid: Grid) -> np.ndarray:
+    """The status (*grid) before anything is known: left out is what all the parts that have it leave out."""
+    left, asked = np.zeros(grid.shape, dtype=bool), np.zeros(grid.shape, dtype=bool)
+    for part in parts:
+        places = np.ix_(*(_where(grid.axes[name], values) for name, values in part.grid.axes.items()))
+        states = part.status == Status.LEFT_OUT
+        left[places] |= states
+        asked[places] |= ~states
+    return np.where(left & ~asked, Status.LEFT_OUT, Status.TO_DO).astype("u1")
 
 
 def _copy(part: Archive, merged: Archive, writer) -> None:
@@ -115,8 +126,8 @@ def _joined(name: str, grids: list[Grid]) -> tuple[np.ndarray, np.ndarray]:
             f"the parts draw different values of {name} from the same random stream: they must be parts of one grid, "
             "as Grid.part makes them"
         )
-    rising = values.dtype.kind != "U" and all((np.diff(grid.axes[name]) > 0).all() for grid in grids)
-    order = np.arange(len(values)) if rising else np.argsort(streams)
+    refined = any((np.diff(grid.streams[name]) < 0).any() for grid in grids)  # the order of parts is that of streams
+    order = np.arange(len(values)) if refined else np.argsort(streams)
     return values[order], streams[order]
 
 

@@ -36,17 +36,14 @@ def refine(
 
     Raises KeyError for an unknown output, ValueError for axes that cannot be refined and where no cell matters.
     """
-    grid = archive.grid
-    along = list(along or (name for name, values in grid.axes.items() if values.dtype.kind == "f" and len(values) > 1))
-    wrong = [name for name in along if name not in grid.axes or grid.axes[name].dtype.kind == "U"]
-    if wrong or not along:
-        raise ValueError(f"along must name axes of numbers among {', '.join(grid.axes)}; got {', '.join(wrong)}")
-    if factor < 2:
-        raise ValueError(f"factor must be at least 2; got {factor}")
+    grid, along = archive.grid, _axes(archive.grid, along)
+    if not isinstance(factor, int) or factor < 2:
+        raise ValueError(f"factor must be an integer of at least 2; got {factor}")
     mean, names = _mean(archive, output, along)
     cells = _cells(mean, [names.index(name) for name in along], level)
     if not cells.any():
-        raise ValueError(f"there is no cell in which {output} crosses {level}: nothing to refine")
+        what = "changes" if level is None else f"crosses {level}"
+        raise ValueError(f"there is no cell in which {output} {what}: nothing to refine")
     fine = _fine(grid, along, factor)
     wanted = _points_of(cells, names, along, fine, factor)
     status = np.where(wanted, Status.TO_DO, Status.LEFT_OUT).astype("u1")
@@ -64,10 +61,11 @@ def refine(
 def crossings(archive: Archive, output: str, level: float = 0.0, *, along: Sequence[str] | None = None) -> np.ndarray:
     """Where the mean of an output crosses a level between neighbours that are done, (n, len(along)), interpolated.
 
-    `along` are the axes of floating-point numbers unless given; the output is averaged over all the others.
+    `along` are the axes of floating-point numbers unless given, and the columns of what is found; the output is
+    averaged over all the others.  Raises KeyError and ValueError as `refine` does.
     """
-    axes = archive.grid.axes
-    along = list(along or (name for name, values in axes.items() if values.dtype.kind == "f" and len(values) > 1))
+    axes, wanted = archive.grid.axes, _axes(archive.grid, along)
+    along = [name for name in axes if name in wanted]
     mean, names = _mean(archive, output, along)
     over = tuple(i for i, name in enumerate(names) if name not in along)
     values = _nanmean(mean, over) - level
@@ -82,7 +80,21 @@ def crossings(archive: Archive, output: str, level: float = 0.0, *, along: Seque
                 index = np.insert(place[1:], i, place[0]).tolist()
                 share = np.where(np.arange(values.ndim) == i, a / (a - b), 0.0).tolist()
                 found.append([_between(axes[name], k, t) for name, k, t in zip(along, index, share, strict=True)])
-    return np.array(found).reshape(-1, len(along))
+    return np.array(found).reshape(-1, len(along))[:, [along.index(name) for name in wanted]]
+
+
+def _axes(grid: Grid, along: Sequence[str] | None) -> list[str]:
+    """The axes to refine: those of floating-point numbers unless given."""
+    if along is None:
+        along = [name for name, values in grid.axes.items() if values.dtype.kind == "f" and len(values) > 1]
+    wrong = [name for name in along if name not in grid.axes or grid.axes[name].dtype.kind == "U"]
+    if isinstance(along, str) or wrong or not along or len(set(along)) < len(along):
+        raise ValueError(f"along must name axes of numbers among {', '.join(grid.axes)}, each once; got {along!r}")
+    for name in along:
+        steps = np.diff(grid.axes[name])
+        if not ((steps > 0).all() or (steps < 0).all()):
+            raise ValueError(f"axis {name!r} must be in order to have anything between; got {grid.axes[name]}")
+    return list(along)
 
 
 def _mean(archive: Archive, output: str, along: list[str]) -> tuple[np.ndarray, list[str]]:
@@ -111,8 +123,9 @@ def _cells(mean: np.ndarray, axes: list[int], level: float | None) -> np.ndarray
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
     if level is not None:
         return (low <= level) & (level <= high)
-    change = np.where(np.isfinite(high - low), high - low, 0.0)
-    return (change > 0) & (change >= np.quantile(change, 1 - SHARE))
+    known = np.isfinite(high - low)
+    change = np.where(known, high - low, 0.0)
+    return (change > 0) & (change >= np.quantile(change[known], 1 - SHARE)) if known.any() else known
 
 
 def _points_of(cells: np.ndarray, names: list[str], along: list[str], fine: Grid, factor: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What a sweep would take, in time and on the disk, from a few of its points."""
 
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from typing import final
 
@@ -11,7 +12,7 @@ from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.jobs import Job, Measure, Task
 from cocycle.sweeps.layout import JOURNAL_BYTES
 from cocycle.sweeps.records import Status
-from cocycle.sweeps.workers import process_pool
+from cocycle.sweeps.workers import process_pool, require_workers
 
 TRIED = 5  # blocks, spread over the grid
 
@@ -43,16 +44,21 @@ class Rehearsal:
 def rehearse(measure: Measure, contents: Contents) -> Rehearsal:
     """Time a few blocks in one worker, as `run` would compute them, and write nothing.
 
-    Raises ValueError if the measure returns other outputs or shapes than the contents have.
+    Raises ValueError if the measure returns other outputs or shapes than the contents have, RuntimeError if it kills
+    its worker.
     """
     grid = contents.grid
     outputs = {name: tuple(dims.values()) for name, dims in contents.dims.items()}
     task = Task(cloudpickle.dumps(measure), grid, outputs, contents.seed, contents.fixed)
     blocks = grid.blocks()
     tried = blocks[np.unique(np.linspace(0, len(blocks) - 1, TRIED).round().astype(int))]
-    with process_pool(1) as pool:
-        pool.submit(task, Job(tried[:1])).result()  # imports, caches
-        outcomes = [pool.submit(task, Job(np.array([block]))).result() for block in tracked(tried, "rehearsal")]
+    try:
+        with process_pool(1) as pool:
+            pool.submit(task, Job(tried[:1])).result()  # imports, caches
+            outcomes = [pool.submit(task, Job(np.array([block]))).result() for block in tracked(tried, "rehearsal")]
+    except BrokenExecutor:
+        require_workers()
+        raise RuntimeError("the measure killed the worker that tried it: see what it does at one point") from None
     messages = {m.decode() for o in outcomes for m in o.records.messages[o.records.status != Status.DONE]}
     seconds = tuple(outcome.pace for outcome in outcomes)
     return Rehearsal(len(grid), len(blocks), seconds, contents.size() + JOURNAL_BYTES, tuple(sorted(messages)))

@@ -1,6 +1,8 @@
 """One point of an archive computed again, from the archive alone, and held against what is stored."""
 
 from collections.abc import Mapping
+from concurrent.futures import BrokenExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -48,17 +50,22 @@ def rerun(archive: Archive, point: Mapping[str, Any] | Index, measure: Measure |
     measure it is the source text in the archive that runs, on the packages of today: do this with archives that you
     trust.
 
-    Raises ValueError for coordinates that are not in the grid, and where the archive's source text does not give the
-    measure.
+    Raises ValueError for coordinates that are not in the grid, for a point that was not computed, and where the
+    archive's source text does not give the measure.
     """
     task = task_of(measure or measure_of(archive), archive)
     index = place(archive.grid, point) if isinstance(point, Mapping) else tuple(point)
     number = _number(archive.grid, index)
     (block,) = archive.grid.blocks(_only(archive.grid, index))
-    with process_pool(1) as pool:
-        records = pool.submit(task, Job(np.array([block]))).result().records
+    stored = archive.records(np.array([number]))
+    if stored.status[0] in (Status.TO_DO, Status.LEFT_OUT):
+        raise ValueError(f"the point {index} is {Status(stored.status[0]).words}: there is nothing to compare with")
+    job = Job(np.array([block]))
+    records = task.died(Job(job.blocks, int(np.flatnonzero(task.points(job, block) == number)[0])))
+    with suppress(BrokenExecutor), process_pool(1) as pool:
+        records = pool.submit(task.excerpt(job), job).result().records
     coordinates = {name: values[i].item() for (name, values), i in zip(archive.grid.axes.items(), index, strict=True)}
-    return Comparison(coordinates, archive.records(np.array([number])), records[records.points == number])
+    return Comparison(coordinates, stored, records[records.points == number])
 
 
 def measure_of(archive: Archive) -> Measure:
@@ -70,9 +77,10 @@ def measure_of(archive: Archive) -> Measure:
     if not facts:
         raise ValueError(f"{archive.path} was never run: it does not know its measure")
     sources = [entry["source"] for entry in facts if entry.get("source")]
-    if not sources:
-        raise ValueError(f"{archive.path} has no source text of {facts[-1]['name']}: call it from python with it")
-    return provenance.measure_from({**facts[-1], "source": sources[-1]})
+    names = ("module", "name", "file", "lacks")
+    return provenance.measure_from(
+        {**{name: facts[-1].get(name, "") for name in names}, "source": (sources or [""])[-1]}
+    )
 
 
 def place(grid: Grid, point: Mapping[str, Any]) -> Index:
@@ -89,11 +97,22 @@ def _place(name: str, values: np.ndarray, value: Any) -> int:
     if values.dtype.kind == "U":
         found = np.flatnonzero(values == str(value))
     else:
-        nearest = int(np.argmin(abs(values - float(value))))
-        found = [nearest] if np.isclose(values[nearest], float(value), rtol=1e-6, atol=1e-12) else []
+        found = np.flatnonzero(values == _number_of(name, value))
+        if len(found) == 0 and values.dtype.kind == "f":
+            nearest = int(np.argmin(abs(values - float(value))))
+            found = [nearest] if np.isclose(values[nearest], float(value), rtol=1e-6, atol=0) else []
     if len(found) == 0:
         raise ValueError(f"{name} must be one of {_short(values)}; got {value}")
     return int(found[0])
+
+
+def _number_of(name: str, value: Any) -> int | float:
+    for kind in (int, float):
+        with suppress(ValueError, TypeError):
+            number = kind(value)
+            if not isinstance(value, float) or number == value:
+                return number
+    raise ValueError(f"{name} must be a number; got {value!r}")
 
 
 def _number(grid: Grid, index: Index) -> int:

@@ -1,7 +1,6 @@
 """An archive in words, and as something to watch."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,10 @@ import numpy as np
 from cocycle.progress import progress_bar
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.records import Status
+from cocycle.sweeps.writer import is_being_written
 
 FAILURES = 5  # that are quoted
+PATIENCE = 3.0  # seconds without a writer, after which nobody is waited for: one may be about to begin
 
 
 def in_words(archive: Archive) -> str:
@@ -37,20 +38,25 @@ def in_words(archive: Archive) -> str:
 
 
 def watch(archive: Archive, every: float = 1.0) -> str:
-    """Follow a sweep that another process writes until nothing is to do or its run has ended; what came of it."""
+    """Follow a sweep that another process writes until nothing is to do, or nobody writes; what came of it."""
     status = archive.status
     total = int((status != Status.LEFT_OUT).sum())
     before = int(((status != Status.TO_DO) & (status != Status.LEFT_OUT)).sum())
-    with progress_bar(total, Path(archive.path).name, initial=before, delay=0) as advance:
+    with progress_bar(total, archive.name, initial=before, delay=0) as advance:
+        seen = time.monotonic()
         while True:
             now = total - int((archive.status == Status.TO_DO).sum())
             advance(now - before)
             before = now
-            ended = [entry for entry in archive.history[-1:] if entry["event"] == "end"]
-            if now == total or ended:
+            seen = time.monotonic() if is_being_written(archive.path) else seen
+            if now == total or time.monotonic() - seen > PATIENCE:
                 break
             time.sleep(every)
-    return _progress(archive.status) + (f"; its last run: {ended[0]['outcome']}" if ended else "")
+    said = _progress(archive.status)
+    if now == total:
+        return said
+    ended = [entry for entry in archive.history[-1:] if entry["event"] == "end"]
+    return f"{said}; nobody is writing it" + (f", its last run: {ended[0]['outcome']}" if ended else "")
 
 
 def _progress(status: np.ndarray) -> str:
@@ -65,11 +71,12 @@ def _runs(history: list[dict[str, Any]]) -> list[str]:
     for entry, after in zip(history, [*history[1:], {}], strict=True):
         if entry["event"] == "end":
             continue
-        end = f"{after['time']}, {after['outcome']}" if after.get("event") == "end" else "no end on record"
+        end = f"to {after['time']}, {after['outcome']}" if after.get("event") == "end" else "to no end on record"
+        end = "made of others" if entry["event"] == "assembled" else end
         commit = entry.get("git_commit", "")[:10] + (" (dirty)" if entry.get("git_dirty") == "yes" else "")
         versions = [f"{k.removesuffix('_version')} {v}" for k, v in entry.items() if k.endswith("_version")]
         lines += [
-            f"  {entry['time']} to {end}",
+            f"  {entry['time']} {end}",
             f"    {entry['command']}",
             f"    on {entry['host']} in {entry['directory']}{', commit ' + commit if commit else ''}",
             f"    {', '.join(versions)}",

@@ -67,10 +67,10 @@ def read_study(path: Path, part: tuple[int, int] | None = None) -> Study:
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no study at {path}")
-    text = path.read_text()
     try:
+        text = path.read_text(encoding="utf-8")
         said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: {error}") from None
     page = _Page(path, text)
     for name, value in said.items():
@@ -129,8 +129,6 @@ def _grid(said: Mapping[str, Any], page: _Page) -> Grid:
             Grid({name: axes[name]})
     for name, length in said.get("block", {}).items():
         with page.at("block", name):
-            if not isinstance(length, int):
-                raise ValueError(f"must be an integer; got {length!r}")
             Grid(axes, block={name: length})
     with page.at("axes"):
         return Grid(axes, block=said.get("block"))
@@ -144,14 +142,15 @@ def _values(value: Any) -> Any:
         raise ValueError(f"must be a list, {{ count = n }}, or {{ from = a, to = b, count = n }}; got {value!r}")
     unknown = sorted(set(value) - {"from", "to", "count", "spacing"})
     spacing, count = value.get("spacing", "linear"), value["count"]
-    if unknown or spacing not in SPACINGS:
+    if unknown or spacing not in list(SPACINGS):
         raise ValueError(f"takes from, to, count, and spacing = {' or '.join(SPACINGS)}; got {value!r}")
-    if not isinstance(count, int) or count < 1:
+    if type(count) is not int or count < 1:
         raise ValueError(f"count must be an integer of at least 1; got {count!r}")
-    if "from" not in value and "to" not in value:
+    if set(value) == {"count"}:
         return np.arange(count)
-    first, last = value.get("from"), value.get("to")
-    if not (isinstance(first, int | float) and isinstance(last, int | float)):
+    first: Any = value.get("from")
+    last: Any = value.get("to")
+    if not {type(first), type(last)} <= {int, float}:
         raise ValueError(f"from and to must be numbers; got {first!r} and {last!r}")
     if spacing == "geometric" and min(first, last) <= 0:
         raise ValueError(f"geometric spacing takes positive ends; got {first} and {last}")
@@ -164,6 +163,8 @@ def _contents(said: Mapping[str, Any], grid: Grid, page: _Page) -> Contents:
     for name, shape in outputs.items():
         with page.at("outputs", name):
             described(grid, {name: shape}, 0)
+    with page.at("outputs"):
+        described(grid, outputs, 0)
     with page.at("seed"):
         described(grid, outputs, seed)
     for name, value in fixed.items():
@@ -192,8 +193,8 @@ def _measure(said: Any, path: Path) -> Measure:
 def _from_package(name: str):
     try:
         return importlib.import_module(name)
-    except ImportError as error:
-        raise ValueError(f"{name} cannot be imported: {error}") from None
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _from_file(path: Path):
@@ -202,7 +203,7 @@ def _from_file(path: Path):
         raise ValueError(f"there is no file {path}")
     folder = str(path.parent.resolve())
     if folder not in sys.path:
-        sys.path.insert(0, folder)  # its neighbours
+        sys.path.append(folder)  # its neighbours
     name = f"study_{path.stem}"  # not that of a module that is there already
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -211,7 +212,7 @@ def _from_file(path: Path):
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     cloudpickle.register_pickle_by_value(module)
     return module

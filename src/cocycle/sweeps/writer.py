@@ -29,7 +29,9 @@ sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock beside the archive.  Raises BlockingIOError while another process has it."""
     beside = path.with_name(path.name + ".lock")
-    with _in_words(path), open(beside, "a+") as lock:
+    with _in_words(path):
+        lock = open(beside, "a+")  # noqa: SIM115 -- closed below; what happens meanwhile has words of its own
+    with lock, _not_in_children(lock.fileno()):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -44,6 +46,40 @@ def locked(path: Path) -> Iterator[None]:
         lock.write(f"another process, {os.getpid()} on {platform.node()}\n")
         lock.flush()
         yield
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a process holds the lock beside the archive, as far as the file system says."""
+    try:
+        with open(path.with_name(path.name + ".lock")) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # never written, or a file system without locks
+        return False
+    return False
+
+
+HELD: set[int] = set()
+
+
+def _let_go() -> None:
+    for descriptor in HELD:
+        os.close(descriptor)
+    HELD.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
+@contextmanager
+def _not_in_children(descriptor: int) -> Iterator[None]:
+    """A process that is forked meanwhile, such as a worker, must not keep a lock when its parent is gone."""
+    HELD.add(descriptor)
+    try:
+        yield
+    finally:
+        HELD.discard(descriptor)
 
 
 @contextmanager
