@@ -131,4 +131,4 @@ def by_reference(measure):
     import cloudpickle
 
     BY_REFERENCE.append(measure)
-    return cloudpickle.dumps(last_given)
+    return cloudpickle.dumps((last_given, {}))

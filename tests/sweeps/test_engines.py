@@ -18,7 +18,7 @@ from distributed import Client
 from cocycle import Archive, Grid, run
 from cocycle.sweeps import Status
 from cocycle.sweeps import jobs as jobs_module
-from cocycle.sweeps.jobs import Job, Outcome, Queue, Task
+from cocycle.sweeps.jobs import Job, Outcome, Queue, task
 from cocycle.sweeps.records import Records
 
 HERE = Path(__file__).parent
@@ -194,12 +194,10 @@ def test_what_a_worker_left_is_handed_out_again():
 
 
 def test_a_worker_hands_in_what_it_has_when_its_job_is_longer_than_it_seemed(monkeypatch, tmp_path):
-    import cloudpickle
-
     archive = new(tmp_path / "run.h5")
-    task = Task(cloudpickle.dumps(measures.slow), archive.grid, archive.outputs, archive.seed, archive.fixed)
+    work = task(measures.slow, archive.contents)
     monkeypatch.setattr(jobs_module, "PATIENCE", 0.12)
-    done = task(Job(np.arange(100)))
+    done = work(Job(np.arange(100)))
     assert 1 <= len(done.records) < 10
     np.testing.assert_array_equal(done.left.blocks, np.arange(100)[len(done.records) :])
     assert done.pace >= 0.05

@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, final
 
@@ -11,6 +10,7 @@ import cloudpickle
 import numpy as np
 from numpy.random.bit_generator import ISpawnableSeedSequence
 
+from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.grid import Grid, Index
 from cocycle.sweeps.records import Records, Status
 from cocycle.sweeps.workers import one_thread
@@ -54,11 +54,10 @@ class Outcome(NamedTuple):
 class Task:
     """What a worker needs for any job of a sweep, except the job."""
 
-    measure: bytes
+    measure: bytes  # pickled, with the settings that all points share: see `task`
     grid: Grid
     outputs: dict[str, tuple[int, ...]]
     seed: int
-    fixed: dict[str, Any]
     left_out: np.ndarray | None = None  # which points (*grid) are never computed
 
     def excerpt(self, job: Job) -> "Task":
@@ -117,9 +116,10 @@ class Task:
 
         Raises what the measure raises, and WrongOutput.
         """
-        measure = cloudpickle.loads(self.measure)  # anew each time, and so the settings: what one point
-        fixed = deepcopy(self.fixed)  # leaves behind in them, the next must not see
-        seeds: Any = _Streams(self.seed, *self.grid.stream(points))
+        measure, fixed = cloudpickle.loads(self.measure)  # anew: what one point leaves behind, the next must not see
+        shared, own = self.grid.stream(points)
+        seeds: Any = np.random.SeedSequence(self.seed, spawn_key=shared)
+        seeds = _Streams(seeds, self.seed, own) if self.grid.block else seeds
         result = measure({**fixed, **self.grid.coordinates(points)}, np.random.default_rng(seeds))
         returned = sorted(result) if isinstance(result, Mapping) else type(result).__name__
         if returned != sorted(self.outputs):
@@ -136,6 +136,12 @@ class Task:
         points = self.points(job, int(job.blocks[0]))
         message = "the worker died, also with this point alone"
         return Records.without_result(points, Status.DIED, message, self.outputs)
+
+
+def task(measure: Measure, contents: Contents, left_out: np.ndarray | None = None) -> Task:
+    """The task of a sweep of these contents."""
+    outputs = {name: tuple(dims.values()) for name, dims in contents.dims.items()}
+    return Task(cloudpickle.dumps((measure, contents.fixed)), contents.grid, outputs, contents.seed, left_out)
 
 
 def _records(parts: list[_Done | Records]) -> Records:
@@ -167,17 +173,14 @@ def _in_words(error: BaseException) -> str:
 class _Streams(ISpawnableSeedSequence):
     """The seed of what the points of a block share; its children, one for each point, are the points' own."""
 
-    def __init__(self, root: int, shared: Index, own: list[Index]):
-        self._own, self._alone = [np.random.SeedSequence(root, spawn_key=key) for key in own], own == [shared]
-        self._spawned = False
-        self._shared = np.random.SeedSequence(root, spawn_key=shared)
+    def __init__(self, shared: np.random.SeedSequence, root: int, own: list[Index]):
+        self._shared, self._spawned = shared, False
+        self._own = [np.random.SeedSequence(root, spawn_key=key) for key in own]
 
     def generate_state(self, n_words, dtype=np.uint32):
         return self._shared.generate_state(n_words, dtype)
 
     def spawn(self, n_children):
-        if self._alone:  # not a block: its own stream is all there is
-            return self._shared.spawn(n_children)
         if n_children != len(self._own):
             raise ValueError(
                 f"rng.spawn gives each point of the block its own stream, here {len(self._own)}; got {n_children}"

@@ -4,12 +4,11 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from typing import final
 
-import cloudpickle
 import numpy as np
 
 from cocycle.progress import tracked
 from cocycle.sweeps.contents import Contents
-from cocycle.sweeps.jobs import Job, Measure, Task
+from cocycle.sweeps.jobs import Job, Measure, task
 from cocycle.sweeps.layout import JOURNAL_BYTES
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.workers import process_pool, require_workers
@@ -47,15 +46,13 @@ def rehearse(measure: Measure, contents: Contents) -> Rehearsal:
     Raises ValueError if the measure returns other outputs or shapes than the contents have, RuntimeError if it kills
     its worker.
     """
-    grid = contents.grid
-    outputs = {name: tuple(dims.values()) for name, dims in contents.dims.items()}
-    task = Task(cloudpickle.dumps(measure), grid, outputs, contents.seed, contents.fixed)
+    grid, work = contents.grid, task(measure, contents)
     blocks = grid.blocks()
     tried = blocks[np.unique(np.linspace(0, len(blocks) - 1, TRIED).round().astype(int))]
     try:
         with process_pool(1) as pool:
-            pool.submit(task, Job(tried[:1])).result()  # imports, caches
-            outcomes = [pool.submit(task, Job(np.array([block]))).result() for block in tracked(tried, "rehearsal")]
+            pool.submit(work, Job(tried[:1])).result()  # imports, caches
+            outcomes = [pool.submit(work, Job(np.array([block]))).result() for block in tracked(tried, "rehearsal")]
     except BrokenExecutor:
         require_workers()
         raise RuntimeError("the measure killed the worker that tried it: see what it does at one point") from None

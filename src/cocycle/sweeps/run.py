@@ -8,13 +8,12 @@ from concurrent.futures import Executor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-import cloudpickle
 import numpy as np
 
 from cocycle.progress import progress_bar
 from cocycle.sweeps import engines, provenance
 from cocycle.sweeps.archive import Archive
-from cocycle.sweeps.jobs import Measure, Queue, Task
+from cocycle.sweeps.jobs import Measure, Queue, Task, task
 from cocycle.sweeps.records import Records, Status
 from cocycle.sweeps.workers import insistent_interrupt
 from cocycle.sweeps.writer import Writer
@@ -59,14 +58,14 @@ def run(
         raise TypeError(f"run takes a function and an Archive, in this order; got {kinds[0]} and {kinds[1]}")
     if workers is not None and (not isinstance(workers, int | np.integer) or workers < 1):
         raise ValueError(f"workers must be an integer of at least 1; got {workers!r}")
-    task = task_of(measure, archive)
+    work = task_of(measure, archive)
     with archive.writer() as writer, _noted(measure, archive, writer):
         missing = _missing(archive, writer, retry)
         queue = Queue(archive.grid.blocks(missing), engines.OWN_SHORTEST if executor is None else engines.SHORTEST)
         if executor is None:
-            results = engines.own_pool(task, queue, workers or cores())
+            results = engines.own_pool(work, queue, workers or cores())
         else:
-            results = engines.given(task, queue, executor, workers, archive.path)
+            results = engines.given(work, queue, executor, workers, archive.path)
         done, total = int((archive.status == Status.DONE).sum()), int((archive.status != Status.LEFT_OUT).sum())
         with (
             progress_bar(total, "sweep", initial=done, delay=0, show=progress) as advance,
@@ -81,8 +80,7 @@ def run(
 def task_of(measure: Measure, archive: Archive) -> Task:
     """What a worker needs to compute points of the archive."""
     left_out = archive.status == Status.LEFT_OUT
-    settings = archive.grid, archive.outputs, archive.seed, archive.fixed
-    return Task(cloudpickle.dumps(measure), *settings, left_out if left_out.any() else None)
+    return task(measure, archive.contents, left_out if left_out.any() else None)
 
 
 def cores() -> int:
