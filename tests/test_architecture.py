@@ -22,7 +22,7 @@ ALLOWED = {
     "testing": {"maps"},
     "networks": {"arrays", "maps", "autodiff"},
     "systems": {"arrays", "maps", "flows", "straightline", "progress"},
-    "lyapunov": {"arrays", "maps", "progress"},
+    "lyapunov": {"arrays", "maps", "adjoint", "progress"},
     "reservoir": {"arrays", "maps", "networks", "progress"},
     "sweeps": {"progress", "plotting"},
     "plotting": set(),

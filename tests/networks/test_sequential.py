@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from cocycle import LINEAR, RELU, TANH, Autodiff, Layer, Linear, feedforward, frame, orbit, stretching
+from cocycle import LINEAR, RELU, TANH, Autodiff, Composed, Layer, Linear, feedforward, frame, ftle, orbit, stretching
 
 
 def network():
@@ -17,8 +17,10 @@ def network():
 
 def test_layers():
     steps = feedforward(network())
-    assert [type(f) for f in steps] == [Layer, Layer, Autodiff, Layer]
-    assert [f.activation for f in steps if isinstance(f, Layer)] == [TANH, RELU, LINEAR]
+    assert [type(f) for f in steps] == [Layer, Composed, Layer]
+    assert [type(f) for f in steps[1].maps] == [Layer, Autodiff]  # a normalisation belongs to the step before
+    assert [steps[0].activation, steps[1].maps[0].activation, steps[2].activation] == [TANH, RELU, LINEAR]
+    assert [f.dt for f in steps] == [1, 1, 1]
 
 
 def test_output():
@@ -65,3 +67,110 @@ def test_an_activation_behind_a_dropout_keeps_its_slope_far_out():
     x = torch.zeros(2, dtype=torch.float64)
     found = stretching(feedforward(network), x, frame(x, 2))
     np.testing.assert_allclose(found.numpy(), np.log(4) - 50, rtol=1e-12)
+
+
+class Residual(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.body = nn.Linear(width, width)
+
+    def forward(self, x):
+        return x + torch.tanh(self.body(x))
+
+
+def images():
+    torch.manual_seed(2)
+    network = nn.Sequential(
+        nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3), nn.SiLU(), nn.AvgPool2d(2)),
+        nn.Conv2d(3, 4, 3, stride=2, bias=False), nn.GroupNorm(2, 4), nn.Tanh(), nn.MaxPool2d(2, stride=1),
+        nn.Flatten(), nn.Dropout(0.5), nn.Linear(4, 6), nn.LeakyReLU(),
+        Residual(6), nn.Linear(6, 3), nn.Softmax(dim=-1),
+    ).double()  # fmt: skip
+    network.train()
+    network(torch.randn(50, 2, 11, 11, dtype=torch.float64) + 1)  # moves the running means
+    return network.eval()
+
+
+def jacobian(net, shape, x):
+    return torch.func.vmap(torch.func.jacrev(lambda x: net(x.reshape(1, *shape))[0]))(x).detach()
+
+
+def test_images_to_classes_against_brute_force():
+    """Every kind of module, from the input's side and from the output's; states are flat."""
+    net, shape = images(), (2, 11, 11)
+    steps = feedforward(net, shape)
+    assert [f.dt for f in steps] == [1.0] * 5  # two convolutions, Linear, the residual block, Linear
+    x = torch.randn(4, 242, dtype=torch.float64)
+    *_, y = orbit(steps, x)
+    torch.testing.assert_close(y, net(x.reshape(4, *shape)), rtol=1e-13, atol=1e-14)
+    brute = jacobian(net, shape, x)
+    q = torch.randn(4, 242, 5, dtype=torch.float64)
+    p = torch.randn(4, 3, 2, dtype=torch.float64)
+    whole = Composed(steps)
+    torch.testing.assert_close(whole.tangent(x, q)[1], brute @ q, rtol=1e-11, atol=1e-13)
+    torch.testing.assert_close(whole.cotangent(x, p), brute.mT @ p, rtol=1e-11, atol=1e-13)
+    sizes = torch.linalg.svdvals(brute)
+    torch.testing.assert_close(ftle(steps, x).log_factors, sizes[:, 0].log(), rtol=0, atol=1e-10)
+
+
+POINTWISE_MODULES = (nn.Sigmoid, nn.LogSigmoid, nn.Softplus, nn.Softsign, nn.GELU, nn.SiLU, nn.Mish, nn.ELU, nn.CELU,
+                     nn.SELU, nn.LeakyReLU, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.Tanhshrink)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", POINTWISE_MODULES)
+def test_every_pointwise_module(kind):
+    torch.manual_seed(4)
+    net = nn.Sequential(nn.Linear(3, 4), kind()).double()
+    (step,) = feedforward(net)
+    x = torch.randn(5, 3, dtype=torch.float64)
+    y, pushed = step.tangent(x, torch.eye(3, dtype=torch.float64).expand(5, 3, 3))
+    torch.testing.assert_close(y, net(x).detach())
+    torch.testing.assert_close(pushed, jacobian(net, (3,), x), rtol=1e-12, atol=1e-14)
+
+
+def test_one_dimensional_convolutions_and_groups():
+    net = nn.Sequential(nn.Unflatten(1, (1, 8)), nn.Conv1d(1, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool1d(2), nn.Flatten(),
+                        nn.Linear(4, 2), nn.Tanh()).double()  # fmt: skip
+    x = torch.randn(6, 8, dtype=torch.float64)
+    found = {}
+    for group in (None, [7], [1, 2, 2, 2], [1] * 7):
+        steps = feedforward(net, (8,), group=group)
+        assert len(steps) == (2 if group is None else len(group))
+        found[len(steps)] = ftle(steps, x)
+    for count, field in found.items():
+        torch.testing.assert_close(field.exponents * count, found[1].exponents, rtol=0, atol=1e-12)
+    for group in ([3, 3], [0, 7], [8]):
+        with pytest.raises(ValueError, match="group must have numbers of at least 1 whose sum is the 7 modules"):
+            feedforward(net, (8,), group=group)
+
+
+def test_no_graph_is_built():
+    net, x = images(), torch.randn(2, 242, dtype=torch.float64)
+    assert not ftle(feedforward(net, (2, 11, 11)), x).exponents.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "error", "message"),
+    [
+        (nn.Sequential(), None, ValueError, "network must hold at least one module"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Dropout()), None, ValueError, "evaluation mode, network.eval.*its Dropout"),
+        (nn.Sequential(nn.Linear(2, 2), Residual(2)), None, ValueError, "evaluation mode.*its Residual is in training"),
+        (nn.Sequential(nn.Linear(2, 2), nn.ELU(inplace=True)), None, ValueError, "its ELU works in place"),
+        (nn.Sequential(nn.LSTM(2, 2)), (2,), TypeError, r"LSTM is recurrent: take cocycle\.networks\.Cell"),
+        (nn.Sequential(nn.Conv2d(1, 1, 3)), None, ValueError, "shape must say what one input is.*begins with Conv2d"),
+        (nn.Sequential(nn.Conv2d(1, 1, 3)), (3, 8, 8), ValueError, r"module 0, Conv2d.*, does not take an input of"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 3)), None, ValueError, r"module 1, .*an input of shape \(3,\)"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Module()), None, ValueError, "evaluation mode|does not take"),
+    ],
+)
+def test_networks_that_cannot_be_maps(network, shape, error, message):
+    with pytest.raises(error, match=message):
+        feedforward(network, shape)
+
+
+def test_weights_that_are_not_finite():
+    network = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    with torch.no_grad():
+        network[0].bias[1] = float("nan")
+    with pytest.raises(ValueError, match=r"network\.0\.bias must be finite; got 1 non-finite values"):
+        feedforward(network)

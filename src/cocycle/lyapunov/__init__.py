@@ -2,6 +2,7 @@
 
 from cocycle.lyapunov.covariant import CovariantStep, angles, covariance_residual, covariant, splitting_angle
 from cocycle.lyapunov.derived import Estimate, entropy, kaplan_yorke, local_exponents, volume_growth
+from cocycle.lyapunov.fields import Field, ftle
 from cocycle.lyapunov.finite_time import Stretching, singular_directions, stretching
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise, qr_steps
 from cocycle.lyapunov.spectrum import Diverged, Spectrum, collect, spectrum
@@ -10,6 +11,7 @@ __all__ = [
     "CovariantStep",
     "Diverged",
     "Estimate",
+    "Field",
     "QRStep",
     "Spectrum",
     "Stretching",
@@ -19,6 +21,7 @@ __all__ = [
     "covariant",
     "entropy",
     "frame",
+    "ftle",
     "kaplan_yorke",
     "local_exponents",
     "orthonormalise",

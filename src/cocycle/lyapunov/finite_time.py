@@ -89,7 +89,7 @@ def _product_svd(factors: list[Array]) -> tuple[Array, Array, Array]:
             right = z if right is None else right @ z
             continue
         left = z if left is None else left @ z
-        log_scale, rows = _scaled_product(factors)
+        log_scale, rows = scaled_product(factors)
         coupled = _coupled(rows)
         if not (_spread(log_scale, coupled) > np.log(limit)).any():
             break
@@ -107,7 +107,7 @@ def _transposed(factors: list[Array]) -> tuple[Array, list[Array]]:
     return steps[-1].q, [step.r for step in steps]
 
 
-def _scaled_product(factors: list[Array]) -> tuple[Array, Array]:
+def scaled_product(factors: list[Array]) -> tuple[Array, Array]:
     """The product as exp(log_scale) (*batch, m) times rows (*batch, m, m) whose largest elements are 1."""
     xp, rows, log_scale = namespace(factors[0]), None, None
     with np.errstate(divide="ignore"):

@@ -30,9 +30,8 @@ def _tanh(field):
 
 
 def _tanh_slope(field):
-    with np.errstate(over="ignore"):  # beyond |b| = 710, where the slope is 0 in float64
-        sech = 1 / namespace(field).cosh(field)
-    return sech * sech
+    e = namespace(field).exp(-2 * abs(field))  # a third of the price of a hyperbolic cosine
+    return 4 * e / (1 + e) ** 2
 
 
 def _erf(field):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
-from cocycle.arrays import Array, Operator, linear, linear_block, linear_pair, transposed
+from cocycle.arrays import Array, Operator, is_number, linear, linear_block, linear_pair, transposed
 from cocycle.maps import Dual
 from cocycle.networks.activations import TANH, Activation
 
@@ -24,17 +24,21 @@ class Layer(Dual):
     dt: float = 1.0
 
     def __call__(self, x):
-        return self.activation.value(self.gain * linear(self.weight, x) + self.bias)
+        return self.activation.value(self._times_gain(linear(self.weight, x)) + self.bias)
 
     def tangent(self, x, q):
         field, pushed = linear_pair(self.weight, x, q)
-        field = self.gain * field + self.bias
-        slope = self.gain * self.activation.slope(field)
+        field = self._times_gain(field) + self.bias
+        slope = self._times_gain(self.activation.slope(field))
         return self.activation.value(field), slope[..., None] * pushed
 
     def cotangent(self, x, p):
-        slope = self.gain * self.activation.slope(self.gain * linear(self.weight, x) + self.bias)
+        field = self._times_gain(linear(self.weight, x)) + self.bias
+        slope = self._times_gain(self.activation.slope(field))
         return linear_block(transposed(self.weight), slope[..., None] * p)
+
+    def _times_gain(self, a):
+        return a if is_number(self.gain) and self.gain == 1 else self.gain * a
 
 
 @final

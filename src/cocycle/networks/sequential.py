@@ -1,41 +1,182 @@
 """Feed-forward torch networks as dynamical systems whose time is the layer index."""
 
-from torch import nn
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any, final
 
+import torch
+from torch import nn
+from torch.func import functional_call, jvp, vjp
+
+from cocycle.arrays import Array, require_finite
 from cocycle.autodiff import Autodiff
-from cocycle.maps import Map
+from cocycle.maps import Composed, Dual, Map
 from cocycle.networks.activations import LINEAR, RELU, TANH, Activation
 from cocycle.networks.layers import Layer, Pointwise
 
-ACTIVATIONS: dict[type[nn.Module], Activation] = {
-    nn.Tanh: TANH,
-    nn.ReLU: RELU,
-    nn.Identity: LINEAR,
-}
+ACTIVATIONS: dict[type[nn.Module], Activation] = {nn.Tanh: TANH, nn.ReLU: RELU, nn.Identity: LINEAR}
+POINTWISE = (nn.Sigmoid, nn.LogSigmoid, nn.Softplus, nn.Softsign, nn.GELU, nn.SiLU, nn.Mish, nn.ELU, nn.CELU, nn.SELU,
+             nn.LeakyReLU, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.Tanhshrink)  # fmt: skip
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+MAXIMA = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+AFFINE = (*CONVOLUTIONS, *AVERAGES, *NORMALISATIONS, *DROPOUTS, nn.Flatten, nn.Unflatten)  # in evaluation mode
+# what belongs to the step that it follows: it mixes no units, or has no weights
+ATTACHED = (*ACTIVATIONS, *POINTWISE, *AVERAGES, *MAXIMA, *NORMALISATIONS, *DROPOUTS, nn.Flatten, nn.Unflatten,
+            nn.LayerNorm, nn.GroupNorm, nn.Softmax, nn.LogSoftmax)  # fmt: skip
 
 
-def feedforward(network: nn.Sequential) -> tuple[Map, ...]:
+def feedforward(
+    network: nn.Sequential, shape: Sequence[int] | None = None, *, group: Sequence[int] | None = None
+) -> tuple[Map, ...]:
     """The layers of `network` as a tuple of maps, for states that are torch tensors (*batch, n).
 
-    A `Linear` and the pointwise activation after it are one map, one step of "time"; a `Linear` without one is
-    affine, an activation alone is pointwise.  Any other module is a step of its own, by automatic differentiation.
-    Weights are shared with the network, not copied.
+    Each map is one step of "time".  A step begins at every module with weights that mix units, `Linear`, a convolution,
+    and at every module that is not known here, such as a residual block of yours; what follows it, activations,
+    pooling, normalisation, flattening, softmax, belongs to it.  Or say it yourself: `group` has the number of modules
+    in each step, those of nested Sequentials counted one by one.
 
-    Raises TypeError if `network` is not an nn.Sequential.
+    States are flat.  `shape` is that of one input, (channels, height, width) for images; (n,), the width of the first
+    `Linear`, by default.  Weights are shared with the network, not copied.  Tangents are analytic where a step is
+    affine, then pointwise; the other modules go through automatic differentiation.
+
+    Raises TypeError for another kind of network and for recurrent layers; ValueError for a network in training mode
+    where that matters, in-place modules, weights that are not finite, a shape that does not fit, groups that do not add
+    up.
     """
     if not isinstance(network, nn.Sequential):
         raise TypeError(f"network must be a torch.nn.Sequential; got {type(network).__name__}")
-    modules = list(network)
-    steps: list[Map] = []
-    while modules:
-        module = modules.pop(0)
-        if isinstance(module, nn.Linear):
-            follows = type(modules[0]) if modules else None
-            activation = ACTIVATIONS[type(modules.pop(0))] if follows in ACTIVATIONS else LINEAR
-            bias = 0.0 if module.bias is None else module.bias.detach()
-            steps.append(Layer(module.weight.detach(), bias, activation))
-        elif type(module) in ACTIVATIONS:
-            steps.append(Pointwise(ACTIVATIONS[type(module)]))
+    modules = list(_flattened(network))
+    _check(network, modules)
+    cuts = _cuts(modules) if group is None else _checked_cuts(group, len(modules))
+    shapes = _shapes(modules, shape)
+    return tuple(_step(modules[start:end], shapes[start:end]) for start, end in pairwise(cuts))
+
+
+def _flattened(network: nn.Sequential) -> Iterator[nn.Module]:
+    for module in network:
+        if isinstance(module, nn.Sequential):
+            yield from _flattened(module)
         else:
-            steps.append(Autodiff(module))
-    return tuple(steps)
+            yield module
+
+
+def _check(network: nn.Sequential, modules: list[nn.Module]) -> None:
+    if not modules:
+        raise ValueError("network must hold at least one module; got none")
+    for name, parameter in network.named_parameters():
+        require_finite(f"network.{name}", parameter.detach())
+    for module in network.modules():
+        kind = type(module).__name__
+        if isinstance(module, nn.RNNBase | nn.RNNCellBase):
+            raise TypeError(f"{kind} is recurrent: take cocycle.networks.Cell")
+        ours = type(module).__module__.startswith("torch.")
+        if module.training and (isinstance(module, (*DROPOUTS, *NORMALISATIONS)) or not ours):
+            raise ValueError(f"network must be in evaluation mode, network.eval(): its {kind} is in training mode")
+        if getattr(module, "inplace", False) and type(module) not in ACTIVATIONS:
+            raise ValueError(f"network must leave its input as it is; its {kind} works in place")
+
+
+def _cuts(modules: list[nn.Module]) -> list[int]:
+    """Where steps begin, and the end.  What comes before the first module with weights belongs to its step."""
+    begins = [i for i, module in enumerate(modules) if type(module) not in ATTACHED]
+    return [0, *begins[1:], len(modules)]
+
+
+def _checked_cuts(group: Sequence[int], count: int) -> list[int]:
+    if any(size < 1 for size in group) or sum(group) != count:
+        raise ValueError(f"group must have numbers of at least 1 whose sum is the {count} modules; got {list(group)}")
+    return [sum(group[:i]) for i in range(len(group) + 1)]
+
+
+def _shapes(modules: list[nn.Module], shape: Sequence[int] | None) -> list[tuple[int, ...]]:
+    """The shape of one input of each module, found by sending zeros through.  Raises ValueError if they do not fit."""
+    if shape is None:
+        if not isinstance(modules[0], nn.Linear):
+            raise ValueError(
+                "shape must say what one input is, (n,) or (channels, height, width), for a network that begins with "
+                f"{type(modules[0]).__name__}"
+            )
+        shape = (modules[0].in_features,)
+    kind = next((p for module in modules for p in module.parameters()), torch.zeros(()))
+    x, shapes = torch.zeros((1, *shape), dtype=kind.dtype, device=kind.device), []
+    for i, module in enumerate(modules):
+        shapes.append(tuple(x.shape[1:]))
+        try:
+            with torch.no_grad():
+                x = module(x)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"module {i}, {module}, does not take an input of shape {shapes[-1]}: {error}") from None
+        if not isinstance(x, torch.Tensor) or len(x) != 1 or not x.is_floating_point():
+            raise ValueError(f"module {i}, {module}, must make one tensor of numbers, the batch first; got {x}")
+    return shapes
+
+
+def _step(modules: list[nn.Module], shapes: list[tuple[int, ...]]) -> Map:
+    """One map, that takes the time 1."""
+    parts, dt = [], 1.0
+    pairs = list(zip(modules, shapes, strict=True))
+    while pairs:
+        module, shape = pairs.pop(0)
+        if isinstance(module, nn.Linear) and len(shape) == 1:
+            follows = type(pairs[0][0]) if pairs else None
+            activation = ACTIVATIONS[type(pairs.pop(0)[0])] if follows in ACTIVATIONS else LINEAR
+            bias = 0.0 if module.bias is None else module.bias.detach()
+            parts.append(Layer(module.weight.detach(), bias, activation, dt=dt))
+        elif type(module) in ACTIVATIONS:
+            parts.append(Pointwise(ACTIVATIONS[type(module)], dt))
+        elif isinstance(module, POINTWISE):
+            parts.append(Pointwise(Activation(type(module).__name__, module, partial(_slope, module)), dt))
+        elif isinstance(module, AFFINE):
+            parts.append(Affine(*_affine(module, shape), dt))
+        else:
+            parts.append(Autodiff(_on_flat(module, shape), dt))
+        dt = 0.0
+    return parts[0] if len(parts) == 1 else Composed(tuple(parts))
+
+
+def _slope(module: nn.Module, field: torch.Tensor) -> torch.Tensor:
+    """g'(b), all units at once: each output depends on its own input alone."""
+    return jvp(module, (field,), (torch.ones_like(field),))[1]
+
+
+def _on_flat(module: nn.Module, shape: tuple[int, ...], offsets: bool = True) -> Callable[[torch.Tensor], torch.Tensor]:
+    """`module` on flat states (*batch, n); without its `offsets` the linear part of an affine one."""
+    own = {name: p.detach() for name, p in (*module.named_parameters(), *module.named_buffers())}
+    if not offsets:
+        own |= {name: torch.zeros_like(own[name]) for name in ("bias", "running_mean") if name in own}
+
+    def on_flat(x):
+        y = functional_call(module, own, (x.reshape(-1, *shape),))
+        return y.reshape(*x.shape[:-1], -1)
+
+    return on_flat
+
+
+def _affine(module: nn.Module, shape: tuple[int, ...]) -> tuple[Callable, Callable]:
+    return _on_flat(module, shape), _on_flat(module, shape, offsets=False)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Affine(Dual):
+    """x -> A x + b where the product with A (n, p) is a function, `linear`, on flat tensors (*batch, n)."""
+
+    function: Callable[[Array], Array]
+    linear: Callable[[Array], Array]
+    dt: float = 1.0
+
+    def __call__(self, x):
+        return self.function(x)
+
+    def tangent(self, x, q):
+        return self.function(x), self.linear(q.swapaxes(-1, -2)).swapaxes(-1, -2)
+
+    def cotangent(self, x, p):
+        rows: Any = p.swapaxes(-1, -2)
+        pulled = vjp(self.linear, x[..., None, :] + torch.zeros_like(rows[..., :1]))[1]
+        return pulled(rows.contiguous())[0].swapaxes(-1, -2)

@@ -37,16 +37,19 @@ def own_pool(task: Task, queue: Queue, workers: int) -> Results:
 
     A broken pool does not say who broke it: the jobs that were under way are tried alone.
     """
+    answered = False
     while True:
         try:
             with process_pool(workers) as pool:
                 for _, outcome in _results(pool, task, queue, lambda: workers):
+                    answered |= outcome is not None
                     yield outcome and outcome.records
             return
         except EngineLost as lost:
             suspects = Queue(np.array([], dtype=int), OWN_SHORTEST)
             suspects.put_back(lost.jobs)
-        require_workers()
+        if not answered:
+            require_workers()
         yield from _one_by_one(task, suspects)
 
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from typing import final
@@ -15,6 +15,9 @@ from typing import final
 from threadpoolctl import ThreadpoolController
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+ATTEMPTS = 50  # to start a worker that is killed, before it is given up
 
 
 @contextmanager
@@ -33,15 +36,20 @@ def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def require_workers() -> None:
-    """Raise RuntimeError if a worker cannot even start."""
-    try:
-        with process_pool(1) as pool:
-            pool.submit(os.getpid).result()
-    except BrokenExecutor:
-        raise RuntimeError(
-            "worker processes die before they compute anything: is there a file beside the script with the name of a"
-            " module of python's own, or too little memory?"
-        ) from None
+    """Raise RuntimeError if a worker cannot even start: one that is killed is tried again."""
+    for _ in range(ATTEMPTS):
+        process = multiprocessing.get_context("spawn").Process(target=_prepare_worker, args=(os.getpid(),))
+        with ENVIRONMENT_OF_WORKERS:
+            process.start()
+        process.join()
+        if process.exitcode == 0:
+            return
+        if process.exitcode is None or process.exitcode > 0:
+            break
+    raise RuntimeError(
+        "worker processes die before they compute anything: is there a file beside the script with the name of a"
+        " module of python's own, or too little memory?"
+    )
 
 
 @contextmanager

@@ -1,0 +1,133 @@
+"""Fields: the largest stretching of a network at very many inputs, in bounded memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import final
+
+import numpy as np
+
+from cocycle.adjoint import adjoint
+from cocycle.arrays import Array, floating, like, namespace
+from cocycle.lyapunov.finite_time import scaled_product
+from cocycle.lyapunov.qr import qr_steps
+from cocycle.maps import Map, orbit
+from cocycle.progress import progress_bar
+
+CACHE = 2**23  # bytes of the states of a chunk: what fits there is fast
+COPIES = 4  # of states and vectors that a map makes on its way
+EVERY = 20  # maps between orthonormalisations: one map may stretch by ten decades, and they stay in range
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Field:
+    """Maximal finite-time exponents at inputs x: `exponents` (*batch,), λ = ln Λ_1 / time, per unit of the maps' time.
+
+    Λ_1 is the largest singular value of the product of the tangent maps, `directions` (*batch, n) the direction at the
+    input that is stretched by it, of length 1; its sign means nothing.  `time` is what all the maps take: for layers
+    their number, so that `log_factors` is L λ_1.  Storm et al., Phys. Rev. Lett. 132, 057301 (2024).
+    """
+
+    exponents: Array
+    directions: Array
+    time: float
+
+    @property
+    def log_factors(self) -> Array:
+        """ln Λ_1 (*batch,)."""
+        return self.exponents * self.time
+
+
+def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
+    """The maximal finite-time exponents of the maps `steps` at all inputs x (*batch, n), with their directions.
+
+    Chunks of inputs are computed one after the other, so that states and tangent vectors take at most `memory` bytes,
+    with a progress bar.  Where the last map has fewer outputs than there are inputs, covectors are pulled back from
+    them: the singular values are the same, and the work is less.  A field after layer l is that of steps[:l]; that of
+    one output, that of (*steps, Select((i,))).  NaN where a product is not finite.
+
+    The largest factor is good to rounding; for all of them, however far apart, take `stretching`.  Raises ValueError
+    for x of another shape, no steps, or a memory that does not hold one input.
+    """
+    steps, x = tuple(steps), floating("x", x)
+    if not steps:
+        raise ValueError("steps must hold at least one map; got none")
+    if x.ndim < 1 or not prod(x.shape):
+        raise ValueError(f"x must be inputs of shape (*batch, n), at least one; got {tuple(x.shape)}")
+    rows, xp = x.reshape(-1, x.shape[-1]), namespace(x)
+    widths = _widths(steps, rows[:1])
+    backwards = widths[-1] < widths[0]
+    size = _chunk(widths, backwards, memory, rows.dtype.itemsize)
+    product, parts = _pulled if backwards else _pushed, []
+    with progress_bar(len(rows), "field") as advance:
+        for i in range(0, len(rows), size):
+            parts.append(product(steps, rows[i : i + size]))
+            advance(len(parts[-1][0]))
+    factors, directions = (xp.concatenate(part) for part in zip(*parts, strict=True))
+    time = float(sum(f.dt for f in steps))
+    return Field((factors / time).reshape(x.shape[:-1]), directions.reshape(x.shape), time)
+
+
+def _widths(steps: Sequence[Map], x: Array) -> list[int]:
+    """The dimensions on the way, found with one input.  Raises ValueError if the maps do not take it."""
+    try:
+        return [x.shape[-1], *(state.shape[-1] for state in orbit(steps, x))]
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"the maps do not take inputs of shape (..., {x.shape[-1]}) and {x.dtype}: {error}") from None
+
+
+def _chunk(widths: list[int], backwards: bool, memory: float, itemsize: int) -> int:
+    """How many inputs at once."""
+    widest, vectors = max(widths), min(widths[0], widths[-1])
+    kept = sum(widths) if backwards else 0
+    each = itemsize * (COPIES * widest * (1 + vectors) + kept)
+    if each > memory:
+        raise ValueError(f"memory must hold the vectors of one input, {each:.3g} bytes; got {memory:.3g}")
+    return max(1, int(min(memory, max(CACHE, 16 * each)) / each))
+
+
+def _pushed(steps: Sequence[Map], x: Array) -> tuple[Array, Array]:
+    """ln Λ_1 and its direction at the input, from all directions there."""
+    n = x.shape[-1]
+    identity = like(np.eye(n), x) + 0 * x[..., None]
+    return _largest([step.r for step in qr_steps(steps, x, identity, every=EVERY)])
+
+
+def _pulled(steps: Sequence[Map], x: Array) -> tuple[Array, Array]:
+    """The same from all directions at the output."""
+    pulled = adjoint(steps, x)
+    y = steps[-1](pulled[0].x)
+    identity = like(np.eye(y.shape[-1]), y) + 0 * y[..., None]
+    factors = []
+    for last in qr_steps(pulled, 0 * y, identity, every=EVERY):
+        factors.append(last.r)
+    left = _largest([r.swapaxes(-1, -2) for r in reversed(factors)])
+    return left[0], (last.q @ left[1][..., None])[..., 0]
+
+
+def _largest(factors: list[Array]) -> tuple[Array, Array]:
+    """ln of the largest singular value (B,) of the product r_m ... r_1 of factors (B, k, k), and its right vector."""
+    xp = namespace(factors[0])
+    with np.errstate(all="ignore"):
+        log_scale, rows = scaled_product(factors)
+        top = xp.amax(log_scale, axis=-1)
+        matrix = rows * xp.exp(log_scale - top[..., None])[..., None]
+        matrix = xp.where(xp.isfinite(matrix), matrix, 0.0)
+        if matrix.shape[-1] == 2:
+            size, right = _largest_of_two(matrix)
+        else:
+            _, sizes, rights = xp.linalg.svd(matrix)
+            size, right = sizes[..., 0], rights[..., 0, :]
+        found = top + xp.log(size)
+    healthy = xp.stack([xp.isfinite(r).all(-1).all(-1) for r in factors]).all(0)
+    return xp.where(healthy, found, np.nan), xp.where(healthy[..., None], right, np.nan)
+
+
+def _largest_of_two(matrix: Array) -> tuple[Array, Array]:
+    """The same of matrices (*batch, 2, 2), at once: a decomposition for each takes longer than the network."""
+    xp, first, second = namespace(matrix), matrix[..., 0], matrix[..., 1]
+    a, b, d = ((u * v).sum(-1) for u, v in ((first, first), (first, second), (second, second)))
+    size = ((a + d) / 2 + xp.hypot((a - d) / 2, b)) ** 0.5
+    angle = xp.arctan2(2 * b, a - d) / 2
+    return size, xp.stack([xp.cos(angle), xp.sin(angle)], -1)

@@ -1,0 +1,129 @@
+"""Fields of maximal exponents: equal to the singular values of the whole Jacobian, from either side, in any chunks."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.func import jacrev, vmap
+
+from cocycle import TANH, Layer, Linear, Select, feedforward, frame, ftle, stretching
+from cocycle.lyapunov import fields
+
+WIDTHS = {
+    "to one": (2, 10, 10, 1),
+    "square": (2, 7, 2),
+    "wide": (3, 8, 8, 6),
+    "narrow": (6, 8, 2, 5),
+    "line": (1, 4, 3),
+}
+
+
+def network(widths, dtype=torch.float64):
+    torch.manual_seed(3)
+    parts = [part for n, m in pairwise(widths) for part in (nn.Linear(n, m), nn.Tanh())]
+    return nn.Sequential(*parts).to(dtype)
+
+
+def brute_force(net, x):
+    """ln of the largest singular value, and its direction at the input."""
+    with torch.no_grad():
+        jacobian = vmap(jacrev(net))(x.reshape(-1, x.shape[-1]))
+        _, sizes, rights = torch.linalg.svd(jacobian)
+    return sizes[:, 0].log().reshape(x.shape[:-1]), rights[:, 0].reshape(x.shape)
+
+
+@pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
+def test_against_the_whole_jacobian(widths):
+    net = network(widths)
+    x = torch.randn(7, 5, widths[0], dtype=torch.float64)
+    found = ftle(feedforward(net), x)
+    factors, directions = brute_force(net, x)
+    torch.testing.assert_close(found.log_factors, factors, rtol=0, atol=1e-12)
+    torch.testing.assert_close(found.exponents, factors / (len(widths) - 1), rtol=0, atol=1e-12)
+    torch.testing.assert_close(found.directions.norm(dim=-1), torch.ones(7, 5, dtype=torch.float64))
+    overlap = (found.directions * directions).sum(-1).abs()
+    torch.testing.assert_close(overlap, torch.ones_like(overlap), rtol=0, atol=1e-8)
+
+
+def test_single_precision():
+    """Rounding of one factor is 6e-8; eight layers and their widths make a hundred of it."""
+    widths = (2, *[20] * 8, 1)
+    x = torch.randn(50, 2)
+    single, double = (ftle(feedforward(network(widths, t)), x.to(t)) for t in (torch.float, torch.double))
+    assert single.exponents.dtype == torch.float32
+    torch.testing.assert_close(single.log_factors.double(), double.log_factors, rtol=0, atol=1e-5)
+
+
+def test_numpy_maps_and_one_input(rng):
+    steps = [Layer(rng.normal(size=(6, 2)), 0.1, TANH), Layer(rng.normal(size=(4, 6)), 0.1, TANH)]
+    x = rng.normal(size=2)
+    found = ftle(steps, x)
+    assert found.exponents.shape == ()
+    np.testing.assert_allclose(found.log_factors, stretching(steps, x, frame(x, 2))[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("widths", [(2, 6, 6, 4), (5, 6, 6, 2)])
+def test_chunks_do_not_matter(widths, monkeypatch):
+    steps, x = feedforward(network(widths)), torch.randn(100, widths[0], dtype=torch.float64)
+    whole = ftle(steps, x)
+    monkeypatch.setattr(fields, "CACHE", 1)
+    monkeypatch.setattr(fields, "_chunk", lambda *_: 7)
+    parts = ftle(steps, x)
+    torch.testing.assert_close(parts.exponents, whole.exponents, rtol=0, atol=1e-13)
+
+
+def test_memory_is_bounded_and_asked_for(monkeypatch):
+    steps, x, seen = feedforward(network((2, 30, 30, 1))), torch.randn(1000, 2, dtype=torch.float64), []
+    pushed = fields._pulled
+    monkeypatch.setattr(fields, "_pulled", lambda s, x: seen.append(len(x)) or pushed(s, x))
+    ftle(steps, x, memory=50_000)
+    each = 8 * (fields.COPIES * 30 * 2 + 63)
+    assert set(seen[:-1]) == {50_000 // each}
+    assert sum(seen) == 1000
+    with pytest.raises(ValueError, match=r"memory must hold the vectors of one input, .* bytes; got 100"):
+        ftle(steps, x, memory=100)
+
+
+def test_deep_products_stay_in_range():
+    """4000 layers that stretch by e each: far beyond what a float can hold."""
+    steps = [Linear(torch.diag(torch.tensor([np.e, 1 / np.e], dtype=torch.float64)))] * 4000
+    found = ftle(steps, torch.zeros(3, 2, dtype=torch.float64))
+    torch.testing.assert_close(found.exponents, torch.ones(3, dtype=torch.float64), rtol=0, atol=1e-12)
+    torch.testing.assert_close(found.directions[:, 0].abs(), torch.ones(3, dtype=torch.float64))
+
+
+def test_a_field_after_a_layer_and_of_one_output():
+    net = network((2, 9, 9, 3))
+    steps, x = feedforward(net), torch.randn(20, 2, dtype=torch.float64)
+    after = ftle(steps[:1], x)
+    torch.testing.assert_close(after.log_factors, brute_force(net[:2], x)[0], rtol=0, atol=1e-12)
+    one = ftle((*steps, Select((1,))), x)
+    gradient = vmap(jacrev(lambda x: net(x)[1]))(x).detach()
+    torch.testing.assert_close(one.log_factors, gradient.norm(dim=-1).log(), rtol=0, atol=1e-12)
+    overlap = (one.directions * gradient).sum(-1).abs() / gradient.norm(dim=-1)
+    torch.testing.assert_close(overlap, torch.ones_like(overlap), rtol=0, atol=1e-10)
+
+
+def test_no_stretching_at_all_and_inputs_that_are_no_numbers():
+    dead = nn.Sequential(nn.Linear(2, 3), nn.ReLU()).double()
+    with torch.no_grad():
+        dead[0].bias.fill_(-100.0)
+    x = torch.tensor([[0.0, 0.0], [1e3, 1e3], [float("nan"), 0.0]], dtype=torch.float64)
+    found = ftle(feedforward(dead), x)
+    assert found.exponents[0] == -torch.inf
+    assert torch.isnan(found.exponents[2])
+
+
+def test_what_is_no_field():
+    steps = feedforward(network((2, 4, 1)))
+    with pytest.raises(ValueError, match="steps must hold at least one map"):
+        ftle((), torch.zeros(3, 2))
+    with pytest.raises(ValueError, match=r"x must be inputs of shape \(\*batch, n\), at least one; got \(0, 2\)"):
+        ftle(steps, torch.zeros(0, 2))
+    for wrong in (torch.zeros(3, 5, dtype=torch.float64), torch.zeros(3, 2)):
+        with pytest.raises(ValueError, match=r"the maps do not take inputs of shape \(\.\.\., [25]\) and torch.float"):
+            ftle(steps, wrong)
+    integers = torch.ones(4, 2, dtype=torch.long)
+    assert ftle(steps, integers).exponents.dtype == torch.float64
