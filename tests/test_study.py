@@ -6,6 +6,7 @@ import pytest
 from cocycle import Grid, Reservoir, cli, commands, frame, run, spectrum, study, train
 from cocycle.reservoir import ridge_readout
 from cocycle.sweeps import Status
+from cocycle.sweeps.records import Records
 from cocycle.systems import Lorenz63
 
 TINY = {"resolution": (3, 3), "realisations": 2, "starts": 2, "size": 40, "training": 600, "horizon": 2.0}
@@ -155,7 +156,9 @@ def test_command_says_that_points_failed(tiny, tmp_path, monkeypatch, capsys):
 
 def test_command_refuses_another_sweep_and_other_files(tiny, tmp_path, capsys):
     path = tmp_path / "run.h5"
-    study.archive(path, "tiny", seed=3)
+    other = study.archive(path, "tiny", seed=3)
+    with other.writer() as writer:
+        writer.commit(Records.without_result(np.array([0]), Status.FAILED, "no luck", other.outputs))
     assert cli.main(["sweep", "--size", "tiny", "--output", str(path)]) == 2
     assert "seed: 3 against 1" in capsys.readouterr().err
     path.write_text("not an archive")

@@ -13,8 +13,8 @@ from cocycle.straightline import Compiled
 from cocycle.sweeps import Archive, Grid, run
 
 if TYPE_CHECKING:
-    from cocycle.autodiff import Autodiff
-    from cocycle.networks.sequential import feedforward
+    from cocycle.autodiff import Autodiff as Autodiff
+    from cocycle.networks.sequential import feedforward as feedforward
 
 __all__ = [
     "ERF",
@@ -23,7 +23,6 @@ __all__ = [
     "TANH",
     "Activation",
     "Archive",
-    "Autodiff",
     "Compiled",
     "Composed",
     "Coupled",
@@ -40,7 +39,6 @@ __all__ = [
     "VectorField",
     "adjoint",
     "diagnose",
-    "feedforward",
     "forecast",
     "frame",
     "ftle",

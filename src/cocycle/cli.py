@@ -53,7 +53,7 @@ def _add_sweep(add) -> None:
     command = add(
         commands.sweep,
         help="run a study into its archive",
-        description=f"Run the study of a TOML file, or, without one, the built-in: {study.__doc__}",
+        description=f"Run the study of a TOML file, or, without one, the built-in one. {study.__doc__}",
     )
     command.add_argument("study", nargs="?", type=Path, metavar="STUDY.toml", help="docs/sweeps.md says what it holds")
     command.add_argument(

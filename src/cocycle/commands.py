@@ -204,8 +204,11 @@ def _computed(measure: Measure, archive: Archive, options: Namespace, title: str
 @contextmanager
 def _executor(options: Namespace) -> Iterator[Executor | None]:
     if options.mpi:
+        from mpi4py import MPI
         from mpi4py.futures import MPIPoolExecutor
 
+        if MPI.COMM_WORLD.size > 1 and "mpi4py.futures" not in sys.orig_argv:
+            raise ValueError("--mpi must be started as mpiexec -n N python -m mpi4py.futures -m cocycle ...")
         with MPIPoolExecutor(main=False) as pool:  # the measure travels by value
             yield pool
     elif options.dask:

@@ -1,3 +1,8 @@
+"""Lorenz-driven tanh reservoirs over the scales of their weights: conditional exponents beside valid times.
+
+After Storm, Gustavsson & Mehlig (arXiv 2206.02575).
+"""
+
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

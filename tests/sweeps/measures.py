@@ -132,3 +132,17 @@ def by_reference(measure):
 
     BY_REFERENCE.append(measure)
     return cloudpickle.dumps((last_given, {}))
+
+
+def lingering(begun):
+    begun.set()
+    time.sleep(20)
+
+
+def counting(point, rng):
+    BY_REFERENCE.append(None)
+    return {"y": len(BY_REFERENCE)}
+
+
+def wrong_at_two(point, rng):
+    return {"y": [1.0, 2.0] if point["a"] == 2 else 1.0}

@@ -120,9 +120,20 @@ def test_resume_makes_one_or_opens_it(tmp_path):
 )
 def test_another_sweep_is_refused(tmp_path, change, message):
     settings = {"grid": grid(), "outputs": OUTPUTS, "seed": 7, "fixed": {"size": 5}}
-    Archive.create(tmp_path / "run.h5", **settings)
+    archive = Archive.create(tmp_path / "run.h5", **settings)
+    commit(archive, (0, 1))
     with pytest.raises(ValueError, match=message):
         Archive.resume(tmp_path / "run.h5", **(settings | change))
+    assert Archive.open(archive.path)["exponent"][0, 1] == -1.5
+
+
+def test_a_first_try_without_results_is_replaced(tmp_path):
+    settings = {"grid": grid(), "outputs": OUTPUTS, "seed": 7}
+    Archive.create(tmp_path / "run.h5", **settings)
+    again = Archive.resume(tmp_path / "run.h5", **(settings | {"outputs": {"exponent": (2,)}}))
+    assert Archive.open(again.path).outputs == {"exponent": (2,)}
+    with again.writer(), pytest.raises(BlockingIOError, match="is being written"):
+        Archive.resume(tmp_path / "run.h5", **settings)
 
 
 def test_create_does_not_overwrite(archive):

@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial, wraps
 from multiprocessing import get_context
+from pathlib import Path
 
 import measures
 import numpy as np
 import pytest
 
 from cocycle import Archive, Grid, cli, run
-from cocycle.sweeps import Status, crossings, in_words, merge, provenance, refine, rerun, watch
+from cocycle.sweeps import Status, arguments, crossings, in_words, merge, provenance, refine, rerun, watch
 from cocycle.sweeps import show as show_module
 from cocycle.sweeps.jobs import Job
 from cocycle.sweeps.records import Records
@@ -85,9 +86,9 @@ class Mute(Exception):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (ValueError("bad \udcff"), "ValueError: bad \\udcff"),
-        (Mute(), "Mute"),
-        (asyncio.CancelledError("late"), "CancelledError: late"),
+        (ValueError("bad \udcff"), "ValueError: bad \\udcff (test_edges.py, line "),
+        (Mute(), "Mute (test_edges.py, line "),
+        (asyncio.CancelledError("late"), "CancelledError: late (test_edges.py, line "),
         (ValueError("ö" * 300), "ValueError: " + "ö" * 94),
     ],
 )
@@ -99,7 +100,8 @@ def test_an_error_of_any_kind_fails_its_point_only(tmp_path, error, message):
 
     archive = computed(measure, new(tmp_path / "run.h5"))
     assert list(archive.status) == [Status.DONE, Status.FAILED, Status.DONE]
-    assert archive.messages() == {(1,): message}
+    assert list(archive.messages()) == [(1,)]
+    assert archive.messages()[(1,)].startswith(message)
 
 
 def test_an_archive_is_found_from_another_folder(tmp_path, monkeypatch):
@@ -134,8 +136,10 @@ def test_a_link_has_the_lock_of_its_file(tmp_path):
 def test_a_process_forked_meanwhile_does_not_keep_the_lock(tmp_path):
     archive, context = new(tmp_path / "run.h5"), get_context("fork")
     with archive.writer():
-        child = context.Process(target=time.sleep, args=(20,))
+        begun = context.Event()
+        child = context.Process(target=measures.lingering, args=(begun,))
         child.start()
+        assert begun.wait(10)
     with archive.writer():  # the child lives, the lock is free
         assert child.is_alive()
     child.kill()
@@ -470,3 +474,107 @@ def test_names_that_a_statement_touches():
         assert provenance._touched(ast.parse(text).body[0]) == names, text
     mentioned = ast.parse("def f(x, y=c):\n    z = a.result + x\n    return lambda: b[z]").body[0]
     assert provenance._mentioned(mentioned) == {"f", "a", "b", "c"}
+
+
+CACHED = """
+import functools
+import warnings
+from cocycle import Archive, Grid, run
+
+CALLS = []
+warnings.warn("look out")
+
+
+@functools.lru_cache(maxsize=7)
+def expensive():
+    CALLS.append(1)
+    return len(CALLS)
+
+
+def measure(point, rng):
+    return {"y": expensive()}
+
+
+if __name__ == "__main__":
+    archive = run(measure, Archive.resume("run.h5", Grid({"a": range(30)}), outputs={"y": ()}, seed=1), workers=1)
+    print((archive["y"] == 1).all(), archive.messages())
+"""
+
+
+def test_a_cache_in_a_script_or_a_study_works(tmp_path):
+    """The measure, and what it uses of its module, is loaded once for all points of a worker."""
+    (tmp_path / "script.py").write_text(CACHED)
+    (tmp_path / "study.toml").write_text(
+        'measure = "script.py:measure"\nseed = 1\n[axes]\na = { count = 30 }\n[outputs]\ny = []\n'
+    )
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "True {}\n"
+    assert done.stderr.count("look out") <= 2
+    for words in (
+        ["sweep", "study.toml"],
+        ["rerun", "study.h5", "--point", "a=3"],
+        ["rerun", "run.h5", "--point", "a=3"],
+    ):
+        done = subprocess.run([sys.executable, "-m", "cocycle", *words], cwd=tmp_path, capture_output=True, text=True,
+                              check=False)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert (Archive.open(tmp_path / "study.h5")["y"] == 1).all()
+
+
+def test_a_later_point_that_does_not_fit_has_failed(tmp_path):
+    """The first one would stop the run: then none fits."""
+    archive = new(tmp_path / "run.h5", Grid({"a": np.arange(6)}))
+    run(measures.wrong_at_two, archive, workers=1, progress=False)
+    assert (archive.status == Status.DONE).sum() == 5
+    assert archive.messages() == {(2,): "WrongOutput: measure must return y of shape (); got (2,)"}
+    other = new(tmp_path / "other.h5", Grid({"a": [2, 3]}))
+    with pytest.raises(ValueError, match=r"measure must return y of shape \(\); got \(2,\), at a = 2"):
+        run(measures.wrong_at_two, other, workers=1, progress=False)
+    assert (other.status == Status.TO_DO).all()
+
+
+def test_what_the_measure_is_called_with(tmp_path):
+    archive = computed(lambda point, rng: {"y": point["a"] + point["b"] + rng.normal()},
+                       new(tmp_path / "run.h5", Grid({"a": [1.0, 2.0]}), fixed={"b": 3}))  # fmt: skip
+    point, rng = arguments(archive, {"a": 2.0})
+    assert point == {"a": 2.0, "b": 3}
+    assert archive["y"][1] == 5 + rng.normal()
+    with pytest.raises(ValueError, match=r"an index of this grid is in \(2,\); got \(2,\)"):
+        arguments(archive, (2,))
+
+
+def test_a_run_with_nothing_to_do_leaves_no_trace(tmp_path, caplog):
+    archive = computed(lambda point, rng: {"y": 1.0}, new(tmp_path / "run.h5"))
+    before = archive.history
+    computed(lambda point, rng: {"y": 2.0}, archive)
+    assert archive.history == before
+    assert not caplog.text
+
+
+def test_a_gap_between_parts_is_told(tmp_path, caplog):
+    grid = Grid({"a": [1.0, 2.0, 3.0, 4.0]})
+    parts = [new(tmp_path / f"{k}.h5", grid.part(k, 4)) for k in (1, 3)]
+    merge(parts, tmp_path / "merged.h5")
+    assert "of a, 1 values between those of the parts are missing" in caplog.text
+
+
+def test_mpi_without_its_launcher_is_refused(tmp_path):
+    mpiexec = Path(sys.executable).with_name("mpiexec")
+    if not mpiexec.exists():
+        pytest.skip("there is no mpiexec")
+    (tmp_path / "study.toml").write_text(
+        'measure = "measures:counting"\nseed = 1\n[axes]\na = { count = 3 }\n[outputs]\ny = []\n'
+    )
+    done = subprocess.run([mpiexec, "-n", "2", sys.executable, "-m", "cocycle", "sweep", "study.toml", "--mpi"],
+                          cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path(measures.__file__).parent)},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 2
+    assert "--mpi must be started as mpiexec -n N python -m mpi4py.futures -m cocycle" in done.stderr
+
+
+def test_words_for_an_archive_given_as_a_study_and_for_a_grid(tmp_path, capsys):
+    path = new(tmp_path / "run.h5").path
+    assert cli.main(["sweep", str(path)]) == 2
+    assert f"is an archive, not a study: `cocycle resume {path}` goes on with it" in capsys.readouterr().err
+    assert repr(Grid({"a": [1, 2]}, block={"a": 2})) == "Grid(a: 2 values [1, 2], 2 of a at once)"
+    assert "Lorenz-driven tanh reservoirs" in (cli.study.__doc__ or "")

@@ -62,7 +62,7 @@ def test_parts_hold_every_point_once_with_its_stream(lengths, block, of):
     grid = Grid({"a": np.arange(lengths[0]), "b": np.arange(lengths[1])}, block={"b": block})
     most = max(lengths[0], -(-lengths[1] // block))
     if of > most:
-        with pytest.raises(ValueError, match="part must be one of"):
+        with pytest.raises(ValueError, match="part must be of at most"):
             grid.part(1, of)
         return
 

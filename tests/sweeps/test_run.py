@@ -84,7 +84,7 @@ def test_failures_are_kept_apart_and_the_rest_is_done(tmp_path, reference):
     assert (status[1] == Status.FAILED).all()
     assert status[2, 2] == Status.DIED
     assert (status == Status.DONE).sum() == 8
-    assert archive.messages()[1, 0] == "RuntimeError: one is not welcome"
+    assert archive.messages()[1, 0] == "RuntimeError: one is not welcome (measures.py, line 25)"
     assert "worker died" in archive.messages()[2, 2]
     done = status == Status.DONE
     np.testing.assert_array_equal(archive["noise"][done], reference[1][done])
@@ -199,7 +199,7 @@ def test_failures_are_logged_with_the_remedy(tmp_path, caplog):
 
     run(failing, new(tmp_path / "run.h5"), workers=1, progress=False)
     assert "no luck" in caplog.text
-    assert "archive.messages() has them all, retry=True computes them again" in caplog.text
+    assert "archive.messages() has them all, retry=True, or --retry, computes them again" in caplog.text
 
 
 def test_workers_have_one_thread(tmp_path):

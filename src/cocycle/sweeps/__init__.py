@@ -6,7 +6,7 @@ from cocycle.sweeps.merge import merge
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.refine import crossings, refine
 from cocycle.sweeps.rehearsal import rehearse
-from cocycle.sweeps.rerun import rerun
+from cocycle.sweeps.rerun import arguments, rerun
 from cocycle.sweeps.run import run
 from cocycle.sweeps.show import in_words, watch
 from cocycle.sweeps.studies import read_study
@@ -15,6 +15,7 @@ __all__ = [
     "Archive",
     "Grid",
     "Status",
+    "arguments",
     "crossings",
     "in_words",
     "merge",

@@ -80,7 +80,8 @@ class Archive:
     ) -> "Archive":
         """The archive at `path` if there is one, else a new one; the settings are those of `create`.
 
-        Raises ValueError if the existing one is of another sweep, and says how they differ.
+        One of another sweep that has no results yet is replaced.  Raises ValueError if it has some, and says how the
+        sweeps differ.
         """
         return cls.resumed(path, described(grid, outputs, seed, fixed, units, long_names))
 
@@ -92,6 +93,10 @@ class Archive:
                 return cls.made(path, contents)
         archive = cls.open(path)
         difference = archive.contents.difference(contents)
+        if difference and not np.isin(archive.status, (Status.DONE, Status.FAILED, Status.DIED)).any():
+            with locked(archive.path):  # a first try, with nothing in it that could be lost
+                archive.path.unlink()
+                return cls.made(path, contents)
         if difference:
             raise ValueError(f"{path} holds another sweep than the one asked for: {difference}")
         return archive
@@ -128,7 +133,10 @@ class Archive:
     def __getitem__(self, name: str) -> np.ndarray:
         """The values (*grid, *event) of an output as they are in the file now; NaN where the point is not done."""
         if name not in self.outputs:
-            raise KeyError(f"no output {name!r} in {self.path}: there are {', '.join(self.outputs)}")
+            raise KeyError(
+                f"no output {name!r} in {self.path}: there are {', '.join(self.outputs)}; coordinates are in"
+                " archive.grid.axes"
+            )
         with layout.open_to_read(self.path) as file:
             done = file["status"][...] == Status.DONE  # before the values: what was done then is done now
             values = file[name][...]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cocycle.sweeps.jobs import Job, Outcome, Queue, Task
+from cocycle.sweeps.jobs import Job, Outcome, Queue, Task, WrongOutput
 from cocycle.sweeps.records import Records
 from cocycle.sweeps.workers import held_back, process_pool, require_workers
 
@@ -120,9 +120,11 @@ def _results(
     """Jobs and what they came to, in the order of completion, at most `ahead` under way for each worker.
 
     (job, None) for one that killed its worker, where the executor lives on; (None, None) when nothing came for a
-    while.  Raises EngineLost.  Whoever stops it before its end, stops what waits in the executor too.
+    while.  Raises EngineLost, and WrongOutput if the first job has points that do not fit the archive: the measure
+    does not, then; later ones have failed.  Whoever stops it before its end, stops what waits in the executor too.
     """
     pending: dict[Future, Job] = {}
+    fits = False
     try:
         while True:
             while len(pending) < ahead * workers() and (job := queue.take(workers())):
@@ -130,9 +132,12 @@ def _results(
             if not pending:
                 return
             done = wait(pending, timeout=TICK, return_when=FIRST_COMPLETED).done
-            for future in done:
+            for future in [future for future in pending if future in done]:  # the first sent first
                 try:
                     outcome = _answer(future)
+                    if outcome.wrong and not fits:
+                        raise WrongOutput(outcome.wrong)
+                    fits = True
                     queue.learn(outcome)
                 except (BrokenExecutor, CancelledError):  # dask cancels what a lost scheduler had
                     raise EngineLost(list(pending.values())) from None

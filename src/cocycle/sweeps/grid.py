@@ -123,6 +123,23 @@ class Grid:
             places.append(place)
         return tuple(reversed(places))
 
+    def number(self, index: Index) -> int:
+        """The number of the point at a place.  Raises ValueError for one that is not in the grid."""
+        if len(index) != len(self.shape) or any(not 0 <= i < n for i, n in zip(index, self.shape, strict=True)):
+            raise ValueError(f"an index of this grid is in {self.shape}; got {index}")
+        return int(np.ravel_multi_index(index, self.shape))
+
+    def in_words(self, point: int) -> str:
+        """The coordinates of a point."""
+        values = (axis[i - part.start] for axis, i, part in
+                  zip(self.axes.values(), self.index(point), self.window, strict=True))  # fmt: skip
+        return ", ".join(f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}"
+                         for name, value in zip(self.axes, values, strict=True))  # fmt: skip
+
+    def __repr__(self):
+        together = "".join(f", {length} of {name} at once" for name, length in self.block.items())
+        return f"Grid({', '.join(f'{name}: {_short(values)}' for name, values in self.axes.items())}{together})"
+
     def part(self, number: int, of: int) -> "Grid":
         """The part `number`, counted from 1, of this grid cut into `of` along its longest axis; it keeps its streams.
 
@@ -131,8 +148,10 @@ class Grid:
         name = max(self.axes, key=lambda name: -(-len(self.axes[name]) // self.block.get(name, 1)))
         size, length = self.block.get(name, 1), len(self.axes[name])
         blocks = -(-length // size)
-        if not 1 <= number <= of <= blocks:
-            raise ValueError(f"part must be one of 1..{of}, and at most {blocks} parts; got {number}/{of}")
+        if of > blocks:
+            raise ValueError(f"part must be of at most {blocks} parts, what the longest axis can be cut into; got {of}")
+        if not 1 <= number <= of:
+            raise ValueError(f"part must be one of 1..{of}; got {number}")
         start, stop = (blocks * i // of * size for i in (number - 1, number))
         axes, streams = (
             {**values, name: values[name][start : min(stop, length)]} for values in (self.axes, self.streams)

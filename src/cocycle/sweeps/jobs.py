@@ -1,9 +1,15 @@
 """What a worker of a sweep is given to do, and what it does with it."""
 
+import io
+import sys
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import _lru_cache_wrapper, lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple, final
 
 import cloudpickle
@@ -17,12 +23,13 @@ from cocycle.sweeps.workers import one_thread
 
 Measure = Callable[[dict[str, Any], np.random.Generator], Mapping[str, Any]]
 
+PACKAGE = Path(__file__).parents[1]
 LONGEST = 0.5  # seconds of work in a job, about: what a killed worker can cost
 PATIENCE = 1.0  # seconds after which a worker hands in what it has: the job was longer than it seemed
 
 
 class WrongOutput(ValueError):
-    """The measure and the archive disagree about what a point has: a mistake in the script, not in a point."""
+    """The measure and the archive disagree about what a point has: if the first one does, all of them will."""
 
 
 @final
@@ -42,11 +49,12 @@ class _Done(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a job came to: records, the seconds a block took, and what it left undone."""
+    """What a job came to: records, the seconds a block took, what it left undone, and what does not fit the archive."""
 
     records: Records
     pace: float
     left: Job | None
+    wrong: str = ""
 
 
 @final
@@ -82,13 +90,24 @@ class Task:
 
     def __call__(self, job: Job) -> Outcome:
         """The records of a job, or of as many of its blocks as can be had in PATIENCE seconds."""
-        started, parts, done = time.monotonic(), [], 0
+        started, done = time.monotonic(), 0
+        parts: list[_Done | Records] = []
         with one_thread():
             while done < len(job.blocks) and (done == 0 or time.monotonic() - started < PATIENCE):
                 parts += self._block(self.points(job, int(job.blocks[done])))
                 done += 1
         left = Job(job.blocks[done:]) if done < len(job.blocks) else None
-        return Outcome(_records(parts), (time.monotonic() - started) / done, left)
+        pace, records = (time.monotonic() - started) / done, _records(parts)
+        return Outcome(records, pace, left, self._wrong(records))
+
+    def _wrong(self, records: Records) -> str:
+        """The message of the first point that does not fit the archive."""
+        prefix = WrongOutput.__name__.encode()
+        rows = np.flatnonzero(np.char.startswith(records.messages, prefix))
+        if len(rows) == 0:
+            return ""
+        words = bytes(records.messages[rows[0]]).decode(errors="replace").removeprefix(f"{WrongOutput.__name__}: ")
+        return f"{words}, at {self.grid.in_words(int(records.points[rows[0]]))}"
 
     def _block(self, points: np.ndarray) -> "list[_Done | Records]":
         """If the measure of a block raises, its points are tried one by one: only the bad ones fail.
@@ -106,7 +125,7 @@ class Task:
     def _tried(self, points: np.ndarray) -> "_Done | Records":
         try:
             return _Done(points, self.results(points))
-        except (WrongOutput, KeyboardInterrupt):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too, and what asyncio cancels with
             return Records.without_result(points, Status.FAILED, _in_words(error), self.outputs)
@@ -116,11 +135,8 @@ class Task:
 
         Raises what the measure raises, and WrongOutput.
         """
-        measure, fixed = cloudpickle.loads(self.measure)  # anew: what one point leaves behind, the next must not see
-        shared, own = self.grid.stream(points)
-        seeds: Any = np.random.SeedSequence(self.seed, spawn_key=shared)
-        seeds = _Streams(seeds, self.seed, own) if self.grid.block else seeds
-        result = measure({**fixed, **self.grid.coordinates(points)}, np.random.default_rng(seeds))
+        measure, fixed = _loaded(self.measure)
+        result = measure({**deepcopy(fixed), **self.grid.coordinates(points)}, self.generator(points))
         returned = sorted(result) if isinstance(result, Mapping) else type(result).__name__
         if returned != sorted(self.outputs):
             raise WrongOutput(f"measure must return {sorted(self.outputs)}; got {returned}")
@@ -130,6 +146,13 @@ class Task:
             if values[name].shape != (*batch, *event):
                 raise WrongOutput(f"measure must return {name} of shape {(*batch, *event)}; got {values[name].shape}")
         return {name: value.reshape(len(points), *self.outputs[name]) for name, value in values.items()}
+
+    def generator(self, points: np.ndarray) -> np.random.Generator:
+        """The random stream that points of one block share."""
+        shared, own = self.grid.stream(points)
+        seeds = np.random.SeedSequence(self.seed, spawn_key=shared)
+        streams: Any = _Streams(seeds, self.seed, own) if self.grid.block else seeds
+        return np.random.default_rng(streams)
 
     def died(self, job: Job) -> Records:
         """The record of a point that kills its worker."""
@@ -141,7 +164,32 @@ class Task:
 def task(measure: Measure, contents: Contents, left_out: np.ndarray | None = None) -> Task:
     """The task of a sweep of these contents."""
     outputs = {name: tuple(dims.values()) for name, dims in contents.dims.items()}
-    return Task(cloudpickle.dumps((measure, contents.fixed)), contents.grid, outputs, contents.seed, left_out)
+    with io.BytesIO() as file:
+        _Pickler(file).dump((measure, contents.fixed))
+        return Task(file.getvalue(), contents.grid, outputs, contents.seed, left_out)
+
+
+class _Pickler(cloudpickle.Pickler):
+    """Functions with a cache too: of a script or a study they cannot be found by their names."""
+
+    def reducer_override(self, obj):
+        if isinstance(obj, _lru_cache_wrapper) and not _is_importable(obj):
+            return _cached, (obj.__wrapped__, obj.cache_parameters())
+        return super().reducer_override(obj)
+
+
+def _is_importable(function: Any) -> bool:
+    return function.__module__ != "__main__" and function.__module__ not in cloudpickle.list_registry_pickle_by_value()
+
+
+def _cached(function: Callable, parameters: dict[str, Any]) -> Callable:
+    return lru_cache(**parameters)(function)
+
+
+@lru_cache(maxsize=4)
+def _loaded(measure: bytes) -> tuple[Measure, dict[str, Any]]:
+    """Once for each process, like a module that is imported."""
+    return cloudpickle.loads(measure)
 
 
 def _records(parts: list[_Done | Records]) -> Records:
@@ -163,10 +211,17 @@ def _numbers(name: str, value: Any) -> np.ndarray:
 
 
 def _in_words(error: BaseException) -> str:
+    """What it is, and where: the innermost line that is not of a library."""
     try:
-        return f"{type(error).__name__}: {error}"
+        words = f"{type(error).__name__}: {error}"
     except Exception:  # an error that cannot say what it is
-        return type(error).__name__
+        words = type(error).__name__
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_library(frame.filename)]
+    return words + (f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else "")
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith((sys.prefix, sys.base_prefix, str(PACKAGE)))
 
 
 @final

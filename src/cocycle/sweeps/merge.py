@@ -1,5 +1,6 @@
 """One archive of several: parts of a grid that were computed on machines that do not know of each other."""
 
+import logging
 import os
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from cocycle.sweeps.archive import ROWS, Archive
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.records import Records, Status
+
+LOG = logging.getLogger("cocycle")
 
 
 def merge(parts: Sequence[Archive], path: str | os.PathLike) -> Archive:
@@ -121,6 +124,9 @@ def _joined(name: str, grids: list[Grid]) -> tuple[np.ndarray, np.ndarray]:
                 "Grid.part makes them, or have the same axis"
             )
     streams = streams[first]
+    missing = np.setdiff1d(np.arange(streams.max() + 1), streams)
+    if len(missing):
+        LOG.warning("of %s, %d values between those of the parts are missing: is a part?", name, len(missing))
     if len(np.unique(streams)) < len(streams):
         raise ValueError(
             f"the parts draw different values of {name} from the same random stream: they must be parts of one grid, "

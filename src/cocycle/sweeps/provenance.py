@@ -24,6 +24,7 @@ from typing import Any
 import cloudpickle
 
 ARCHIVED = "__archived_by_cocycle__"  # the facts, in a module that was made of them
+PACKAGE = Path(__file__).parents[1]
 PACKAGES = ("cocycle", "numpy", "scipy", "torch", "h5py")
 
 
@@ -34,7 +35,7 @@ def of_process(folder: Path | None = None) -> dict[str, str]:
     """
     main = getattr(sys.modules["__main__"], "__file__", None)
     folder = folder or (Path(main).resolve().parent if main else Path.cwd())
-    if Path(sys.prefix) in folder.parents:  # an installed command: the script that runs is not the caller's
+    if Path(sys.prefix) in folder.parents or PACKAGE in (folder, *folder.parents):  # our command: not the caller's
         folder = Path.cwd()
     return {
         "command": " ".join(sys.argv),

@@ -25,6 +25,7 @@ class Comparison:
     coordinates: dict[str, Any]
     stored: Records
     computed: Records
+    sources: int = 1  # different source texts that the archive was computed with
 
     @property
     def same(self) -> bool:
@@ -40,6 +41,8 @@ class Comparison:
             same = "the same" if np.array_equal(old, new, equal_nan=True) else f"differ by up to {_largest(old - new)}"
             lines.append(f"{name}: stored {_short(old)}, now {_short(new)}: {same}")
         lines += [f"message now: {m.decode()}" for m in self.computed.messages if m]
+        if not self.same and self.sources > 1:
+            lines.append(f"the archive was computed with {self.sources} source texts, this is the last of them")
         return "\n".join([*lines, "every bit is the same" if self.same else "NOT the same"])
 
 
@@ -53,10 +56,9 @@ def rerun(archive: Archive, point: Mapping[str, Any] | Index, measure: Measure |
     Raises ValueError for coordinates that are not in the grid, for a point that was not computed, and where the
     archive's source text does not give the measure.
     """
-    task = task_of(measure or measure_of(archive), archive)
     index = place(archive.grid, point) if isinstance(point, Mapping) else tuple(point)
-    number = _number(archive.grid, index)
-    (block,) = archive.grid.blocks(_only(archive.grid, index))
+    task = task_of(measure or measure_of(archive), archive)
+    number, block = archive.grid.number(index), _block(archive.grid, index)
     stored = archive.records(np.array([number]))
     if stored.status[0] in (Status.TO_DO, Status.LEFT_OUT):
         raise ValueError(f"the point {index} is {Status(stored.status[0]).words}: there is nothing to compare with")
@@ -65,7 +67,20 @@ def rerun(archive: Archive, point: Mapping[str, Any] | Index, measure: Measure |
     with suppress(BrokenExecutor), process_pool(1) as pool:
         records = pool.submit(task.excerpt(job), job).result().records
     coordinates = {name: values[i].item() for (name, values), i in zip(archive.grid.axes.items(), index, strict=True)}
-    return Comparison(coordinates, stored, records[records.points == number])
+    sources = sum(bool(entry.get("source")) for entry in archive.history)
+    return Comparison(coordinates, stored, records[records.points == number], sources)
+
+
+def arguments(archive: Archive, point: Mapping[str, Any] | Index) -> tuple[dict[str, Any], np.random.Generator]:
+    """What `run` calls the measure with at a point: measure(*arguments(archive, {"r": 3.5})), to see where it fails.
+
+    In a block they are those of the whole block.  Raises ValueError for a point that is not in the grid.
+    """
+    index = place(archive.grid, point) if isinstance(point, Mapping) else tuple(point)
+    archive.grid.number(index)
+    points = archive.grid.points(_block(archive.grid, index))
+    generator = task_of(lambda *_: {}, archive).generator(points)
+    return {**archive.fixed, **archive.grid.coordinates(points)}, generator
 
 
 def measure_of(archive: Archive) -> Measure:
@@ -115,16 +130,11 @@ def _number_of(name: str, value: Any) -> int | float:
     raise ValueError(f"{name} must be a number; got {value!r}")
 
 
-def _number(grid: Grid, index: Index) -> int:
-    if len(index) != len(grid.shape) or any(not 0 <= i < n for i, n in zip(index, grid.shape, strict=True)):
-        raise ValueError(f"an index of this grid is in {grid.shape}; got {index}")
-    return int(np.ravel_multi_index(index, grid.shape))
-
-
-def _only(grid: Grid, index: Index) -> np.ndarray:
+def _block(grid: Grid, index: Index) -> int:
+    """The number of the block with that point."""
     wanted = np.zeros(grid.shape, dtype=bool)
     wanted[index] = True
-    return wanted
+    return int(grid.blocks(wanted)[0])
 
 
 def _short(values: np.ndarray) -> str:

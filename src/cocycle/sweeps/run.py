@@ -37,7 +37,8 @@ def run(
     returned mapping has every output, with the points of the block first.  `rng` is seeded by the archive's seed and
     the point's place in the grid, so values do not depend on workers, order or interruptions.  The points of a block
     share one; `rng.spawn(n)` gives each of its n points one of its own, whatever the block it is in.  What a point
-    has must not depend on the others of its block, which may fail, or be tried alone.
+    has must not depend on the others of its block, which may fail or be tried alone, nor on what other points left
+    behind: a worker loads the measure once for all its points.
 
     Without an executor the points go to `workers` processes (all cores by default) of one thread each; functions of
     a notebook or a script without a `__main__` guard may be sent.  Any `concurrent.futures.Executor` serves instead,
@@ -48,7 +49,8 @@ def run(
     others, also of its block, are not affected.  `retry` computes those again.  Interrupt it and call it again: it does
     what is missing.
 
-    Raises ValueError if measure returns other outputs or shapes than the archive has, BlockingIOError if another
+    Raises ValueError if measure returns other outputs or shapes than the archive has at the first point that comes back
+    (a later one has failed), BlockingIOError if another
     process writes it, RuntimeError if a given executor is lost.
     """
     if executor is not None and not isinstance(executor, Executor):
@@ -59,8 +61,17 @@ def run(
     if workers is not None and (not isinstance(workers, int | np.integer) or workers < 1):
         raise ValueError(f"workers must be an integer of at least 1; got {workers!r}")
     work = task_of(measure, archive)
-    with archive.writer() as writer, _noted(measure, archive, writer):
+    with archive.writer() as writer:
         missing = _missing(archive, writer, retry)
+        if missing.any():
+            _compute(measure, work, archive, writer, missing, executor, workers, progress)
+    _report(archive)
+    return archive
+
+
+def _compute(measure, work: Task, archive: Archive, writer: Writer, missing, executor, workers, progress) -> None:
+    """The points (*grid) that are missing."""
+    with _noted(measure, archive, writer):
         queue = Queue(archive.grid.blocks(missing), engines.OWN_SHORTEST if executor is None else engines.SHORTEST)
         if executor is None:
             results = engines.own_pool(work, queue, workers or cores())
@@ -73,8 +84,6 @@ def run(
             insistent_interrupt() as check,
         ):
             _store(results, writer, advance, missing.ravel(), check)
-    _report(archive)
-    return archive
 
 
 def task_of(measure: Measure, archive: Archive) -> Task:
@@ -151,7 +160,7 @@ def _noted(measure: Measure, archive: Archive, writer: Writer) -> Iterator[None]
         yield
     except BaseException as error:
         with suppress(OSError):  # a full disk, perhaps, which is the error to be told
-            writer.note(_end(f"{type(error).__name__}: {error}"[:500]))
+            writer.note(_end(f"{type(error).__name__}: {error}"[:500].rstrip(": ")))
         raise
     writer.note(_end("complete"))
 
@@ -165,10 +174,10 @@ def _report(archive: Archive) -> None:
     if failed:
         ((index, message),) = archive.messages(1).items()
         LOG.warning(
-            "%d of %d points failed, the first at %s: %s.  archive.messages() has them all, retry=True computes them"
-            " again",
+            "%d of %d points failed, the first at %s: %s.  archive.messages() has them all, retry=True, or --retry,"
+            " computes them again",
             failed,
             len(archive.grid),
-            index,
+            archive.grid.in_words(archive.grid.number(index)),
             message,
         )

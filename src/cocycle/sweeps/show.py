@@ -32,9 +32,10 @@ def in_words(archive: Archive) -> str:
         lines.append("  refines " + ", ".join(f"{name} {value}" for name, value in contents.parent.items()))
     lines += ["progress", f"  {_progress(status)}"]
     failed = int(np.isin(status, (Status.FAILED, Status.DIED)).sum())
-    lines += [f"  {_where(archive, index)}: {message}" for index, message in archive.messages(FAILURES).items()]
+    failures = archive.messages(FAILURES).items()
+    lines += [f"  {archive.grid.in_words(archive.grid.number(index))}: {message}" for index, message in failures]
     lines += [f"  and {failed - FAILURES} more: archive.messages()"] if failed > FAILURES else []
-    return "\n".join([*lines, "runs", *_runs(archive.history)])
+    return "\n".join([*lines, "runs", *_runs(archive.history, is_being_written(archive.path))])
 
 
 def watch(archive: Archive, every: float = 1.0) -> str:
@@ -66,12 +67,13 @@ def _progress(status: np.ndarray) -> str:
     return f"{counts[Status.DONE]} of {asked} points done" + (f"; {words}" if words else "")
 
 
-def _runs(history: list[dict[str, Any]]) -> list[str]:
-    lines = []
+def _runs(history: list[dict[str, Any]], running: bool) -> list[str]:
+    lines, sources = [], 0
     for entry, after in zip(history, [*history[1:], {}], strict=True):
         if entry["event"] == "end":
             continue
         end = f"to {after['time']}, {after['outcome']}" if after.get("event") == "end" else "to no end on record"
+        end = "and still running" if running and entry is history[-1] else end
         end = "made of others" if entry["event"] == "assembled" else end
         commit = entry.get("git_commit", "")[:10] + (" (dirty)" if entry.get("git_dirty") == "yes" else "")
         versions = [f"{k.removesuffix('_version')} {v}" for k, v in entry.items() if k.endswith("_version")]
@@ -83,6 +85,8 @@ def _runs(history: list[dict[str, Any]]) -> list[str]:
         ]
         if "name" in entry:
             lines.append(f"    measure {entry['name']} of {entry['file'] or entry['module']}")
+            sources += bool(entry.get("source"))
+            lines += ["    with another source text than before"] if entry.get("source") and sources > 1 else []
         lines += [f"    made of {part}" for part in entry.get("parts", [])]
     return lines or ["  none"]
 
@@ -96,9 +100,3 @@ def _range(values: np.ndarray) -> str:
     if values.dtype.kind == "U" or len(values) < 6:
         return ", ".join(f"{value:.6g}" if values.dtype.kind == "f" else str(value) for value in values)
     return f"{len(values)} values, {values[0]:.6g} to {values[-1]:.6g}"
-
-
-def _where(archive: Archive, index) -> str:
-    axes = zip(archive.grid.axes.items(), index, strict=True)
-    return ", ".join(f"{name} = {values[i]:.6g}" if values.dtype.kind == "f" else f"{name} = {values[i]}"
-                     for (name, values), i in axes)  # fmt: skip

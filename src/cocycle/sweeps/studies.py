@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import Any, final
 
 import cloudpickle
+import h5py
 import numpy as np
 
 from cocycle.sweeps.contents import Contents, described
@@ -67,6 +68,8 @@ def read_study(path: Path, part: tuple[int, int] | None = None) -> Study:
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no study at {path}")
+    if h5py.is_hdf5(path):
+        raise StudyError(f"{path} is an archive, not a study: `cocycle resume {path}` goes on with it")
     try:
         text = path.read_text(encoding="utf-8")
         said = tomllib.loads(text)
@@ -138,9 +141,12 @@ def _values(value: Any) -> Any:
     """The values of an axis: a list, or a table of from, to, count and spacing."""
     if isinstance(value, list):
         return value
+    unknown = sorted(set(value) - {"from", "to", "count", "spacing"}) if isinstance(value, dict) else []
     if not isinstance(value, dict) or "count" not in value:
-        raise ValueError(f"must be a list, {{ count = n }}, or {{ from = a, to = b, count = n }}; got {value!r}")
-    unknown = sorted(set(value) - {"from", "to", "count", "spacing"})
+        strange = f", with the unknown {', '.join(unknown)}" if unknown else ""
+        raise ValueError(
+            f"must be a list, {{ count = n }}, or {{ from = a, to = b, count = n }}; got {value!r}{strange}"
+        )
     spacing, count = value.get("spacing", "linear"), value["count"]
     if unknown or spacing not in list(SPACINGS):
         raise ValueError(f"takes from, to, count, and spacing = {' or '.join(SPACINGS)}; got {value!r}")

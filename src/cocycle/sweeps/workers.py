@@ -44,7 +44,7 @@ def require_workers() -> None:
         process.join()
         if process.exitcode == 0:
             return
-        if process.exitcode is None or process.exitcode > 0:
+        if process.exitcode is not None and process.exitcode > 0:
             break
     raise RuntimeError(
         "worker processes die before they compute anything: is there a file beside the script with the name of a"
