@@ -85,11 +85,11 @@ def kill_parents(archive, truth, kills, rng):
 
 
 def kill_workers(archive, truth, kills, rng):
-    """Kill workers of a run at random moments; it goes on, and the points are computed again."""
+    """Kill workers of a run at random moments, also while they start; it goes on, points are computed again."""
     killed, over = [], threading.Event()
 
     def killer():
-        while len(killed) < kills and not over.wait(rng.uniform(0.05, 0.8)):
+        while len(killed) < kills and not over.wait(rng.uniform(0.05, 2.5)):
             children = multiprocessing.active_children()
             if children:
                 victim = rng.choice(children)
