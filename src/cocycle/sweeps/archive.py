@@ -93,10 +93,11 @@ class Archive:
                 return cls.made(path, contents)
         archive = cls.open(path)
         difference = archive.contents.difference(contents)
-        if difference and not np.isin(archive.status, (Status.DONE, Status.FAILED, Status.DIED)).any():
-            with locked(archive.path):  # a first try, with nothing in it that could be lost
-                archive.path.unlink()
-                return cls.made(path, contents)
+        if difference and not archive._has_results():
+            with locked(archive.path):
+                if not archive._has_results():  # a first try, with nothing in it that could be lost
+                    archive.path.unlink()
+                    return cls.made(path, contents)
         if difference:
             raise ValueError(f"{path} holds another sweep than the one asked for: {difference}")
         return archive
@@ -227,6 +228,9 @@ class Archive:
         labels = {key: self._label(key) for key in (name, *self.grid.axes)}
         scattered = bool((self.status == Status.LEFT_OUT).any())
         return result_figure(self[name], self.grid.axes, labels.pop(name), labels, scattered=scattered)
+
+    def _has_results(self) -> bool:
+        return bool(np.isin(self.status, (Status.DONE, Status.FAILED, Status.DIED)).any())
 
     def _label(self, name: str) -> str:
         unit = self.contents.units.get(name)
