@@ -1,5 +1,7 @@
 """Parts of a grid, computed by machines that do not know of each other, merge into the archive of the whole."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import measures
 import numpy as np
 import pytest
@@ -24,7 +26,8 @@ def whole(tmp_path_factory):
 
 
 def computed(archive):
-    return run(measures.product, archive, workers=1, progress=False)
+    with ThreadPoolExecutor(1) as threads:
+        return run(measures.product, archive, threads, progress=False)
 
 
 def test_parts_give_what_the_whole_gives(tmp_path, whole):

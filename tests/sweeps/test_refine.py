@@ -1,5 +1,7 @@
 """Refinement finds where a result crosses a level, with few points, and keeps what is known."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import measures
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ def circle(path, grid=None, **settings):
 
 
 def done(archive, measure=measures.height):
-    return run(measure, archive, workers=1, progress=False)
+    with ThreadPoolExecutor(1) as threads:
+        return run(measure, archive, threads, progress=False)
 
 
 @pytest.fixture(scope="module")

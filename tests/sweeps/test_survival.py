@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from cocycle import Archive, Grid, run
-from cocycle.sweeps import Status
+from cocycle.sweeps import Status, layout
 from cocycle.sweeps import writer as writer_module
 from cocycle.sweeps.records import Records
 
@@ -236,7 +236,7 @@ def test_no_room_for_an_archive(tmp_path):
 
 
 @pytest.mark.parametrize("taken", [None, 0, 5], ids=["error", "nothing", "a part"])
-@pytest.mark.parametrize("calls", [0, 1, 2, 5, 9, 30])
+@pytest.mark.parametrize("calls", [0, 2, 9])
 def test_a_disk_that_takes_no_more(tmp_path, monkeypatch, truth, taken, calls):
     """All space was allocated; where the file system breaks that promise, what is there stays right."""
     archive, pwrite, left = new(tmp_path / "run.h5"), os.pwrite, [calls]
@@ -254,7 +254,7 @@ def test_a_disk_that_takes_no_more(tmp_path, monkeypatch, truth, taken, calls):
     with pytest.raises(OSError, match=r"run\.h5 (cannot take more, what it has is safe: No space|took . of)"):
         run(measures.product, archive, Here(), workers=20, progress=False)
     monkeypatch.undo()
-    assert check(archive, truth).sum() >= (calls > 9)
+    assert check(archive, truth).sum() >= (calls >= 9)
     finish(archive, truth, Here())
 
 
@@ -306,7 +306,7 @@ def test_flipped_bits_are_found(tmp_path, truth):
     outside = [*range(journal + 200), *range(journal + 2**17, len(whole))]
     rng = np.random.default_rng(7)
     counts = {"refused": 0, "shown": 0, "harmless": 0}
-    for place in rng.choice(outside, 1500, replace=False):
+    for place in rng.choice(outside, 600, replace=False):
         content = bytearray(whole)
         content[place] ^= 1 << rng.integers(8)
         path.write_bytes(content)
@@ -324,7 +324,7 @@ def test_flipped_bits_are_found(tmp_path, truth):
         for name in OUTPUTS:
             same = flipped.status == Status.DONE
             np.testing.assert_array_equal(flipped[name][same], archive[name][same])
-    assert min(counts.values()) > 20, counts
+    assert min(counts.values()) > 8, counts
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
@@ -332,5 +332,16 @@ def test_truncated_files_are_refused(tmp_path, share):
     archive = new(tmp_path / "run.h5")
     whole = archive.path.read_bytes()
     archive.path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(ValueError, match="is not an archive"):
+    with pytest.raises(ValueError, match="is not an archive|its end is gone"):
         Archive.open(archive.path)
+
+
+def test_a_structure_that_was_touched_is_never_given_to_hdf5(tmp_path, monkeypatch):
+    """A flipped bit there can keep HDF5 busy for ever."""
+    path = new(tmp_path / "run.h5").path
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 4
+    path.write_bytes(content)
+    monkeypatch.setattr(layout, "open_to_read", None)
+    with pytest.raises(ValueError, match="is damaged: its structure is not as it was made"):
+        Archive.open(path)

@@ -1,8 +1,8 @@
 """What the file of a sweep consists of.
 
 One HDF5 file: contiguous datasets (*grid, *event) of NaN, one for each output; of each point `status`, `checksum` and
-`message`; the axes as dimension scales; the settings as attributes; in the group `provenance` a journal of the runs and
-a digest of everything that no run changes.
+`message`; the axes as dimension scales; the settings as attributes; in the group `provenance` a journal of the runs.
+Behind all that, where HDF5 does not look, a seal: a digest of everything that no run changes.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from cocycle.sweeps.records import MESSAGE_BYTES, Status
 
 SCHEMA = "cocycle sweep 2"
 LIBRARY_VERSIONS = ("v108", "v108")  # readable by every HDF5 in use
-JOURNAL, STRUCTURE = "provenance/journal", "provenance/structure"
-JOURNAL_BYTES, STRUCTURE_BYTES = 2**17, 64
+JOURNAL, JOURNAL_BYTES = "provenance/journal", 2**17
+SEAL, SEAL_BYTES = b"cocycle seal ", 2**14  # one line at the end of the file
 
 
 def open_to_read(path: Path) -> Any:
@@ -41,7 +41,7 @@ def write(path: Path, contents: Contents, status: np.ndarray | None = None) -> N
         raise FileNotFoundError(f"there is no folder {path.parent} to put the archive in")
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        _reserve(aside, contents.size() + JOURNAL_BYTES)
+        _reserve(aside, contents.size() + JOURNAL_BYTES + SEAL_BYTES)
         with h5py.File(aside, "w", libver=LIBRARY_VERSIONS) as file:
             _write_axes(file, contents)
             _write_results(file, contents, status)
@@ -64,13 +64,16 @@ def _reserve(aside: Path, size: int) -> None:
 
 
 def _seal(aside: Path) -> None:
-    """Write down the digest of the structure, and wait until all of it is on the disk."""
+    """Append the digest of all that no run changes, and wait until the file is on the disk."""
     with open_to_read(aside) as file:
-        start = file[STRUCTURE].id.get_offset()
-        digest = structure(file, aside)
+        outputs = json.loads(file.attrs["outputs"])
+        datasets = [file[name] for name in (*outputs, *OF_POINTS, JOURNAL)]
+        changing = sorted((d.id.get_offset(), d.id.get_storage_size()) for d in datasets)
+    size = aside.stat().st_size
+    facts = {"size": size, "changing": changing, "digest": _digest(aside, size, changing)}
     with open(aside, "rb+") as written:
-        written.seek(start)
-        written.write(digest.encode())
+        written.seek(size)
+        written.write((SEAL + provenance.line_of(facts)).ljust(SEAL_BYTES, b"\0"))
         written.flush()
         os.fsync(written.fileno())
 
@@ -105,14 +108,18 @@ def read(path: Path) -> Contents:
         raise FileNotFoundError(f"there is no archive at {path}")
     if not path.is_file() or not h5py.is_hdf5(path):
         raise ValueError(f"{path} is not an archive: it is not an HDF5 file")
+    sealed = _is_sealed(path)
     with in_words(path), open_to_read(path) as file:
         schema = file.attrs.get("schema")
         contents = _contents(file) if schema == SCHEMA else None
         whole = contents is None or contents.digest() == file.attrs["digest"]
+        whole &= contents is None or sealed or file["status"].id.get_offset() is None  # repacked
     if contents is None:
         raise ValueError(f"{path} is not an archive of schema {SCHEMA!r}; got schema {schema!r}")
     if not whole:
-        raise ValueError(f"{path} is damaged: its settings or coordinates are not those it was made with")
+        raise ValueError(
+            f"{path} is damaged: its settings or coordinates are not those it was made with, or its end is gone"
+        )
     return contents
 
 
@@ -127,24 +134,32 @@ def offsets(file: Any, contents: Contents) -> dict[str, int]:
     return found
 
 
-def structure(file: Any, path: Path) -> str:
-    """SHA-256 of all the bytes that no run changes."""
-    outputs = json.loads(file.attrs["outputs"])
-    datasets = [file[name] for name in (*outputs, *OF_POINTS, JOURNAL, STRUCTURE)]
-    changing = sorted((d.id.get_offset(), d.id.get_storage_size()) for d in datasets)
+def _is_sealed(path: Path) -> bool:
+    """Whether there is a seal at the end of the file.
+
+    Raises ValueError if the file is not as it was sealed: it is looked at before HDF5 is, which a damaged file can
+    keep busy for ever.
+    """
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - SEAL_BYTES))
+        line = file.read()
+    if not line.startswith(SEAL):
+        return False
+    facts = provenance.facts_of(line[len(SEAL) :])
+    if not facts or facts[0]["digest"] != _digest(path, facts[0]["size"], facts[0]["changing"]):
+        raise ValueError(f"{path} is damaged: its structure is not as it was made")
+    return True
+
+
+def _digest(path: Path, size: int, changing: list[tuple[int, int]]) -> str:
+    """SHA-256 of the first `size` bytes, without those that runs change."""
     whole, position = hashlib.sha256(), 0
     with open(path, "rb") as raw:
-        for start, length in [*changing, (path.stat().st_size, 0)]:
+        for start, length in [*changing, (size, 0)]:
             raw.seek(position)
             whole.update(raw.read(start - position))
             position = start + length
     return whole.hexdigest()
-
-
-def is_as_made(file: Any, path: Path) -> bool:
-    """Whether the structure of the file is what it was when it was made; a repacked one is not asked."""
-    stored = file[STRUCTURE]
-    return stored.id.get_offset() is None or stored[()].decode(errors="replace") == structure(file, path)
 
 
 def journal(path: Path) -> list[dict[str, Any]]:
@@ -193,8 +208,7 @@ def _write_results(file, contents: Contents, status: np.ndarray | None) -> None:
     states.attrs["meaning"] = ", ".join(f"{s.value} {s.words}" for s in Status)
     if status is not None:
         states[...] = status
-    for name, size in ((JOURNAL, JOURNAL_BYTES), (STRUCTURE, STRUCTURE_BYTES)):
-        file.create_dataset(name, data=np.array(b"", dtype=f"S{size}"))
+    file.create_dataset(JOURNAL, data=np.array(b"", dtype=f"S{JOURNAL_BYTES}"))
     for attribute, of_names in (("units", contents.units), ("long_name", contents.long_names)):
         for name, words in of_names.items():
             file[name].attrs[attribute] = words
