@@ -332,7 +332,7 @@ def test_truncated_files_are_refused(tmp_path, share):
     archive = new(tmp_path / "run.h5")
     whole = archive.path.read_bytes()
     archive.path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(ValueError, match="is not an archive|its end is gone"):
+    with pytest.raises(ValueError, match=r"is not an archive|its end is gone"):
         Archive.open(archive.path)
 
 
