@@ -10,7 +10,7 @@ import pytest
 import cocycle
 
 SOURCE = Path(cocycle.__file__).parent
-EVERYTHING = {"study", "validate", "diagnosis", "cli", "commands", "__init__", "__main__"}
+EVERYTHING = {"study", "summary", "validate", "diagnosis", "cli", "commands", "__init__", "__main__"}
 ALLOWED = {
     "arrays": set(),
     "progress": set(),

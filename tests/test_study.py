@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cocycle import Grid, Reservoir, cli, commands, frame, run, spectrum, study, train
+from cocycle import Grid, Reservoir, cli, commands, frame, run, spectrum, study, summary, train
 from cocycle.reservoir import ridge_readout
 from cocycle.sweeps import Status
 from cocycle.sweeps.records import Records
@@ -124,10 +124,10 @@ def test_words_and_planes_say_what_is_in_the_archive():
     times[0, 1, 0, 0] = [1.5, 1.5, 1.5]
     times[0, :, 1, 1] = [0.5, 0.6, 9.0]  # positive exponent, median 0.6
     results = Results(exponent, times)
-    ((mean, median),) = study.planes(results).values()
+    ((mean, median),) = summary.planes(results).values()
     np.testing.assert_allclose(mean, [[-1.0, 0.0], [0.1, 1.0]])
     np.testing.assert_allclose(median, [[1.5, 0.0], [0.0, 0.6]])  # over networks and starts: not the largest
-    said = study.in_words(results)
+    said = summary.in_words(results)
     row = said.splitlines()[1].split("   ")
     assert [cell.strip() for cell in row if cell.strip()][:4] == ["full", "4", "1", "1"]
     assert "clearly positive (by two standard errors): 3, of which 0 predict" in said
@@ -168,10 +168,10 @@ def test_command_refuses_another_sweep_and_other_files(tiny, tmp_path, capsys):
 
 def test_planes_of_a_sweep_that_has_just_begun(tiny, tmp_path):
     archive = study.archive(tmp_path / "run.h5", "tiny")
-    for exponent, times in study.planes(archive).values():
+    for exponent, times in summary.planes(archive).values():
         assert np.isnan(exponent).all()
         assert np.isnan(times).all()
-    assert "full" in study.in_words(archive)
+    assert "full" in summary.in_words(archive)
     assert commands.draw(archive, tmp_path / "run.png").exists()
 
 

@@ -10,11 +10,14 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cocycle import study, sweeps
+import numpy as np
+
+from cocycle import study, summary, sweeps
 from cocycle import validate as validation
 from cocycle.sweeps import Archive, Status, read_study, rehearse, run
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.jobs import Measure
+from cocycle.sweeps.records import WITHOUT_RESULT
 from cocycle.sweeps.rerun import measure_of
 from cocycle.sweeps.run import cores
 
@@ -138,7 +141,7 @@ def draw(results: Archive, path: Path) -> Path:
         f"Lorenz-driven tanh reservoirs, N = {fixed['size']}, {len(axes['realisation'])} networks, "
         f"{fixed['starts']} starts each; line: λ₁ = 0"
     )
-    prediction_figure(axes["input_std"], axes["weight_std"], study.planes(results), title).savefig(path)
+    prediction_figure(axes["input_std"], axes["weight_std"], summary.planes(results), title).savefig(path)
     return path
 
 
@@ -153,7 +156,7 @@ def _built_in(options: Namespace) -> int:
     results = Archive.resumed(path, contents)
     status = _computed(study.measure, results, options, "Lorenz-driven reservoirs")
     if status < 2:
-        print(study.in_words(results))
+        print(summary.in_words(results))
         print(f"\nArchive: {path}\nFigure:  {draw(results, path.with_suffix('.png'))}")
     return status
 
@@ -175,9 +178,9 @@ def _rehearsed(measure: Measure, contents: Contents, options: Namespace) -> int:
 
 def _computed(measure: Measure, archive: Archive, options: Namespace, title: str = "Sweep") -> int:
     """The exit status of a run, which says what is to do and what failed."""
-    missing = (Status.TO_DO, Status.FAILED, Status.DIED) if options.retry else (Status.TO_DO,)
+    missing = (Status.TO_DO, *WITHOUT_RESULT) if options.retry else (Status.TO_DO,)
     states = archive.status
-    to_do = sum(int((states == status).sum()) for status in missing)
+    to_do = int(np.isin(states, missing).sum())
     asked = int((states != Status.LEFT_OUT).sum())
     print(f"{title}: {to_do} of {asked} points to compute, archive {archive.name}", flush=True)
     terminate = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a queue's way to say that time is up
@@ -195,7 +198,7 @@ def _computed(measure: Measure, archive: Archive, options: Namespace, title: str
     finally:
         signal.signal(signal.SIGTERM, terminate)
     states = archive.status
-    failed = int(((states == Status.FAILED) | (states == Status.DIED)).sum())
+    failed = int(np.isin(states, WITHOUT_RESULT).sum())
     if failed:
         print(f"cocycle: {failed} points failed: `cocycle show {archive.name}` says why", file=sys.stderr)
     return 1 if failed else 0

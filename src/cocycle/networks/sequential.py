@@ -132,7 +132,7 @@ def _step(modules: list[nn.Module], shapes: list[tuple[int, ...]]) -> Map:
         elif isinstance(module, POINTWISE):
             parts.append(Pointwise(Activation(type(module).__name__, module, partial(_slope, module)), dt))
         elif isinstance(module, AFFINE):
-            parts.append(Affine(*_affine(module, shape), dt))
+            parts.append(Affine(_on_flat(module, shape), _on_flat(module, shape, offsets=False), dt))
         else:
             parts.append(Autodiff(_on_flat(module, shape), dt))
         dt = 0.0
@@ -155,10 +155,6 @@ def _on_flat(module: nn.Module, shape: tuple[int, ...], offsets: bool = True) ->
         return y.reshape(*x.shape[:-1], -1)
 
     return on_flat
-
-
-def _affine(module: nn.Module, shape: tuple[int, ...]) -> tuple[Callable, Callable]:
-    return _on_flat(module, shape), _on_flat(module, shape, offsets=False)
 
 
 @final

@@ -12,7 +12,7 @@ import numpy as np
 from cocycle.sweeps import layout, provenance
 from cocycle.sweeps.contents import Contents, described
 from cocycle.sweeps.grid import Grid, Index
-from cocycle.sweeps.records import Records, Status, checksums
+from cocycle.sweeps.records import TRIED, WITHOUT_RESULT, Records, Status, checksums
 from cocycle.sweeps.writer import Writer, locked, opened_to_write
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Archive:
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]:
         """The shape of what each point has of each output."""
-        return {name: tuple(dims.values()) for name, dims in self.contents.dims.items()}
+        return self.contents.outputs
 
     @property
     def status(self) -> np.ndarray:
@@ -146,7 +146,7 @@ class Archive:
 
     def messages(self, limit: int | None = None) -> dict[Index, str]:
         """Why points failed: a message for each index whose status is FAILED or DIED, or for the first `limit`."""
-        failed = np.flatnonzero(np.isin(self.status, (Status.FAILED, Status.DIED)))[:limit]
+        failed = np.flatnonzero(np.isin(self.status, WITHOUT_RESULT))[:limit]
         rows = (self.records(failed[i : i + ROWS]) for i in range(0, len(failed), ROWS))
         return {
             self.grid.index(point): message.decode(errors="replace")
@@ -229,7 +229,7 @@ class Archive:
         return result_figure(self[name], self.grid.axes, labels.pop(name), labels, scattered=scattered)
 
     def _has_results(self) -> bool:
-        return bool(np.isin(self.status, (Status.DONE, Status.FAILED, Status.DIED)).any())
+        return bool(np.isin(self.status, TRIED).any())
 
     def _label(self, name: str) -> str:
         unit = self.contents.units.get(name)

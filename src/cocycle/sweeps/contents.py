@@ -44,6 +44,11 @@ class Contents:
         return {"outputs": self.dims, **{name: getattr(self, name) for name in names}}
 
     @property
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """The shape of what each point has of each output."""
+        return {name: tuple(dims.values()) for name, dims in self.dims.items()}
+
+    @property
     def events(self) -> dict[str, int]:
         """The axes of the outputs, and their lengths."""
         return {axis: length for shape in self.dims.values() for axis, length in shape.items()}

@@ -18,12 +18,12 @@ from numpy.random.bit_generator import ISpawnableSeedSequence
 
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.grid import Grid, Index
+from cocycle.sweeps.provenance import PACKAGE
 from cocycle.sweeps.records import Records, Status
 from cocycle.sweeps.workers import one_thread
 
 Measure = Callable[[dict[str, Any], np.random.Generator], Mapping[str, Any]]
 
-PACKAGE = Path(__file__).parents[1]
 LONGEST = 0.5  # seconds of work in a job, about: what a killed worker can cost
 PATIENCE = 1.0  # seconds after which a worker hands in what it has: the job was longer than it seemed
 
@@ -46,6 +46,14 @@ class _Done(NamedTuple):
 
     points: np.ndarray
     values: dict[str, np.ndarray]
+
+
+class _Failed(NamedTuple):
+    """Points (n,) for which the measure raised."""
+
+    points: np.ndarray
+    message: str
+    misfit: str = ""  # what does not fit the archive
 
 
 class Outcome(NamedTuple):
@@ -91,25 +99,23 @@ class Task:
     def __call__(self, job: Job) -> Outcome:
         """The records of a job, or of as many of its blocks as can be had in PATIENCE seconds."""
         started, done = time.monotonic(), 0
-        parts: list[_Done | Records] = []
+        parts: list[_Done | _Failed] = []
         with one_thread():
             while done < len(job.blocks) and (done == 0 or time.monotonic() - started < PATIENCE):
                 parts += self._block(self.points(job, int(job.blocks[done])))
                 done += 1
         left = Job(job.blocks[done:]) if done < len(job.blocks) else None
-        pace, records = (time.monotonic() - started) / done, _records(parts)
-        return Outcome(records, pace, left, self._wrong(records))
+        pace = (time.monotonic() - started) / done
+        return Outcome(self._records(parts), pace, left, self._wrong(parts))
 
-    def _wrong(self, records: Records) -> str:
-        """The message of the first point that does not fit the archive."""
-        prefix = WrongOutput.__name__.encode()
-        rows = np.flatnonzero(np.char.startswith(records.messages, prefix))
-        if len(rows) == 0:
-            return ""
-        words = bytes(records.messages[rows[0]]).decode(errors="replace").removeprefix(f"{WrongOutput.__name__}: ")
-        return f"{words}, at {self.grid.in_words(int(records.points[rows[0]]))}"
+    def _wrong(self, parts: "list[_Done | _Failed]") -> str:
+        """What of the first point that does not fit the archive."""
+        for part in parts:
+            if isinstance(part, _Failed) and part.misfit:
+                return f"{part.misfit}, at {self.grid.in_words(int(part.points[0]))}"
+        return ""
 
-    def _block(self, points: np.ndarray) -> "list[_Done | Records]":
+    def _block(self, points: np.ndarray) -> "list[_Done | _Failed]":
         """If the measure of a block raises, its points are tried one by one: only the bad ones fail.
 
         If none does, whatever it was is over: the block is tried once more, since together points may round in another
@@ -122,13 +128,26 @@ class Task:
         again = self._tried(points) if all(isinstance(part, _Done) for part in alone) else whole
         return [again] if isinstance(again, _Done) else alone
 
-    def _tried(self, points: np.ndarray) -> "_Done | Records":
+    def _tried(self, points: np.ndarray) -> "_Done | _Failed":
         try:
             return _Done(points, self.results(points))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too, and what asyncio cancels with
-            return Records.without_result(points, Status.FAILED, _in_words(error), self.outputs)
+            return _Failed(points, _in_words(error), str(error) if isinstance(error, WrongOutput) else "")
+
+    def _records(self, parts: "list[_Done | _Failed]") -> Records:
+        """Those of the results are made together: one by one they would cost more than to compute a quick point."""
+        records = [
+            Records.without_result(part.points, Status.FAILED, part.message, self.outputs)
+            for part in parts
+            if isinstance(part, _Failed)
+        ]
+        done = [part for part in parts if isinstance(part, _Done)]
+        if done:
+            values = {name: np.concatenate([part.values[name] for part in done]) for name in self.outputs}
+            records.append(Records.done(np.concatenate([part.points for part in done]), values))
+        return Records.joined(records)
 
     def results(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """What the measure returns for points of one block: (points, *event) for each output.
@@ -163,10 +182,9 @@ class Task:
 
 def task(measure: Measure, contents: Contents, left_out: np.ndarray | None = None) -> Task:
     """The task of a sweep of these contents."""
-    outputs = {name: tuple(dims.values()) for name, dims in contents.dims.items()}
     with io.BytesIO() as file:
         _Pickler(file).dump((measure, contents.fixed))
-        return Task(file.getvalue(), contents.grid, outputs, contents.seed, left_out)
+        return Task(file.getvalue(), contents.grid, contents.outputs, contents.seed, left_out)
 
 
 class _Pickler(cloudpickle.Pickler):
@@ -190,16 +208,6 @@ def _cached(function: Callable, parameters: dict[str, Any]) -> Callable:
 def _loaded(measure: bytes) -> tuple[Measure, dict[str, Any]]:
     """Once for each process, like a module that is imported."""
     return cloudpickle.loads(measure)
-
-
-def _records(parts: list[_Done | Records]) -> Records:
-    """Those of the results are made together: one by one they would cost more than to compute a quick point."""
-    records = [part for part in parts if isinstance(part, Records)]
-    done = [part for part in parts if isinstance(part, _Done)]
-    if done:
-        values = {name: np.concatenate([part.values[name] for part in done]) for name in done[0].values}
-        records.append(Records.done(np.concatenate([part.points for part in done]), values))
-    return Records.joined(records)
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:

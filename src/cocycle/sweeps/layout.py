@@ -41,7 +41,7 @@ def write(path: Path, contents: Contents, status: np.ndarray | None = None) -> N
         raise FileNotFoundError(f"there is no folder {path.parent} to put the archive in")
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        _reserve(aside, contents.size() + JOURNAL_BYTES + SEAL_BYTES)
+        _reserve(aside, size(contents))
         with h5py.File(aside, "w", libver=LIBRARY_VERSIONS) as file:
             _write_axes(file, contents)
             _write_results(file, contents, status)
@@ -54,6 +54,11 @@ def write(path: Path, contents: Contents, status: np.ndarray | None = None) -> N
         raise OSError(f"no archive could be made at {path}: {error}") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def size(contents: Contents) -> int:
+    """The bytes of an archive, but for HDF5's own."""
+    return contents.size() + JOURNAL_BYTES + SEAL_BYTES
 
 
 def _reserve(aside: Path, size: int) -> None:

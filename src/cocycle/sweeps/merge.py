@@ -12,7 +12,7 @@ from cocycle.sweeps import layout, provenance
 from cocycle.sweeps.archive import ROWS, Archive
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.grid import Grid
-from cocycle.sweeps.records import Records, Status
+from cocycle.sweeps.records import TRIED, Records, Status
 
 LOG = logging.getLogger("cocycle")
 
@@ -82,7 +82,7 @@ def _asked(parts: list[Archive], grid: Grid) -> np.ndarray:
 
 
 def _copy(part: Archive, merged: Archive, writer) -> None:
-    known = np.flatnonzero(np.isin(part.status, (Status.DONE, Status.FAILED, Status.DIED)))
+    known = np.flatnonzero(np.isin(part.status, TRIED))
     for i in range(0, len(known), ROWS):
         rows = copied(part, known[i : i + ROWS], merged.grid)
         before = merged.records(rows.points)

@@ -25,6 +25,10 @@ class Status(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
+WITHOUT_RESULT = (Status.FAILED, Status.DIED)
+TRIED = (Status.DONE, *WITHOUT_RESULT)
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Records:

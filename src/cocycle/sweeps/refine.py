@@ -11,7 +11,7 @@ from cocycle.sweeps.archive import ROWS, Archive
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.merge import assembled, copied, origin
-from cocycle.sweeps.records import Status
+from cocycle.sweeps.records import TRIED, Status
 
 SHARE = 0.1  # of the cells, those in which the result changes most
 
@@ -50,7 +50,7 @@ def refine(
     settings = {name: value for name, value in vars(archive.contents).items() if name not in ("grid", "parent")}
     parent = {"file": str(Path(archive.path).resolve()), "digest": archive.contents.digest()}
     parent |= {"output": output, "level": level, "factor": factor, "along": along}
-    known = np.flatnonzero(np.isin(archive.status, (Status.DONE, Status.FAILED, Status.DIED)))
+    known = np.flatnonzero(np.isin(archive.status, TRIED))
     with assembled(path, Contents(fine, **settings, parent=parent), status) as (_, writer):
         for i in range(0, len(known), ROWS):
             writer.commit(copied(archive, known[i : i + ROWS], fine))

@@ -7,9 +7,9 @@ from typing import final
 import numpy as np
 
 from cocycle.progress import tracked
+from cocycle.sweeps import layout
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.jobs import Job, Measure, task
-from cocycle.sweeps.layout import JOURNAL_BYTES, SEAL_BYTES
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.workers import process_pool, require_workers
 
@@ -58,9 +58,7 @@ def rehearse(measure: Measure, contents: Contents) -> Rehearsal:
         raise RuntimeError("the measure killed the worker that tried it: see what it does at one point") from None
     messages = {m.decode() for o in outcomes for m in o.records.messages[o.records.status != Status.DONE]}
     seconds = tuple(outcome.pace for outcome in outcomes)
-    return Rehearsal(
-        len(grid), len(blocks), seconds, contents.size() + JOURNAL_BYTES + SEAL_BYTES, tuple(sorted(messages))
-    )
+    return Rehearsal(len(grid), len(blocks), seconds, layout.size(contents), tuple(sorted(messages)))
 
 
 def _duration(seconds: float | np.floating) -> str:

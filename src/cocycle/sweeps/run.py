@@ -14,7 +14,7 @@ from cocycle.progress import progress_bar
 from cocycle.sweeps import engines, provenance
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.jobs import Measure, Queue, Task, task
-from cocycle.sweeps.records import Records, Status
+from cocycle.sweeps.records import WITHOUT_RESULT, Records, Status
 from cocycle.sweeps.workers import insistent_interrupt
 from cocycle.sweeps.writer import Writer
 
@@ -101,7 +101,7 @@ def _missing(archive: Archive, writer: Writer, retry: bool) -> np.ndarray:
     """Which points (*grid) are to be computed."""
     status = archive.status
     if retry:
-        again = (status == Status.FAILED) | (status == Status.DIED)
+        again = np.isin(status, WITHOUT_RESULT)
         writer.forget(np.flatnonzero(again))
         status[again] = Status.TO_DO
     return status == Status.TO_DO
@@ -170,7 +170,7 @@ def _end(outcome: str) -> dict[str, str]:
 
 
 def _report(archive: Archive) -> None:
-    failed = int(np.isin(archive.status, (Status.FAILED, Status.DIED)).sum())
+    failed = int(np.isin(archive.status, WITHOUT_RESULT).sum())
     if failed:
         ((index, message),) = archive.messages(1).items()
         LOG.warning(

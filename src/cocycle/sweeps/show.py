@@ -7,7 +7,7 @@ import numpy as np
 
 from cocycle.progress import progress_bar
 from cocycle.sweeps.archive import Archive
-from cocycle.sweeps.records import Status
+from cocycle.sweeps.records import WITHOUT_RESULT, Status
 from cocycle.sweeps.writer import is_being_written
 
 FAILURES = 5  # that are quoted
@@ -31,7 +31,7 @@ def in_words(archive: Archive) -> str:
     if contents.parent:
         lines.append("  refines " + ", ".join(f"{name} {value}" for name, value in contents.parent.items()))
     lines += ["progress", f"  {_progress(status)}"]
-    failed = int(np.isin(status, (Status.FAILED, Status.DIED)).sum())
+    failed = int(np.isin(status, WITHOUT_RESULT).sum())
     failures = archive.messages(FAILURES).items()
     lines += [f"  {archive.grid.in_words(archive.grid.number(index))}: {message}" for index, message in failures]
     lines += [f"  and {failed - FAILURES} more: archive.messages()"] if failed > FAILURES else []
