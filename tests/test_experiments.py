@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cocycle import experiments, run
 from cocycle.sweeps import Status
 
 FOLDER = Path(__file__).parents[1] / "experiments" / "reservoir_constraints"
@@ -34,9 +35,9 @@ def archives(tmp_path_factory):
             done.set_result(call(*arguments))
             return done
 
-    run = sweep.run
-    sweep.run = lambda measure, archive, **_: run(measure, archive, Here(), progress=False)
-    sweep.main(["--size", "tiny", "--output", str(folder)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiments, "run", lambda measure, archive, **_: run(measure, archive, Here(), progress=False))
+        sweep.main(["--size", "tiny", "--output", str(folder)])
     return sweep, folder
 
 

@@ -3,7 +3,6 @@
 python experiments/reservoir_constraints/figures.py --size small
 """
 
-import argparse
 import os
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from cocycle import Archive
+from cocycle.experiments import figures_command
 from cocycle.plotting import exponent_plane, valid_time_plane, zero_line
 from cocycle.plotting.sweeps import STYLE, signed_ticks
 from cocycle.systems.facts import PUBLISHED
@@ -304,25 +304,8 @@ FIGURES = {
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", default="small", help="of the sweeps (default: small)")
-    parser.add_argument(
-        "--input", type=Path, metavar="FOLDER", help="of the archives (default: constraints-SIZE, here)"
-    )
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="of the figures (default: that of the archives)")
-    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURES)} (default: all)")
-    options = parser.parse_args(arguments)
-    unknown = set(options.figures) - set(FIGURES)
-    if unknown:
-        parser.error(f"FIGURE must be of {', '.join(FIGURES)}; got {', '.join(sorted(unknown))}")
-    source = options.input or Path(f"constraints-{options.size}")
-    target = options.output or source
-    target.mkdir(parents=True, exist_ok=True)
     with plt.style.context(STYLE):
-        for name in options.figures or FIGURES:
-            path = target / f"{name}.png"
-            FIGURES[name](source).savefig(path)
-            print(f"    figure {path}\n", flush=True)
+        figures_command("constraints", __doc__, FIGURES, arguments)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,12 @@ mirror    where closed loops that start anywhere end, as the bias grows
 rossler, lorenz96, ikeda   the plane for other drivers, in full and by one component, in units of the signal's rms
 """
 
-import argparse
-import logging
 from itertools import repeat
-from pathlib import Path
 
 import numpy as np
 
-from cocycle import Archive, Diverged, Grid, frame, run, spectrum, study
+from cocycle import Archive, Diverged, Grid, frame, spectrum, study
+from cocycle.experiments import sweeps_command
 
 SIZES = {
     "small": {"rows": 11, "columns": 10, "realisations": 3, "starts": 8, "size": 300, "horizon": 10.0, "steps": 3000},
@@ -146,31 +144,8 @@ PARTS = {
 }
 
 
-def archive_path(folder, part):
-    return Path(folder) / f"{part}.h5"
-
-
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=list(SIZES), default="small", help="small: minutes; full: hours")
-    parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="of the archives (default: constraints-SIZE, here)"
-    )
-    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
-    parser.add_argument("--seed", type=int, default=1, help="root of all randomness (default: %(default)s)")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
-    options = parser.parse_args(arguments)
-    unknown = set(options.parts) - set(PARTS)
-    if unknown:
-        parser.error(f"PART must be of {', '.join(PARTS)}; got {', '.join(sorted(unknown))}")
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("cocycle").setLevel(logging.INFO)
-    folder = options.output or Path(f"constraints-{options.size}")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in options.parts or PARTS:
-        measure, archive = PARTS[name](archive_path(folder, name), SIZES[options.size], options.seed)
-        print(f"{name}: {len(archive.grid)} points, archive {archive.path}", flush=True)
-        run(measure, archive, workers=options.workers, retry=True)
+    sweeps_command("constraints", __doc__, PARTS, SIZES, arguments)
 
 
 if __name__ == "__main__":

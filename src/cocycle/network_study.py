@@ -1,0 +1,211 @@
+"""Trained multilayer perceptrons over widths, depths and initial scales: their errors, exponents, and checkpoints.
+
+After Storm, Linander, Bec, Gustavsson & Mehlig, Phys. Rev. Lett. 132, 057301 (2024).
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from cocycle.lyapunov import ftle
+from cocycle.maps import Map
+from cocycle.networks.data import RADIUS, task_named
+from cocycle.networks.sequential import feedforward
+from cocycle.networks.training import Recipe, error, fit, perceptron
+from cocycle.sweeps import Archive, Grid, Status
+from cocycle.sweeps.contents import Contents, described
+from cocycle.sweeps.rerun import place
+
+SETTINGS: dict[str, Any] = {
+    "task": "circle",  # or "digits", a folder with MNIST's files, an .npz file: see `networks.data.task_named`
+    "width": 50,
+    "depth": 4,  # hidden layers
+    "weight_std": 1.0,  # of initial weights, times 1/√(inputs of the layer)
+    "first_fan": "inputs",  # the first layer's is divided by √inputs, or, "width", by √width
+    "threshold_std": 0.0,
+    "trained": "all",  # or "readout": the hidden layers stay as they were drawn
+    "loss": "MSELoss",
+    "optimiser": "SGD",
+    "options": {},
+    "learning_rate": 0.01,
+    "batch": 64,
+    "epochs": 200,
+    "stop_at": 0.99,
+}
+QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+LOOKED_AT = 2000  # test inputs at which exponents are computed
+RAYS = 400  # from the centre of the circle, along which its boundary is looked for
+CENTRE = 0.1  # radius of what is called the centre
+OF_CIRCLE = ("boundary", "centre", "alignment")
+UNITS = {name: "1/layer" for name in ("initial_exponent", "exponent", "exponent_mean", "exponent_std")}
+LONG_NAMES = {
+    "width": "width N",
+    "depth": "hidden layers L",
+    "error": "test error",
+    "training_loss": "training loss",
+    "initial_exponent": "quantiles of λ₁ before training",
+    "exponent": "quantiles of λ₁",
+    "exponent_mean": "mean λ₁",
+    "exponent_std": "standard deviation of λ₁",
+    "movement": "relative change of the hidden weights",
+    "boundary": "L λ₁ on the decision boundary",
+    "centre": "L λ₁ at the centre",
+    "alignment": "|cos(stretching direction, boundary's normal)|",
+}
+
+
+def sweep(path: str | os.PathLike, axes: dict[str, Any], seed: int, *, checkpoints: bool = True, **settings: Any):
+    """An archive for `measure` over `axes`: some of SETTINGS, and `realisation`.  Other settings are those of SETTINGS.
+
+    Outputs: error, the share of test inputs that are wrong; training_loss at the end of training, after
+    trained_epochs;
+    movement ‖ΔW‖/‖W‖ of the hidden weights; quantiles of the maximal exponents over test inputs, per hidden layer,
+    before and after training; their mean and standard deviation.  Of the circle also boundary and centre, the means of
+    L λ₁ on the network's own decision boundary and within 0.1 of the centre, and alignment of the stretching direction
+    with the boundary's normal; NaN where the network has no boundary.  With checkpoints all parameters, in as many
+    numbers as the largest network has: `network` makes it again.
+
+    Raises as `Archive.resume` does, and ValueError for settings that are not known.
+    """
+    return Archive.resumed(path, contents_of(axes, seed, checkpoints=checkpoints, **settings))
+
+
+def contents_of(axes: dict[str, Any], seed: int, *, checkpoints: bool = True, **settings: Any) -> Contents:
+    """What a sweep of `measure` over axes is: see `sweep`."""
+    strangers = sorted({*axes, *settings} - {*SETTINGS, "realisation"})
+    if strangers:
+        raise ValueError(f"settings must be among {', '.join(SETTINGS)}; got {', '.join(strangers)}")
+    recipe(SETTINGS | settings)  # raises for what torch has not
+    fixed = {name: value for name, value in (SETTINGS | settings).items() if name not in axes}
+    tasks = sorted({str(name) for name in axes.get("task", [fixed.get("task")])})
+    fixed["checkpoint"] = max(_size(axes, fixed, name) for name in tasks) if checkpoints else 0
+    numbers = ["error", "training_loss", "trained_epochs", "movement", "exponent_mean", "exponent_std"]
+    numbers += [*OF_CIRCLE] if "circle" in tasks else []
+    outputs: dict[str, Any] = dict.fromkeys(numbers, ())
+    outputs |= {name: {"quantile": len(QUANTILES)} for name in ("initial_exponent", "exponent")}
+    outputs |= {"parameters": {"parameter": fixed["checkpoint"]}} if checkpoints else {}
+    named = {*axes, *outputs}
+    units, names = ({key: word for key, word in words.items() if key in named} for words in (UNITS, LONG_NAMES))
+    return described(Grid(axes), outputs, seed, fixed, units, names)
+
+
+def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """The outputs at one point: a task and a network are drawn, the network is trained, and looked at."""
+    of_task, of_weights, of_training = rng.spawn(3)
+    task = task_named(point["task"], of_task)
+    net = _drawn(point, task.training.inputs.shape[1], task.outputs, of_weights)
+    x = torch.as_tensor(task.test.inputs[:LOOKED_AT])
+    initial, before = ftle(hidden(net), x).exponents.numpy(), _hidden_weights(net)
+    history = fit(net, task, of_training, recipe(point))
+    after, exponents = _hidden_weights(net), ftle(hidden(net), x).exponents.numpy()
+    found = {
+        "error": error(net, task.test),
+        "training_loss": history.loss[-1],
+        "trained_epochs": len(history.loss),
+        "movement": float((after - before).norm() / before.norm()),
+        "initial_exponent": np.quantile(initial, QUANTILES),
+        "exponent": np.quantile(exponents, QUANTILES),
+        "exponent_mean": exponents.mean(),
+        "exponent_std": exponents.std(),
+    }
+    if point["checkpoint"]:
+        found["parameters"] = _padded(parameters_to_vector(net.parameters()).detach().numpy(), point["checkpoint"])
+    return found | (ring(net) if point["task"] == "circle" else {})
+
+
+def recipe(point: dict[str, Any]) -> Recipe:
+    """How the network at a point is trained."""
+    names = ("loss", "optimiser", "learning_rate", "batch", "epochs", "stop_at", "options")
+    return Recipe(**{name: point[name] for name in names})
+
+
+def hidden(net: nn.Sequential) -> tuple[Map, ...]:
+    """The hidden layers as maps: all but the readout."""
+    return feedforward(net)[:-1]
+
+
+def ring(net: nn.Sequential) -> dict[str, float]:
+    """Of a network of the circle: L λ₁ on its decision boundary and at the centre, and the alignment there."""
+    steps, rng = hidden(net), np.random.default_rng(0)
+    radius, angle = CENTRE * np.sqrt(rng.uniform(size=RAYS)), rng.uniform(0, 2 * np.pi, RAYS)
+    centre = ftle(steps, torch.as_tensor(radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)))
+    x = boundary(net)
+    if not len(x):
+        return dict.fromkeys(OF_CIRCLE, np.nan) | {"centre": float(centre.log_factors.mean())}
+    found, normal = ftle(steps, x), ftle(feedforward(net), x).directions  # of the one output: along its gradient
+    return {
+        "boundary": float(found.log_factors.mean()),
+        "centre": float(centre.log_factors.mean()),
+        "alignment": float((found.directions * normal).sum(-1).abs().mean()),
+    }
+
+
+@torch.no_grad()
+def boundary(net: nn.Sequential) -> torch.Tensor:
+    """Points (m, 2) where the output of a network of the circle is zero: on each ray the one nearest to the circle."""
+    angle = torch.arange(RAYS, dtype=torch.float64) * (2 * torch.pi / RAYS)
+    radius = torch.linspace(0.0, 1.0, 501, dtype=torch.float64)
+    rays = torch.stack([angle.cos(), angle.sin()], -1)
+    y = net(radius[:, None, None] * rays)[..., 0]
+    low, high = y[:-1], y[1:]
+    at = radius[:-1, None] + (radius[1] - radius[0]) * low / (low - high)
+    nearest, where = torch.where((low < 0) != (high < 0), (at - RADIUS).abs(), torch.inf).min(0)
+    return (at.gather(0, where[None])[0][:, None] * rays)[nearest.isfinite()]
+
+
+def network(archive: Archive, **point: Any) -> nn.Sequential:
+    """The trained network at a point of an archive with checkpoints: network(archive, width=10, realisation=0).
+
+    Raises ValueError for a point that is not in the grid or not done, KeyError for an archive without checkpoints.
+    """
+    index = place(archive.grid, point)
+    record = archive.records(np.array([archive.grid.number(index)]))
+    if "parameters" not in record.values:
+        raise KeyError(f"{archive.name} has no checkpoints: sweep(..., checkpoints=True) keeps them")
+    if record.status[0] != Status.DONE:
+        raise ValueError(f"the network at {point} is {Status(record.status[0]).words}")
+    settings = archive.fixed | point
+    net = _drawn(settings, *_ends(settings["task"]), 0)
+    stored = record.values["parameters"][0]
+    vector_to_parameters(torch.as_tensor(stored[: _count(net)]), net.parameters())
+    return net.eval()
+
+
+def _drawn(point: dict[str, Any], inputs: int, outputs: int, rng: np.random.Generator | int) -> nn.Sequential:
+    widths = (inputs, *[int(point["width"])] * int(point["depth"]), outputs)
+    head = "Tanh" if point["loss"] == "MSELoss" else None
+    net = perceptron(widths, rng, weight_std=point["weight_std"], threshold_std=point["threshold_std"], head=head)
+    if point["first_fan"] == "width":
+        net[0].weight.data *= (inputs / widths[1]) ** 0.5
+    if point["trained"] == "readout":
+        net[: 2 * int(point["depth"])].requires_grad_(False)
+    return net
+
+
+def _ends(name: str) -> tuple[int, int]:
+    """The numbers of inputs and outputs of a task."""
+    task = task_named(name, 0)
+    return task.training.inputs.shape[1], task.outputs
+
+
+def _size(axes: dict[str, Any], fixed: dict[str, Any], task: str) -> int:
+    """The number of parameters of the largest network."""
+    largest = {name: max(axes.get(name, [fixed.get(name)])) for name in ("width", "depth")}
+    return _count(_drawn(SETTINGS | largest, *_ends(task), 0))
+
+
+def _count(net: nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters())
+
+
+def _hidden_weights(net: nn.Sequential) -> torch.Tensor:
+    layers = [layer for layer in net if isinstance(layer, nn.Linear)]
+    return torch.cat([layer.weight.detach().ravel() for layer in layers[:-1]])
+
+
+def _padded(values: np.ndarray, length: int) -> np.ndarray:
+    return np.concatenate([values, np.full(length - len(values), np.nan)])
