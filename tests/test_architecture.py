@@ -25,10 +25,10 @@ ALLOWED = {
     "testing": {"maps"},
     "networks": {"arrays", "maps", "autodiff", "progress"},
     "systems": {"arrays", "maps", "flows", "straightline", "progress"},
-    "lyapunov": {"arrays", "maps", "adjoint", "progress"},
+    "lyapunov": {"arrays", "maps", "adjoint", "progress", "plotting"},
     "reservoir": {"arrays", "maps", "networks", "progress"},
     "sweeps": {"progress", "plotting"},
-    "plotting": set(),
+    "plotting": {"lyapunov"},
 }
 OWNERS = {
     "torch": {"autodiff", "networks", "network_study"},

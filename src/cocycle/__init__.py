@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from cocycle.adjoint import adjoint
 from cocycle.diagnosis import diagnose
 from cocycle.flows import Flow
-from cocycle.lyapunov import Diverged, Spectrum, frame, ftle, orthonormalise, qr_steps, spectrum, stretching
+from cocycle.lyapunov import Diverged, Spectrum, frame, ftle, orthonormalise, plane, qr_steps, spectrum, stretching
 from cocycle.maps import Composed, Coupled, Linear, Map, Relaxed, Select, VectorField, orbit, trajectory
 from cocycle.networks import ERF, LINEAR, RELU, TANH, Activation, Layer
 from cocycle.reservoir import Reservoir, forecast, train, valid_time
@@ -44,6 +44,7 @@ __all__ = [
     "ftle",
     "orbit",
     "orthonormalise",
+    "plane",
     "qr_steps",
     "run",
     "spectrum",

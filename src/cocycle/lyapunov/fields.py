@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from cocycle.adjoint import adjoint
-from cocycle.arrays import Array, floating, like, namespace
+from cocycle.arrays import Array, as_numpy, floating, like, namespace
 from cocycle.lyapunov.finite_time import scaled_product
 from cocycle.lyapunov.qr import qr_steps
+from cocycle.lyapunov.ridges import ridges
 from cocycle.maps import Map, orbit
 from cocycle.progress import progress_bar
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CACHE = 2**23  # bytes of the states of a chunk: what fits there is fast
 COPIES = 4  # of states and vectors that a map makes on its way
@@ -22,13 +26,14 @@ EVERY = 20  # maps between orthonormalisations: one map may stretch by ten decad
 @final
 @dataclass(frozen=True, eq=False)
 class Field:
-    """Maximal finite-time exponents at inputs x: `exponents` (*batch,), λ = ln Λ_1 / time, per unit of the maps' time.
+    """Maximal finite-time exponents at inputs `x` (*batch, n): `exponents` (*batch,), λ = ln Λ_1 / time.
 
     Λ_1 is the largest singular value of the product of the tangent maps, `directions` (*batch, n) the direction at the
     input that is stretched by it, of length 1; its sign means nothing.  `time` is what all the maps take: for layers
     their number, so that `log_factors` is L λ_1.  Storm et al., Phys. Rev. Lett. 132, 057301 (2024).
     """
 
+    x: Array
     exponents: Array
     directions: Array
     time: float
@@ -37,6 +42,37 @@ class Field:
     def log_factors(self) -> Array:
         """ln Λ_1 (*batch,)."""
         return self.exponents * self.time
+
+    @property
+    def axes(self) -> tuple[np.ndarray, np.ndarray]:
+        """x (columns,) and y (rows,) of a field over a plane.  Raises ValueError if its inputs are not a `plane`."""
+        points = as_numpy(self.x)
+        if points.ndim == 3 and points.shape[-1] == 2:
+            x, y = points[0, :, 0], points[:, 0, 1]
+            if np.array_equal(points, plane(x, y)):
+                return x, y
+        raise ValueError(
+            f"only a field over a grid in two dimensions has axes, ftle(steps, plane(x, y)); got inputs of shape "
+            f"{points.shape}"
+        )
+
+    def plot(self, outputs: Array | None = None) -> "Figure":
+        """The field over a plane, with its ridges, and directions of maximal stretching.
+
+        With `outputs` of the network (rows, columns) or (rows, columns, classes) also its decision boundary.  Axes
+        have no units here; `cocycle.plotting.field_figure` takes all of this apart.  Raises ValueError as `axes` does.
+        """
+        from cocycle.plotting import field_figure
+
+        x, y = self.axes
+        exponents = as_numpy(self.exponents)
+        outputs = None if outputs is None else as_numpy(outputs)
+        return field_figure(x, y, exponents, as_numpy(self.directions), ridges(x, y, exponents), outputs)
+
+
+def plane(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The inputs (x, y) of a grid: (len(y), len(x), 2), so that a field over it can be drawn as an image."""
+    return np.stack(np.meshgrid(np.asarray(x, dtype=float), np.asarray(y, dtype=float)), axis=-1)
 
 
 def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
@@ -47,10 +83,16 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     them: the singular values are the same, and the work is less.  A field after layer l is that of steps[:l]; that of
     one output, that of (*steps, Select((i,))).  NaN where a product is not finite.
 
-    The largest factor is good to rounding; for all of them, however far apart, take `stretching`.  Raises ValueError
-    for x of another shape, no steps, or a memory that does not hold one input.
+    The largest factor is good to rounding; for all of them, however far apart, take `stretching`.  What `feedforward`
+    makes takes numpy inputs too, and the field is numpy's then, wherever the network is.
+
+    Raises TypeError for inputs of whole numbers, ValueError for x of another shape, no steps, or a memory that does not
+    hold one input.
     """
-    steps, x = tuple(steps), floating("x", x)
+    steps, given = tuple(steps), x
+    x = floating("x", x)
+    if x is not given and not isinstance(given, list | tuple):
+        raise TypeError(f"x must be floating-point numbers, in the range the network was trained on; got {given.dtype}")
     if not steps:
         raise ValueError("steps must hold at least one map; got none")
     if x.ndim < 1 or not prod(x.shape):
@@ -62,11 +104,12 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     product, parts = _pulled if backwards else _pushed, []
     with progress_bar(len(rows), "field") as advance:
         for i in range(0, len(rows), size):
-            parts.append(product(steps, rows[i : i + size]))
+            found = product(steps, rows[i : i + size])
+            parts.append(tuple(map(as_numpy, found)) if xp is np else found)
             advance(len(parts[-1][0]))
     factors, directions = (xp.concatenate(part) for part in zip(*parts, strict=True))
     time = float(sum(f.dt for f in steps))
-    return Field((factors / time).reshape(x.shape[:-1]), directions.reshape(x.shape), time)
+    return Field(x, (factors / time).reshape(x.shape[:-1]), directions.reshape(x.shape), time)
 
 
 def _widths(steps: Sequence[Map], x: Array) -> list[int]:

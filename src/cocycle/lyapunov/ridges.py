@@ -20,7 +20,8 @@ class Ridges:
     """Points on the ridges of a field f(x, y), in no order: `points` (m, 2), the coordinates (x, y).
 
     `normals` (m, 2), unit vectors across the ridge; `heights` (m,), f there; `strengths` (m,), -f'' across, per unit of
-    length squared; `curves` (m,), which connected curve each point is of, 0, 1, ..., the longest first.
+    length squared; `curves` (m,), which connected curve each point is of, 0, 1, ..., the longest first; `background`,
+    the median of f over the whole plane.
     """
 
     points: np.ndarray
@@ -28,6 +29,12 @@ class Ridges:
     heights: np.ndarray
     strengths: np.ndarray
     curves: np.ndarray
+    background: float
+
+    @property
+    def contrasts(self) -> np.ndarray:
+        """How high the ridge stands above the background (m,)."""
+        return self.heights - self.background
 
     def __len__(self):
         return len(self.points)
@@ -78,7 +85,7 @@ def ridges(x: np.ndarray, y: np.ndarray, values: np.ndarray, *, smoothing: float
     rank = np.argsort(np.argsort(-np.bincount(label), kind="stable"))
     points = np.stack([x[columns], y[rows]], -1) + move[found]
     heights = ndimage.map_coordinates(values, _places(x, y, points), order=3)
-    return Ridges(points, normal[found], heights, -curvature[found], rank[label])
+    return Ridges(points, normal[found], heights, -curvature[found], rank[label], float(np.median(values)))
 
 
 def level_lines(x: np.ndarray, y: np.ndarray, values: np.ndarray, level: float = 0.0) -> list[np.ndarray]:

@@ -33,16 +33,17 @@ ATTACHED = (*ACTIVATIONS, *POINTWISE, *AVERAGES, *MAXIMA, *NORMALISATIONS, *DROP
 def feedforward(
     network: nn.Sequential, shape: Sequence[int] | None = None, *, group: Sequence[int] | None = None
 ) -> tuple[Map, ...]:
-    """The layers of `network` as a tuple of maps, for states that are torch tensors (*batch, n).
+    """The layers of `network` as a tuple of maps of torch tensors (*batch, n).
 
     Each map is one step of "time".  A step begins at every module with weights that mix units, `Linear`, a convolution,
     and at every module that is not known here, such as a residual block of yours; what follows it, activations,
     pooling, normalisation, flattening, softmax, belongs to it.  Or say it yourself: `group` has the number of modules
     in each step, those of nested Sequentials counted one by one.
 
-    States are flat.  `shape` is that of one input, (channels, height, width) for images; (n,), the width of the first
-    `Linear`, by default.  Weights are shared with the network, not copied.  Tangents are analytic where a step is
-    affine, then pointwise; the other modules go through automatic differentiation.
+    States are flat; the first map takes numpy arrays too, and tensors of another precision or device.  `shape` is that
+    of one input, (channels, height, width) for images; (n,), the width of the first `Linear`, by default.
+    Weights are shared with the network, not copied.  Tangents are analytic where a step is affine, then pointwise; the
+    other modules go through automatic differentiation.
 
     Raises TypeError for another kind of network and for recurrent layers; ValueError for a network in training mode
     where that matters, in-place modules, weights that are not finite, a shape that does not fit, groups that do not add
@@ -54,7 +55,10 @@ def feedforward(
     _check(network, modules)
     cuts = _cuts(modules) if group is None else _checked_cuts(group, len(modules))
     shapes = _shapes(modules, shape)
-    return tuple(_step(modules[start:end], shapes[start:end]) for start, end in pairwise(cuts))
+    entry = [Entry(p.dtype, p.device) for p in network.parameters()][:1]
+    return tuple(
+        _step(modules[start:end], shapes[start:end], entry if start == 0 else []) for start, end in pairwise(cuts)
+    )
 
 
 def _flattened(network: nn.Sequential) -> Iterator[nn.Module]:
@@ -116,9 +120,9 @@ def _shapes(modules: list[nn.Module], shape: Sequence[int] | None) -> list[tuple
     return shapes
 
 
-def _step(modules: list[nn.Module], shapes: list[tuple[int, ...]]) -> Map:
+def _step(modules: list[nn.Module], shapes: list[tuple[int, ...]], before: Sequence[Map]) -> Map:
     """One map, that takes the time 1."""
-    parts, dt = [], 1.0
+    parts, dt = list(before), 1.0
     pairs = list(zip(modules, shapes, strict=True))
     while pairs:
         module, shape = pairs.pop(0)
@@ -155,6 +159,28 @@ def _on_flat(module: nn.Module, shape: tuple[int, ...], offsets: bool = True) ->
         return y.reshape(*x.shape[:-1], -1)
 
     return on_flat
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Entry(Dual):
+    """x -> x, as a tensor of the kind that the network takes: numpy arrays too, and other precisions and devices."""
+
+    dtype: torch.dtype
+    device: torch.device
+    dt: float = 0.0
+
+    def _moved(self, a):
+        return torch.as_tensor(a, dtype=self.dtype, device=self.device)
+
+    def __call__(self, x):
+        return self._moved(x)
+
+    def tangent(self, x, q):
+        return self._moved(x), self._moved(q)
+
+    def cotangent(self, x, p):
+        return p
 
 
 @final

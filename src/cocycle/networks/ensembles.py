@@ -1,0 +1,77 @@
+"""Ensembles: networks that differ in their random numbers, and one network whose units drop out at random."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+from cocycle.arrays import as_numpy, floating, generator
+from cocycle.networks.data import Task
+from cocycle.networks.sequential import DROPOUTS
+from cocycle.networks.training import AT_ONCE, Recipe, fit
+from cocycle.progress import tracked
+
+Make = Callable[[np.random.Generator], nn.Sequential]
+
+
+def deep_ensemble(
+    make: Make, task: Task, rng: np.random.Generator | int, recipe: Recipe | None = None, *, members: int = 10
+) -> list[nn.Sequential]:
+    """Networks make(rng), each drawn and trained with random numbers of its own.
+
+    Lakshminarayanan, Pritzel & Blundell, NIPS 30 (2017).  Raises ValueError for fewer than one member, and as `fit`
+    does.
+    """
+    if members < 1:
+        raise ValueError(f"members must be at least 1; got {members}")
+    networks = []
+    for own in tracked(generator(rng).spawn(members), "ensemble"):
+        networks.append(make(own))
+        fit(networks[-1], task, own, recipe)
+    return networks
+
+
+def probabilities(networks: Sequence[nn.Module], x: np.ndarray) -> np.ndarray:
+    """Soft-max predictions (members, samples, classes) of classifiers that return logits, at inputs x (samples, n).
+
+    Raises ValueError for networks in training mode, whose dropout would speak.
+    """
+    if any(network.training for network in networks):
+        raise ValueError("networks must be in evaluation mode: call network.eval()")
+    return np.stack([_softmax(network, x) for network in networks])
+
+
+def dropout_probabilities(
+    network: nn.Module, x: np.ndarray, rng: np.random.Generator | int, *, samples: int = 20
+) -> np.ndarray:
+    """Predictions (samples, inputs, classes) of one network whose dropout stays on: Monte-Carlo dropout.
+
+    Gal & Ghahramani, ICML (2016).  The network is left in evaluation mode.  Raises ValueError for a network without
+    dropout.
+    """
+    dropping = [module for module in network.modules() if isinstance(module, DROPOUTS)]
+    if not dropping or samples < 1:
+        raise ValueError(f"network must have a Dropout module, and samples be at least 1; got {samples}")
+    with torch.random.fork_rng(devices=[]), _training(network, dropping):
+        torch.manual_seed(int(generator(rng).integers(2**63)))
+        return np.stack([_softmax(network, x) for _ in range(samples)])
+
+
+@contextmanager
+def _training(network: nn.Module, modules: Sequence[nn.Module]) -> Iterator[None]:
+    network.eval()
+    for module in modules:
+        module.train()
+    try:
+        yield
+    finally:
+        network.eval()
+
+
+@torch.no_grad()
+def _softmax(network: nn.Module, x: np.ndarray) -> np.ndarray:
+    own = next(network.parameters())
+    inputs = torch.as_tensor(floating("x", x), dtype=own.dtype, device=own.device)
+    return np.concatenate([as_numpy(network(part).softmax(-1)) for part in inputs.split(AT_ONCE)])

@@ -1,0 +1,104 @@
+"""What the members of an ensemble tell about their uncertainty: how much is in the data, how much in the networks."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import numpy as np
+from scipy.spatial import KDTree
+from scipy.special import entr
+
+from cocycle.arrays import floating, require_finite
+
+ROUNDING = 1e-4  # by which probabilities of single precision may miss 1 in their sum
+
+
+class Uncertainty(NamedTuple):
+    """In nats, (*batch,) each: `entropy` of the mean prediction, H; `aleatoric`, the mean entropy of the members, A;
+    `epistemic`, what they disagree about, the mutual information H - A.  Linander et al., arXiv 2211.14605 (2022)."""
+
+    entropy: np.ndarray
+    aleatoric: np.ndarray
+    epistemic: np.ndarray
+
+
+def uncertainty(probabilities: np.ndarray) -> Uncertainty:
+    """Of predictions (members, *batch, classes).
+
+    Raises ValueError unless they are probabilities: not negative, with the sum 1 over classes.
+    """
+    p = floating("probabilities", probabilities).astype(float)
+    if p.ndim < 2 or not len(p):
+        raise ValueError(f"probabilities must have shape (members, *batch, classes); got {p.shape}")
+    require_finite("probabilities", p)
+    if (p < 0).any() or (abs(p.sum(-1) - 1) > ROUNDING).any():
+        raise ValueError("probabilities must not be negative, and their sum over classes, the last axis, must be 1")
+    entropy, aleatoric = entr(p.mean(0)).sum(-1), entr(p).sum(-1).mean(0)
+    return Uncertainty(entropy, aleatoric, np.maximum(entropy - aleatoric, 0.0))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class AccuracyMap:
+    """The share of right predictions in bins of entropy and mutual information.
+
+    Borders of the bins in `entropy` and `epistemic` (bins + 1,); `accuracy` and `count` (bins, bins), entropy first,
+    NaN where there are no samples.
+    """
+
+    entropy: np.ndarray
+    epistemic: np.ndarray
+    accuracy: np.ndarray
+    count: np.ndarray
+
+    def __call__(self, found: Uncertainty) -> np.ndarray:
+        """The accuracy to expect (*batch,): that of the bin, or of the nearest one that had samples."""
+        occupied = np.argwhere(self.count > 0)
+        places = np.stack([_bins(self.entropy, found.entropy), _bins(self.epistemic, found.epistemic)], -1)
+        return self.accuracy[tuple(occupied[KDTree(occupied).query(places)[1]].T)].reshape(found.entropy.shape)
+
+
+def accuracy_map(found: Uncertainty, right: np.ndarray, *, bins: int = 15) -> AccuracyMap:
+    """How accurate predictions are at each entropy and mutual information, from samples whose classes are known.
+
+    `right` (samples,) says which were predicted.  Linander et al., arXiv 2211.14605 (2022).  Raises ValueError for
+    shapes that do not fit, fewer than one bin.
+    """
+    right = np.asarray(right)
+    if right.shape != found.entropy.shape or right.ndim != 1 or not right.size:
+        raise ValueError(f"right must be of shape {found.entropy.shape}, one for each sample; got {right.shape}")
+    if bins < 1:
+        raise ValueError(f"bins must be at least 1; got {bins}")
+    entropy, epistemic = (np.linspace(0, max(a.max(), 1e-12), bins + 1) for a in (found.entropy, found.epistemic))
+    places = _bins(entropy, found.entropy), _bins(epistemic, found.epistemic)
+    count, hits = np.zeros((bins, bins)), np.zeros((bins, bins))
+    np.add.at(count, places, 1.0)
+    np.add.at(hits, places, right.astype(float))
+    with np.errstate(invalid="ignore"):
+        return AccuracyMap(entropy, epistemic, hits / count, count)
+
+
+class Binned(NamedTuple):
+    """(bins,) each: the mean of one quantity in a bin, that of another there, and its standard error."""
+
+    centres: np.ndarray
+    means: np.ndarray
+    errors: np.ndarray
+
+
+def binned(by: np.ndarray, values: np.ndarray, *, bins: int = 10) -> Binned:
+    """The mean of values (samples,) in bins of another quantity `by` (samples,), with as many samples in each.
+
+    Raises ValueError for shapes that do not fit and fewer than two samples a bin.
+    """
+    by, values = floating("by", by), floating("values", values)
+    if by.shape != values.shape or by.ndim != 1 or len(by) < 2 * bins or bins < 1:
+        raise ValueError(f"by and values must both be (samples,), two for each bin; got {by.shape}, {values.shape}")
+    parts = np.array_split(np.argsort(by, kind="stable"), bins)
+    centres, means = ([a[part].mean() for part in parts] for a in (by, values))
+    errors = [values[part].std(ddof=1) / np.sqrt(len(part)) for part in parts]
+    return Binned(np.array(centres), np.array(means), np.array(errors))
+
+
+def _bins(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The bin of each value; what is beyond the ends is in the last ones."""
+    return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)

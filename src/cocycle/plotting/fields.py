@@ -1,0 +1,95 @@
+"""Fields of maximal exponents over a plane of inputs: ridges, stretching directions, decision boundaries."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cocycle.plotting.sweeps import STYLE, exponent_plane, signed_ticks
+
+if TYPE_CHECKING:
+    from cocycle.lyapunov.ridges import Ridges
+
+LINES = 18  # directions along each axis of a plane
+
+
+def ridge_points(ax: Axes, ridges: "Ridges"):
+    """Points on the ridges."""
+    return ax.scatter(*ridges.points.T, s=2, color="black", linewidths=0, label="ridge")
+
+
+def boundary_lines(ax: Axes, x: np.ndarray, y: np.ndarray, outputs: np.ndarray):
+    """Where one output (len(y), len(x)) is zero, or the class with the largest of several (len(y), len(x), classes)
+    changes."""
+    if outputs.ndim == 3 and outputs.shape[-1] > 1:
+        first, second = np.moveaxis(np.sort(outputs, axis=-1)[..., -2:], -1, 0)
+        for number in range(outputs.shape[-1]):  # of each class the line where it ceases to lead
+            own = outputs[..., number]
+            ax.contour(x, y, own - np.where(own == first, second, first), [0.0], colors="tab:green", linewidths=1)
+        return None
+    outputs = outputs.reshape(len(y), len(x))
+    return ax.contour(x, y, outputs, levels=[0.0], colors="tab:green", linewidths=1.5, linestyles="--")
+
+
+def stretching_lines(ax: Axes, x: np.ndarray, y: np.ndarray, directions: np.ndarray):
+    """Short lines along directions (len(y), len(x), 2), at some points: their signs mean nothing."""
+    rows, columns = (np.linspace(0, len(a) - 1, min(LINES, len(a))).round().astype(int) for a in (y, x))
+    chosen = directions[np.ix_(rows, columns)]
+    return ax.quiver(
+        x[columns],
+        y[rows],
+        chosen[..., 0],
+        chosen[..., 1],
+        pivot="middle",
+        headwidth=0,
+        headlength=0,
+        headaxislength=0,
+        scale=1.6 * LINES,
+        width=0.003,
+        color="0.25",
+    )
+
+
+def field_figure(
+    x: np.ndarray,
+    y: np.ndarray,
+    exponents: np.ndarray,
+    directions: np.ndarray | None = None,
+    ridges: "Ridges | None" = None,
+    outputs: np.ndarray | None = None,
+    *,
+    label: str = "maximal exponent λ₁ (per step)",
+    labels: Sequence[str] = ("input x₁", "input x₂"),
+) -> Figure:
+    """Exponents (len(y), len(x)) in colours about zero, and what is given of: directions of maximal stretching
+    (len(y), len(x), 2) as short lines, ridges as points, the zero of `outputs` as a dashed line."""
+    with plt.style.context(STYLE):
+        figure, ax = plt.subplots(figsize=(5.2, 4.2), layout="constrained")
+        mesh = exponent_plane(ax, x, y, exponents, lowest=-np.inf)
+        figure.colorbar(mesh, ax=ax, ticks=signed_ticks(mesh.norm), label=label)
+        if directions is not None:
+            stretching_lines(ax, x, y, directions)
+        if outputs is not None:
+            boundary_lines(ax, x, y, outputs)
+        if ridges is not None:
+            ridge_points(ax, ridges)
+        ax.set(xlabel=labels[0], ylabel=labels[1], aspect="equal" if np.isclose(np.ptp(x), np.ptp(y)) else "auto")
+    return figure
+
+
+def ridge_figure(distances: np.ndarray, alignment: np.ndarray, contrasts: np.ndarray) -> Figure:
+    """How the points on ridges lie: their distances from the decision boundary, in units of the domain's width, |cos|
+    of the stretching direction with the ridge's normal, and how far they stand above the background."""
+    words = ("distance from the boundary (domain's width)", "|cos(stretching, normal)|", "height above background")
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
+        for ax, values, word in zip(axes, (distances, alignment, contrasts), words, strict=True):
+            ax.hist(values, bins=30, color="tab:blue")
+            ax.axvline(np.median(values), color="black", linewidth=1, label=f"median {np.median(values):.3g}")
+            ax.set(xlabel=word)
+            ax.legend(frameon=False)
+        axes[0].set_ylabel("points on ridges")
+    return figure
