@@ -21,6 +21,7 @@ from cocycle import (
     Map,
     Relaxed,
     Reservoir,
+    Residual,
     Select,
 )
 from cocycle.arrays import LowRankUpdate
@@ -119,6 +120,7 @@ CASES: dict[str, tuple[Map, np.ndarray]] = {
         normal(4),
     ),
     "select": (Select((2, 0)), normal(3)),
+    "residual": (Residual(Layer(SQUARE, 0.1), 0.3), normal(4)),
     "relaxed": (Relaxed(Layer(SQUARE), 0.3), normal(4)),
     "composed": (Composed((Layer(W, BIAS), Linear(W.T), Layer(SQUARE, 0.1, ERF))), normal(4)),
     "logistic": (Logistic(), Logistic().start(RNG, (3,))),

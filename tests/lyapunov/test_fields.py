@@ -9,7 +9,7 @@ from torch import nn
 from torch.func import jacrev, vmap
 
 from cocycle import TANH, Layer, Linear, Select, feedforward, frame, ftle, stretching
-from cocycle.lyapunov import fields
+from cocycle.lyapunov import fields, jacobian_alignment
 
 WIDTHS = {
     "to one": (2, 10, 10, 1),
@@ -122,8 +122,53 @@ def test_what_is_no_field():
         ftle((), torch.zeros(3, 2))
     with pytest.raises(ValueError, match=r"x must be inputs of shape \(\*batch, n\), at least one; got \(0, 2\)"):
         ftle(steps, torch.zeros(0, 2))
-    for wrong in (torch.zeros(3, 5, dtype=torch.float64), torch.zeros(3, 2)):
-        with pytest.raises(ValueError, match=r"the maps do not take inputs of shape \(\.\.\., [25]\) and torch.float"):
-            ftle(steps, wrong)
-    integers = torch.ones(4, 2, dtype=torch.long)
-    assert ftle(steps, integers).exponents.dtype == torch.float64
+    with pytest.raises(ValueError, match=r"the maps do not take inputs of shape \(\.\.\., 5\) and torch.float64"):
+        ftle(steps, torch.zeros(3, 5, dtype=torch.float64))
+    for integers in (torch.ones(4, 2, dtype=torch.uint8), np.ones((4, 2), dtype=int)):
+        with pytest.raises(TypeError, match=r"x must be floating-point numbers, in the range .*; got .*int"):
+            ftle(steps, integers)
+    over_three = ftle(feedforward(network((3, 4, 1))), np.zeros((5, 5, 3)))
+    for field in (
+        over_three,
+        ftle(steps, np.random.default_rng(1).normal(size=(4, 4, 2))),
+        ftle(steps, np.zeros((4, 2))),
+    ):
+        with pytest.raises(ValueError, match="only a field over a grid in two dimensions has axes"):
+            field.plot()
+
+
+def test_a_network_takes_arrays_and_other_precisions():
+    """The field is of the inputs' kind, computed in the network's precision."""
+    steps, x = feedforward(network((2, 4, 3))), np.random.default_rng(1).normal(size=(6, 2))
+    ours, theirs = ftle(steps, x), ftle(steps, torch.as_tensor(x))
+    for name in ("x", "exponents", "directions"):
+        assert isinstance(getattr(ours, name), np.ndarray)
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name).numpy())
+    single = feedforward(network((2, 4, 3), torch.float32))
+    found = ftle(single, x)
+    assert found.exponents.dtype == np.float32
+    np.testing.assert_allclose(found.exponents, ours.exponents, rtol=0, atol=1e-5)
+    pulled = ftle(feedforward(network((4, 3, 2))), np.ones((2, 4)))  # from the output's side
+    assert isinstance(pulled.directions, np.ndarray)
+
+
+def test_lipschitz_bound():
+    """Of a linear map it is the norm; of tanh it is reached where the slope is 1."""
+    w = torch.randn(3, 2, dtype=torch.float64)
+    x = torch.randn(50, 2, dtype=torch.float64)
+    norm = float(torch.linalg.matrix_norm(w, 2))
+    assert ftle([Linear(w)], x).lipschitz == pytest.approx(norm, rel=1e-12)
+    assert ftle([Layer(w, 0.0, TANH)], x).lipschitz < norm
+    assert ftle([Layer(w, 0.0, TANH)], torch.cat([x, 0 * x])).lipschitz == pytest.approx(norm, rel=1e-12)
+
+
+def test_alignment_of_jacobians():
+    """Diagonal layers are aligned, or each undoes the other; random ones lose."""
+    large, small = (torch.diag(torch.tensor(d, dtype=torch.float64)) for d in ([4.0, 0.5], [0.5, 4.0]))
+    x = torch.zeros(3, 2, dtype=torch.float64)
+    torch.testing.assert_close(jacobian_alignment([Linear(large)] * 5, x), torch.zeros(3, dtype=torch.float64))
+    expected = (np.log(2) - 2 * np.log(4)) / 2
+    found = jacobian_alignment([Linear(large), Linear(small)], x)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+    steps = feedforward(network((2, 10, 10, 3)))
+    assert (jacobian_alignment(steps, torch.randn(20, 2, dtype=torch.float64)) < 0).all()

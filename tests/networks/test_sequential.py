@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from cocycle import LINEAR, RELU, TANH, Autodiff, Composed, Layer, Linear, feedforward, frame, ftle, orbit, stretching
+from cocycle.networks.sequential import Entry
 
 
 def network():
@@ -17,9 +18,10 @@ def network():
 
 def test_layers():
     steps = feedforward(network())
-    assert [type(f) for f in steps] == [Layer, Composed, Layer]
+    assert [type(f) for f in steps] == [Composed, Composed, Layer]
+    assert [type(f) for f in steps[0].maps] == [Entry, Layer]  # inputs become tensors of the network's kind
     assert [type(f) for f in steps[1].maps] == [Layer, Autodiff]  # a normalisation belongs to the step before
-    assert [steps[0].activation, steps[1].maps[0].activation, steps[2].activation] == [TANH, RELU, LINEAR]
+    assert [steps[0].maps[1].activation, steps[1].maps[0].activation, steps[2].activation] == [TANH, RELU, LINEAR]
     assert [f.dt for f in steps] == [1, 1, 1]
 
 
@@ -34,7 +36,7 @@ def test_weights_are_shared_with_the_network():
     steps = feedforward(net)
     with torch.no_grad():
         net[0].weight.zero_()
-    assert (steps[0].weight == 0).all()
+    assert (steps[0].maps[1].weight == 0).all()
 
 
 def test_single_precision_stays_single():

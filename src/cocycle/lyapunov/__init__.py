@@ -2,7 +2,7 @@
 
 from cocycle.lyapunov.covariant import CovariantStep, angles, covariance_residual, covariant, splitting_angle
 from cocycle.lyapunov.derived import Estimate, entropy, kaplan_yorke, local_exponents, volume_growth
-from cocycle.lyapunov.fields import Field, ftle, plane
+from cocycle.lyapunov.fields import Field, ftle, jacobian_alignment, plane
 from cocycle.lyapunov.finite_time import Stretching, singular_directions, stretching
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise, qr_steps
 from cocycle.lyapunov.spectrum import Diverged, Spectrum, collect, spectrum
@@ -22,6 +22,7 @@ __all__ = [
     "entropy",
     "frame",
     "ftle",
+    "jacobian_alignment",
     "kaplan_yorke",
     "local_exponents",
     "orthonormalise",

@@ -44,6 +44,11 @@ class Field:
         return self.exponents * self.time
 
     @property
+    def lipschitz(self) -> float:
+        """The largest Λ_1 of all: no Lipschitz constant of the map over these inputs is smaller."""
+        return float(np.exp(np.nanmax(as_numpy(self.log_factors))))
+
+    @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
         """x (columns,) and y (rows,) of a field over a plane.  Raises ValueError if its inputs are not a `plane`."""
         points = as_numpy(self.x)
@@ -110,6 +115,19 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     factors, directions = (xp.concatenate(part) for part in zip(*parts, strict=True))
     time = float(sum(f.dt for f in steps))
     return Field(x, (factors / time).reshape(x.shape[:-1]), directions.reshape(x.shape), time)
+
+
+def jacobian_alignment(steps: Sequence[Map], x: Array) -> Array:
+    """(ln Λ_1(J_L ... J_1) - Σ ln Λ_1(J_l)) / L (*batch,) at inputs x (*batch, n): how well L layers are aligned.
+
+    0 where the direction that each layer stretches most is the one that the layer before it points to; below that, what
+    the product loses by not being so, per layer.  Raises as `ftle` does.
+    """
+    steps, parts = tuple(steps), []
+    whole = ftle(steps, x)
+    for f, state in zip(steps, (x, *orbit(steps[:-1], x)), strict=True):
+        parts.append(ftle([f], state).exponents * f.dt)
+    return (whole.log_factors - sum(parts)) / len(steps)
 
 
 def _widths(steps: Sequence[Map], x: Array) -> list[int]:

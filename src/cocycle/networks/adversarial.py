@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from cocycle.arrays import generator
+from cocycle.networks.training import linear_layer
 
 
 def with_bottleneck(network: nn.Sequential, rng: np.random.Generator | int, *, units: int = 2) -> nn.Sequential:
@@ -19,10 +20,7 @@ def with_bottleneck(network: nn.Sequential, rng: np.random.Generator | int, *, u
         raise TypeError(f"network must end in a Linear readout; got {type(readout).__name__}")
     rng, parts = generator(rng), []
     for n, p in ((readout.in_features, units), (units, readout.out_features)):
-        part = nn.Linear(n, p, dtype=readout.weight.dtype, device=readout.weight.device)
-        part.weight.data.copy_(torch.as_tensor(rng.normal(size=(p, n)) / n**0.5))
-        part.bias.data.zero_()
-        parts.append(part)
+        parts.append(linear_layer(rng.normal(size=(p, n)) / n**0.5, np.zeros(p)).to(readout.weight))
     return nn.Sequential(*(module.requires_grad_(False) for module in hidden), *parts)
 
 

@@ -31,6 +31,23 @@ class Cell(Driven):
         if not isinstance(self.cell, nn.RNNCellBase):
             raise TypeError(f"cell must be a torch RNNCell, GRUCell or LSTMCell; got {type(self.cell).__name__}")
 
+    @classmethod
+    def of(cls, module: nn.RNNBase) -> "Cell":
+        """The cell of an RNN, GRU or LSTM, weights shared: a sequence u (time, *batch, m) is `driven(u)`.
+
+        Raises ValueError for more than one layer, two directions, or projections: take one layer after the other.
+        """
+        kind = {nn.RNN: nn.RNNCell, nn.GRU: nn.GRUCell, nn.LSTM: nn.LSTMCell}.get(type(module))
+        if kind is None:
+            raise TypeError(f"module must be a torch RNN, GRU or LSTM; got {type(module).__name__}")
+        if module.num_layers > 1 or module.bidirectional or module.proj_size:
+            raise ValueError("module must have one layer, one direction, no projection: take one layer after the other")
+        options = {"nonlinearity": module.nonlinearity} if isinstance(module, nn.RNN) else {}
+        cell = kind(module.input_size, module.hidden_size, bias=module.bias, device="meta", **options)
+        for name in dict(cell.named_parameters()):
+            setattr(cell, name, getattr(module, f"{name}_l0"))
+        return cls(cell)
+
     @property
     def dimension(self) -> int:
         return self.cell.hidden_size * (2 if isinstance(self.cell, nn.LSTMCell) else 1)

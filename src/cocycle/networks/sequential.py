@@ -1,6 +1,7 @@
 """Feed-forward torch networks as dynamical systems whose time is the layer index."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -9,6 +10,7 @@ from typing import Any, final
 import torch
 from torch import nn
 from torch.func import functional_call, jvp, vjp
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cocycle.arrays import Array, require_finite
 from cocycle.autodiff import Autodiff
@@ -155,10 +157,23 @@ def _on_flat(module: nn.Module, shape: tuple[int, ...], offsets: bool = True) ->
         own |= {name: torch.zeros_like(own[name]) for name in ("bias", "running_mean") if name in own}
 
     def on_flat(x):
-        y = functional_call(module, own, (x.reshape(-1, *shape),))
+        with _without_fused_attention():
+            y = functional_call(module, own, (x.reshape(-1, *shape),))
         return y.reshape(*x.shape[:-1], -1)
 
     return on_flat
+
+
+@contextmanager
+def _without_fused_attention() -> Iterator[None]:
+    """Its kernels cannot be differentiated forwards, or not in batches."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 @final

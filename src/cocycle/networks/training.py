@@ -1,5 +1,6 @@
 """Multilayer perceptrons with Gaussian weights, and the training of torch networks: as much as a physicist needs."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -38,11 +39,16 @@ def perceptron(
         raise ValueError(f"weight_std and threshold_std must not be negative; got {weight_std} and {threshold_std}")
     rng, modules = generator(rng), []
     for n, p in pairwise(widths):
-        layer = nn.Linear(n, p, dtype=torch.float64)
-        layer.weight.data = torch.as_tensor(rng.normal(size=(p, n)) * weight_std / n**0.5)
-        layer.bias.data = torch.as_tensor(rng.normal(size=p) * threshold_std)
-        modules += [layer, nn.Tanh()]
+        weight = rng.normal(size=(p, n)) * weight_std / n**0.5
+        modules += [linear_layer(weight, rng.normal(size=p) * threshold_std), nn.Tanh()]
     return nn.Sequential(*modules[:-1], *([_named(nn, nn.Module, "head", head)()] if head else []))
+
+
+def linear_layer(weight: np.ndarray, bias: np.ndarray) -> nn.Module:
+    """x -> weight x + bias as a module of these numbers; torch's own generator has no part in it."""
+    layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], dtype=torch.float64)
+    layer.weight.data, layer.bias.data = torch.as_tensor(weight), torch.as_tensor(bias)
+    return layer
 
 
 @final
@@ -175,8 +181,9 @@ def _check_fit(network: nn.Module, loss: Callable, x: torch.Tensor, y: torch.Ten
     if y.ndim == 1 and outputs.ndim != 2:
         raise ValueError(f"network must have one output for each class; got shape {tuple(outputs.shape[1:])}")
     try:
-        loss(outputs, y)
-    except (RuntimeError, IndexError, ValueError) as problem:
+        with warnings.catch_warnings(action="error"):  # of shapes that are broadcast
+            loss(outputs, y)
+    except (RuntimeError, IndexError, ValueError, UserWarning) as problem:
         raise ValueError(f"loss {type(loss).__name__} does not take these targets: {problem}") from None
 
 
