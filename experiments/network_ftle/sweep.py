@@ -6,21 +6,37 @@ fields    networks whose fields are drawn, with all their parameters
 plane     boundary and centre of the circle's field over width and depth
 frozen    random hidden weights that stay as they are against full training, with and without hidden thresholds
 scales    exponents before and after training against the initial scale of the weights
+widths    networks that read digits: mean and spread of the exponent over width
+digits    their ensembles: uncertainty, a two-unit bottleneck, a path across a border
+acquisition   which digits to have labelled next
 """
 
+import digits
 import numpy as np
 
 from cocycle import network_study
 from cocycle.experiments import sweeps_command
 
 SIZES = {
-    "small": {"widths": [10, 20, 40, 80], "depths": [2, 8], "fields": [10, 50], "realisations": 2, "epochs": 60},
+    "small": {
+        "widths": [10, 20, 40, 80],
+        "depths": [2, 8],
+        "fields": [10, 50],
+        "realisations": 2,
+        "epochs": 60,
+        "members": 4,
+        "mixtures": 4000,
+        "rounds": 3,
+    },
     "full": {
         "widths": [5, 10, 20, 40, 80, 150],
         "depths": [2, 4, 8, 12],
         "fields": [10, 50, 250],
         "realisations": 5,
         "epochs": 200,
+        "members": 10,
+        "mixtures": 40_000,
+        "rounds": 12,
     },
 }
 
@@ -50,6 +66,19 @@ PARTS = {
         stop_at=0.995,
     ),
     "scales": part(weight_std=[0.5, 0.7, 1.0, 1.4, 2.0], width=50, depth=[2, 8]),
+    "widths": part(
+        task="digits",
+        data_seed=0,
+        width=[10, 20, 40, 80, 160],
+        depth=4,
+        stop_at=None,
+        loss=digits.RECIPE.loss,
+        learning_rate=digits.RECIPE.learning_rate,
+        options=digits.RECIPE.options,
+        epochs=digits.RECIPE.epochs,
+    ),
+    "digits": digits.uncertainties,
+    "acquisition": digits.acquisition,
 }
 
 

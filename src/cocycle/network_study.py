@@ -22,6 +22,7 @@ from cocycle.sweeps.rerun import place
 
 SETTINGS: dict[str, Any] = {
     "task": "circle",  # or "digits", a folder with MNIST's files, an .npz file: see `networks.data.task_named`
+    "data_seed": None,  # of a task that all points share, instead of one for each
     "width": 50,
     "depth": 4,  # hidden layers
     "weight_std": 1.0,  # of initial weights, times 1/√(inputs of the layer)
@@ -96,7 +97,7 @@ def contents_of(axes: dict[str, Any], seed: int, *, checkpoints: bool = True, **
 def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """The outputs at one point: a task and a network are drawn, the network is trained, and looked at."""
     of_task, of_weights, of_training = rng.spawn(3)
-    task = task_named(point["task"], of_task)
+    task = task_named(point["task"], of_task if point["data_seed"] is None else point["data_seed"])
     net = _drawn(point, task.training.inputs.shape[1], task.outputs, of_weights)
     x = torch.as_tensor(task.test.inputs[:LOOKED_AT])
     initial, before = ftle(hidden(net), x).exponents.numpy(), _hidden_weights(net)

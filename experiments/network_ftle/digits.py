@@ -1,0 +1,123 @@
+"""What the maximal exponents of networks that read digits say about their uncertainty: measures for the sweeps.
+
+With MNIST's four files in ./mnist it is MNIST, otherwise scikit-learn's digits.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cocycle import Archive, Grid, feedforward, ftle
+from cocycle.networks.acquisition import STRATEGIES, Plan, learn_actively
+from cocycle.networks.adversarial import adversarial_path, towards, with_bottleneck
+from cocycle.networks.data import Task, digits, mnist, split
+from cocycle.networks.ensembles import deep_ensemble, probabilities
+from cocycle.networks.training import Recipe, fit, perceptron
+from cocycle.networks.uncertainty import uncertainty
+
+RECIPE = Recipe(
+    loss="CrossEntropyLoss",
+    learning_rate=0.05,
+    epochs=100,
+    options={"momentum": 0.9, "weight_decay": 1e-4},
+)
+BOTTLENECK = Recipe(loss="CrossEntropyLoss", optimiser="Adam", learning_rate=0.01, epochs=150)
+FROM, TO = 9, 4  # the classes of the adversarial path
+STEPS, LENGTH = 120, 2.5  # of it; images have components between 0 and 1
+POINTS = {"entropy": 0, "aleatoric": 0, "epistemic": 0, "wrong": 0, "exponent": 0, "overlap": 0, "target": 0}
+
+
+@lru_cache(maxsize=1)
+def data(test=0.5):
+    """The same split for all networks."""
+    return mnist("mnist") if Path("mnist").is_dir() else digits(0, test=test)
+
+
+def uncertainties(path, chosen, seed):
+    """One ensemble for each realisation, its first member with a bottleneck, and a path across a border."""
+    samples, mixed = len(data().test), chosen["mixtures"]
+    outputs = {name: {"sample": samples} for name in POINTS}
+    outputs |= {"plane": {"sample": samples, "unit": 2}, "bottleneck_error": ()}
+    outputs |= {"mixed_plane": {"mixed": mixed, "unit": 2}, "mixed_exponent": {"mixed": mixed}}
+    outputs |= {"mixed_entropy": {"mixed": mixed}, "path_plane": {"step": STEPS + 1, "unit": 2}}
+    outputs |= {name: {"step": STEPS + 1} for name in ("path_exponent", "path_entropy", "path_overlap", "path_class")}
+    fixed = {name: chosen[name] for name in ("members", "mixtures")} | {"width": 20, "depth": 4}
+    axes = {"realisation": np.arange(chosen["realisations"])}
+    return measure, Archive.resume(path, Grid(axes), outputs=outputs, seed=seed, fixed=fixed)
+
+
+def measure(point, rng):
+    task, x = data(), data().test.inputs
+    of_members, of_bottleneck, of_mixing = rng.spawn(3)
+    members = deep_ensemble(maker(point, task), task, of_members, RECIPE, members=point["members"])
+    first, hidden = members[0], feedforward(members[0])[:-1]
+    narrow = with_bottleneck(first, of_bottleneck)
+    history = fit(narrow, task, of_bottleneck, BOTTLENECK)
+    predicted, field = probabilities(members, x), ftle(hidden, x)
+    wrong = (predicted.argmax(-1) != task.test.targets).mean(axis=0)
+    of_target = torch.as_tensor(np.where(task.test.targets == TO, FROM, TO))
+    uphill = towards(first, torch.as_tensor(x), of_target).numpy()
+    found = uncertainty(predicted)._asdict() | {"wrong": wrong, "exponent": field.exponents}
+    found |= {"overlap": abs((uphill * field.directions).sum(-1)), "target": task.test.targets}
+    found |= {"plane": coordinates(narrow, x), "bottleneck_error": history.error[-1]}
+    mixed = mixtures(task, point["mixtures"], of_mixing)
+    found |= {"mixed_plane": coordinates(narrow, mixed), "mixed_exponent": ftle(hidden, mixed).exponents}
+    found |= {"mixed_entropy": uncertainty(probabilities(members, mixed)).entropy}
+    return found | along_path(members, narrow, hidden, x[start(first, task)])
+
+
+def maker(point, task):
+    widths = (task.training.inputs.shape[1], *[point["width"]] * point["depth"], task.outputs)
+    return lambda rng: perceptron(widths, rng)
+
+
+@torch.no_grad()
+def coordinates(narrow, x):
+    """The local fields of the bottleneck's two units."""
+    return narrow[:-1](torch.as_tensor(x)).numpy()
+
+
+def mixtures(task, count, rng):
+    """Images between two of the test images, to see what lies between the clusters."""
+    (a, b), share = rng.integers(len(task.test), size=(2, count)), rng.uniform(size=(count, 1))
+    return share * task.test.inputs[a] + (1 - share) * task.test.inputs[b]
+
+
+def start(net, task):
+    """The first image of FROM that is recognised, and clearly."""
+    right = probabilities([net], task.test.inputs)[0, :, FROM] > 0.9
+    return np.flatnonzero(right & (task.test.targets == FROM))[0]
+
+
+def along_path(members, narrow, hidden, x):
+    first = members[0]
+    path = adversarial_path(first, torch.as_tensor(x), TO, length=LENGTH, steps=STEPS, bounds=(0.0, 1.0))
+    field, uphill = ftle(hidden, path.numpy()), towards(first, path, torch.full((len(path),), TO)).numpy()
+    return {
+        "path_plane": coordinates(narrow, path.numpy()),
+        "path_exponent": field.exponents,
+        "path_entropy": uncertainty(probabilities(members, path.numpy())).entropy,
+        "path_overlap": abs((uphill * field.directions).sum(-1)),
+        "path_class": probabilities([first], path.numpy())[0].argmax(-1),
+    }
+
+
+def acquisition(path, chosen, seed):
+    """The accuracy of ensembles against the number of labels, for each way to choose them."""
+    fixed = {"start": 40, "batch": 20, "rounds": chosen["rounds"], "members": 4, "width": 20, "depth": 2}
+    outputs = {"accuracy": {"strategy": len(STRATEGIES), "round": chosen["rounds"] + 1}}
+    grid = Grid({"realisation": np.arange(chosen["realisations"])})
+    return learned, Archive.resume(path, grid, outputs=outputs, seed=seed, fixed=fixed)
+
+
+def learned(point, rng):
+    task = data()
+    pool = split(task.training, 0, test=0.3)
+    parts, make = Task(pool.training, task.test), maker(point, task)
+    recipe = Recipe(loss="CrossEntropyLoss", optimiser="Adam", epochs=60)
+    numbers = {name: point[name] for name in ("start", "batch", "rounds", "members")}
+    seed = int(rng.integers(2**63))  # the same first labels and weights for all strategies
+    plans = [Plan(strategy, **numbers) for strategy in STRATEGIES]
+    return {"accuracy": [learn_actively(parts, pool.test, make, seed, plan, recipe).accuracy for plan in plans]}

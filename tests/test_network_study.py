@@ -1,0 +1,149 @@
+"""A sweep of trained networks: what it says of each is true of the network that it keeps."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cocycle import Archive, ftle, network_study, run
+from cocycle.networks.data import RADIUS
+from cocycle.sweeps import Status
+
+AXES = {"width": [4, 6], "depth": [1, 2], "realisation": np.arange(2)}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    path = tmp_path_factory.mktemp("study") / "networks.h5"
+    made = network_study.sweep(path, AXES, 5, epochs=2, optimiser="Adam", learning_rate=0.02)
+    return run(network_study.measure, made, workers=1, progress=False)
+
+
+def test_networks_are_kept(archive):
+    assert (archive.status == Status.DONE).all(), archive.messages()
+    assert archive.outputs["parameters"] == (6 * 3 + 6 * 7 + 7,)
+    for width, depth, realisation in ((4, 2, 1), (6, 1, 0)):
+        net = network_study.network(archive, width=width, depth=depth, realisation=realisation)
+        assert [m.out_features for m in net if isinstance(m, nn.Linear)] == [*[width] * depth, 1]
+        index = (AXES["width"].index(width), AXES["depth"].index(depth), realisation)
+        found = network_study.ring(net)
+        for name in ("boundary", "centre", "alignment"):
+            np.testing.assert_allclose(found[name], archive[name][index], rtol=1e-12)
+
+
+def test_numbers_make_sense(archive):
+    for name in ("error", "alignment"):
+        assert ((archive[name] >= 0) & (archive[name] <= 1)).all()
+    assert (archive["trained_epochs"] == 2).all()
+    assert (archive["movement"] > 0).all()
+    for name in ("exponent", "initial_exponent"):
+        assert (np.diff(archive[name], axis=-1) >= 0).all()  # quantiles
+
+
+def test_opened_again_it_is_complete(archive):
+    again = network_study.sweep(archive.path, AXES, 5, epochs=2, optimiser="Adam", learning_rate=0.02)
+    assert (again.status == Status.DONE).all()
+    with pytest.raises(ValueError, match="holds another sweep"):
+        network_study.sweep(archive.path, AXES, 5, epochs=3)
+
+
+def test_networks_that_are_not_there(archive, tmp_path):
+    with pytest.raises(ValueError, match="width must be one of"):
+        network_study.network(archive, width=5, depth=1, realisation=0)
+    bare = network_study.sweep(tmp_path / "bare.h5", AXES, 5, checkpoints=False)
+    assert "parameters" not in bare.outputs
+    with pytest.raises(KeyError, match="has no checkpoints"):
+        network_study.network(bare, width=4, depth=1, realisation=0)
+    new = network_study.sweep(tmp_path / "new.h5", AXES, 5)
+    with pytest.raises(ValueError, match="is to do"):
+        network_study.network(new, width=4, depth=1, realisation=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"witdh": 3}, "settings must be among task, width, depth.*; got witdh"),
+        ({"optimiser": "sgd"}, "optimiser must be the name of a class in torch.optim"),
+        ({"task": "square"}, "task must be circle, digits"),
+    ],
+)
+def test_settings_that_are_not_known(settings, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        network_study.sweep(tmp_path / "new.h5", AXES, 5, **settings)
+    assert not (tmp_path / "new.h5").exists()
+
+
+def radial():
+    """tanh(9 (|x| - RADIUS)), nearly: a network whose boundary is known."""
+
+    class Radius(nn.Module):
+        def forward(self, x):
+            return torch.cat([x, (x**2).sum(-1, keepdim=True).sqrt() - RADIUS], -1)
+
+    last = nn.Linear(3, 1, bias=False).double()
+    with torch.no_grad():
+        last.weight.copy_(torch.tensor([[0.0, 0.0, 9.0]]))
+    return nn.Sequential(Radius(), last, nn.Tanh())
+
+
+def test_boundary_of_a_known_network():
+    points = network_study.boundary(radial())
+    assert len(points) == network_study.RAYS
+    np.testing.assert_allclose(points.norm(dim=-1).numpy(), RADIUS, atol=1e-6)
+
+
+def test_a_network_without_boundary_has_no_ring():
+    net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1), nn.Tanh()).double().eval()
+    with torch.no_grad():
+        net[2].weight.zero_()
+        net[2].bias.fill_(1.0)
+    found = network_study.ring(net)
+    assert np.isnan(found["boundary"])
+    assert np.isfinite(found["centre"])
+
+
+def point(**settings):
+    return network_study.SETTINGS | {"width": 8, "depth": 2, "epochs": 1, "checkpoint": 0} | settings
+
+
+def test_frozen_and_scaled_networks(rng):
+    """A readout alone moves no hidden weight; the first layer's variance is 1/2 or 1/N."""
+    frozen = network_study.measure(point(trained="readout", threshold_std=0.5), rng)
+    assert frozen["movement"] == 0
+    assert network_study.measure(point(), rng)["movement"] > 0
+    by_inputs, by_width = (network_study._drawn(point(first_fan=fan), 2, 1, 3) for fan in ("inputs", "width"))
+    torch.testing.assert_close(by_width[0].weight, by_inputs[0].weight / 2)
+    torch.testing.assert_close(by_width[2].weight, by_inputs[2].weight)
+
+
+def test_digits(tmp_path):
+    settings = {"task": "digits", "loss": "CrossEntropyLoss", "optimiser": "Adam", "epochs": 3}
+    archive = network_study.sweep(tmp_path / "digits.h5", {"width": [10], "realisation": [0]}, 1, **settings)
+    assert "boundary" not in archive.outputs
+    run(network_study.measure, archive, workers=1, progress=False)
+    assert archive["error"][0, 0] < 0.6
+    net = network_study.network(Archive.open(archive.path), width=10, realisation=0)
+    assert net[-1].out_features == 10
+    x = np.random.default_rng(1).uniform(size=(5, 64))
+    assert np.isfinite(ftle(network_study.hidden(net), x).exponents).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", [8, 12])
+def test_ridges_lie_on_the_decision_boundary(depth):
+    """Circle task, width 10: what the issue asks of every such network."""
+    from cocycle import plane
+    from cocycle.lyapunov.ridges import distances, level_lines, ridges
+    from cocycle.networks.data import circle
+    from cocycle.networks.training import fit
+
+    task, settings = circle(1), point(width=10, depth=depth, epochs=200)
+    net = network_study._drawn(settings, 2, 1, 3)
+    fit(net, task, 2, network_study.recipe(settings))
+    x = np.linspace(-1, 1, 400)
+    steps = network_study.hidden(net)
+    found = ridges(x, x, ftle(steps, plane(x, x)).exponents)
+    with torch.no_grad():
+        output = net(torch.as_tensor(plane(x, x)))[..., 0].numpy()
+    assert np.median(distances(found.points, level_lines(x, x, output))) / 2 < 0.02
+    assert network_study.ring(net)["alignment"] > 0.98
