@@ -58,10 +58,14 @@ def ridges(x: np.ndarray, y: np.ndarray, values: np.ndarray, *, smoothing: float
     Points whose strength is below `weakest` times the greatest are left out, as is a border three smoothings wide,
     where derivatives are not known.
 
+    Where a network does not react at all its exponent is -inf: that counts as the lowest finite value.
+
     Raises ValueError for a grid that is not regular or less than 9 points wide, and values that do not fit or are not
-    finite.
+    finite otherwise.
     """
-    x, y, values = _checked(x, y, values)
+    values = as_numpy(floating("values", values))
+    reacts = values != -np.inf
+    x, y, values = _checked(x, y, np.where(reacts, values, values[reacts].min()) if reacts.any() else values)
     steps = np.array([x[1] - x[0], y[1] - y[0]])
     orders: Any = {"x": (0, 1), "y": (1, 0), "xx": (0, 2), "yy": (2, 0), "xy": (1, 1)}
     d = {name: ndimage.gaussian_filter(values, smoothing, order) for name, order in orders.items()}

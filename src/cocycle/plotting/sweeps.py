@@ -16,9 +16,9 @@ STYLE = Path(__file__).with_name("cocycle.mplstyle")
 
 def exponent_plane(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, lowest: float = -2.0) -> QuadMesh:
     """Exponents (len(y), len(x)) in diverging colours about zero; those below `lowest` share its colour."""
-    top = np.nanmax(exponent, initial=0.1)
-    bottom = max(lowest, np.nanmin(exponent, initial=-0.1))
-    return plane(ax, x, y, exponent, cmap="RdBu_r", norm=TwoSlopeNorm(0.0, bottom, top))
+    finite = exponent[np.isfinite(exponent)]
+    top, bottom = np.max(finite, initial=0.1), max(lowest, np.min(finite, initial=-0.1))
+    return plane(ax, x, y, np.maximum(exponent, bottom), cmap="RdBu_r", norm=TwoSlopeNorm(0.0, bottom, top))
 
 
 def valid_time_plane(ax: Axes, x: np.ndarray, y: np.ndarray, times: np.ndarray) -> QuadMesh:
