@@ -10,7 +10,7 @@ from torch import nn
 from cocycle.arrays import as_numpy, floating, generator
 from cocycle.networks.data import Task
 from cocycle.networks.sequential import DROPOUTS
-from cocycle.networks.training import AT_ONCE, Recipe, fit
+from cocycle.networks.training import AT_ONCE, Recipe, fit, seeded
 from cocycle.progress import tracked
 
 Make = Callable[[np.random.Generator], nn.Sequential]
@@ -54,8 +54,7 @@ def dropout_probabilities(
     dropping = [module for module in network.modules() if isinstance(module, DROPOUTS)]
     if not dropping or samples < 1:
         raise ValueError(f"network must have a Dropout module, and samples be at least 1; got {samples}")
-    with torch.random.fork_rng(devices=[]), _training(network, dropping):
-        torch.manual_seed(int(generator(rng).integers(2**63)))
+    with seeded(generator(rng), next(network.parameters()).device), _training(network, dropping):
         return np.stack([_softmax(network, x) for _ in range(samples)])
 
 

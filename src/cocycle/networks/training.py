@@ -1,7 +1,8 @@
 """Multilayer perceptrons with Gaussian weights, and the training of torch networks: as much as a physicist needs."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, final
@@ -110,9 +111,7 @@ def fit(network: nn.Module, task: Task, rng: np.random.Generator | int, recipe: 
     _check_fit(network.eval(), loss, x[:1], y[:1])
     optimiser = getattr(torch.optim, recipe.optimiser)(trained, lr=recipe.learning_rate, **recipe.options)
     losses, errors = [], []
-    # dropout draws from torch's own generator: it is seeded here and given back as it was
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []), progress_bar(recipe.epochs, "training") as bar:
-        torch.manual_seed(int(rng.integers(2**63)))
+    with seeded(rng, x.device), progress_bar(recipe.epochs, "training") as bar:
         for epoch in range(recipe.epochs):
             before = [p.detach().clone() for p in trained]
             losses.append(_epoch(network.train(), loss, optimiser, x, y, rng.permutation(len(x)), recipe.batch))
@@ -126,6 +125,14 @@ def fit(network: nn.Module, task: Task, rng: np.random.Generator | int, recipe: 
             if recipe.stop_at is not None and 1 - errors[-1] >= recipe.stop_at:
                 break
     return History(np.array(losses), np.array(errors))
+
+
+@contextmanager
+def seeded(rng: np.random.Generator, device: torch.device) -> Iterator[None]:
+    """Seed torch's own generator, from which dropout draws, and give it back as it was."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(rng.integers(2**63)))
+        yield
 
 
 def error(network: nn.Module, samples: Labelled) -> float:

@@ -1,0 +1,71 @@
+"""On a GPU the numbers are the same: run where there is one."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cocycle import feedforward, frame, ftle, plane, spectrum, stretching
+from cocycle.networks import Cell
+from cocycle.networks.data import Labelled, Task, circle
+from cocycle.networks.ensembles import dropout_probabilities, probabilities
+from cocycle.networks.training import Recipe, error, fit, perceptron
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+@pytest.mark.parametrize("widths", [(2, 30, 30, 1), (2, 30, 30, 4), (40, 30, 3)])
+def test_fields(widths):
+    net = perceptron(widths, 1, threshold_std=0.3).eval()
+    x = np.random.default_rng(2).normal(size=(500, widths[0]))
+    here, there = ftle(feedforward(net), x), ftle(feedforward(net.cuda()), x)
+    assert isinstance(there.exponents, np.ndarray)
+    np.testing.assert_allclose(there.exponents, here.exponents, rtol=0, atol=1e-12)
+    assert ftle(feedforward(net), torch.as_tensor(x).cuda()).exponents.is_cuda
+
+
+def test_images_through_every_kind_of_module():
+    torch.manual_seed(1)
+    net = nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 8), nn.GELU(),
+        nn.LayerNorm(8), nn.Linear(8, 4), nn.Softmax(-1)
+    ).double().eval()  # fmt: skip
+    x = np.random.default_rng(2).normal(size=(20, 64))
+    here = ftle(feedforward(net, (1, 8, 8)), x)
+    there = ftle(feedforward(net.cuda(), (1, 8, 8)), x)
+    np.testing.assert_allclose(there.log_factors, here.log_factors, rtol=0, atol=1e-10)
+
+
+def test_whole_spectra_and_sequences():
+    net = perceptron((5, 8, 8, 5), 1, weight_std=1.5).eval()
+    x = torch.as_tensor(np.random.default_rng(2).normal(size=(6, 5)))
+    here = stretching(feedforward(net), x, frame(x, 5))
+    there = stretching(feedforward(net.cuda()), x.cuda(), frame(x.cuda(), 5))
+    torch.testing.assert_close(there.cpu(), here, rtol=0, atol=1e-10)
+    torch.manual_seed(3)
+    cell, u = nn.GRUCell(2, 6).double(), torch.randn(300, 2, dtype=torch.float64)
+    state = torch.zeros(6, dtype=torch.float64)
+    here = spectrum(Cell(cell).driven(u), state, frame(state, 3)).exponents
+    there = spectrum(Cell(cell.cuda()).driven(u.cuda()), state.cuda(), frame(state.cuda(), 3)).exponents
+    np.testing.assert_allclose(np.asarray(there.cpu()), here, rtol=1e-9)
+
+
+def test_training_and_predictions():
+    task = circle(1, samples=2000)
+    first, tanh, last = perceptron((2, 20, 2), 3)
+    net = nn.Sequential(first, tanh, nn.Dropout(0.1), last).cuda()
+    as_classes = Task(*(Labelled(p.inputs, (p.targets[:, 0] > 0).astype(int)) for p in (task.training, task.test)))
+    fit(net, as_classes, 4, Recipe(loss="CrossEntropyLoss", optimiser="Adam", learning_rate=0.02, epochs=15))
+    assert error(net, as_classes.test) < 0.1
+    assert probabilities([net], task.test.inputs).shape == (1, 200, 2)
+    found = [dropout_probabilities(net, task.test.inputs, 5, samples=3) for _ in range(2)]
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_large_plane_in_bounded_memory():
+    net = perceptron((2, *[100] * 10, 1), 1).eval().cuda()
+    x = np.linspace(-1, 1, 512)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    ftle(feedforward(net)[:-1], plane(x, x), memory=2**28)
+    assert torch.cuda.max_memory_allocated() - before < 2 * 2**28
