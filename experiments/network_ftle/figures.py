@@ -171,7 +171,8 @@ def scales_figure(folder):
     """(e) exponents before and after training."""
     archive = part(folder, "scales")
     stds, depths = (archive.grid.axes[name] for name in ("weight_std", "depth"))
-    figure, panels = plt.subplots(1, len(depths), figsize=(4.5 * len(depths), 3.3), sharey=True, layout="constrained")
+    shape = {"figsize": (4.5 * len(depths), 3.3), "sharey": True, "squeeze": False, "layout": "constrained"}
+    figure, (panels,) = plt.subplots(1, len(depths), **shape)
     for j, (ax, depth) in enumerate(zip(panels, depths, strict=True)):
         for name, colour, label in (("initial_exponent", "0.5", "before"), ("exponent", "C0", "after training")):
             quantiles = np.nanmean(archive[name][:, j], axis=1)

@@ -1,38 +1,72 @@
-"""Networks as maps: layers, activations, recurrent networks, and torch networks as tuples of layers."""
+"""Networks as maps: layers, activations, recurrent networks, torch networks; their training, ensembles, uncertainty."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from cocycle.networks.activations import ERF, LINEAR, RELU, TANH, Activation
+from cocycle.networks.data import Labelled, Task, circle, digits, mnist, split
 from cocycle.networks.layers import Layer, Pointwise
 from cocycle.networks.recurrent import RateNetwork, hopfield
+from cocycle.networks.uncertainty import AccuracyMap, Uncertainty, accuracy_map, binned, uncertainty
 
 if TYPE_CHECKING:
+    from cocycle.networks.acquisition import Plan, learn_actively
+    from cocycle.networks.adversarial import adversarial_path, towards, with_bottleneck
     from cocycle.networks.cells import Cell
+    from cocycle.networks.ensembles import deep_ensemble, dropout_probabilities, probabilities
     from cocycle.networks.sequential import feedforward
+    from cocycle.networks.training import Recipe, error, fit, perceptron
 
 __all__ = [
     "ERF",
     "LINEAR",
     "RELU",
     "TANH",
+    "AccuracyMap",
     "Activation",
     "Cell",
+    "Labelled",
     "Layer",
+    "Plan",
     "Pointwise",
     "RateNetwork",
+    "Recipe",
+    "Task",
+    "Uncertainty",
+    "accuracy_map",
+    "adversarial_path",
+    "binned",
+    "circle",
+    "deep_ensemble",
+    "digits",
+    "dropout_probabilities",
+    "error",
     "feedforward",
+    "fit",
     "hopfield",
+    "learn_actively",
+    "mnist",
+    "perceptron",
+    "probabilities",
+    "split",
+    "towards",
+    "uncertainty",
+    "with_bottleneck",
 ]
+
+# what needs torch, which costs a second to import, and where it is
+TORCH = {
+    "acquisition": ("Plan", "learn_actively"),
+    "adversarial": ("adversarial_path", "towards", "with_bottleneck"),
+    "cells": ("Cell",),
+    "ensembles": ("deep_ensemble", "dropout_probabilities", "probabilities"),
+    "sequential": ("feedforward",),
+    "training": ("Recipe", "error", "fit", "perceptron"),
+}
 
 
 def __getattr__(name: str):
-    """The names that need torch, which costs a second to import."""
-    if name == "feedforward":
-        from cocycle.networks.sequential import feedforward
-
-        return feedforward
-    if name == "Cell":
-        from cocycle.networks.cells import Cell
-
-        return Cell
+    for module, names in TORCH.items():
+        if name in names:
+            return getattr(import_module(f"cocycle.networks.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
