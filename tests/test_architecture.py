@@ -33,7 +33,7 @@ ALLOWED = {
 OWNERS = {
     "torch": {"autodiff", "networks", "network_study"},
     "h5py": {"sweeps", "reservoir"},
-    "matplotlib": {"plotting", "sweeps", "lyapunov"},
+    "matplotlib": {"plotting", "sweeps", "lyapunov", "experiments"},
 }
 
 

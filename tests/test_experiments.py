@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from cocycle import Archive, experiments, network_study, run
 from cocycle.networks.data import circle, digits
 from cocycle.sweeps import Status
+from here import Here
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 TINY = {
@@ -22,6 +22,7 @@ TINY = {
         "size": 40,
         "horizon": 2.0,
         "steps": 700,
+        "training": 1500,
     },
     "network_ftle": {
         "widths": [10, 20],
@@ -37,15 +38,6 @@ TINY = {
     },
 }
 CLAIMS = {"reservoir_constraints": "abdefghi", "network_ftle": "abcdefgh"}
-
-
-class Here(Executor):
-    """Measures are called in this process, not in workers."""
-
-    def submit(self, call, /, *arguments):
-        done = Future()
-        done.set_result(call(*arguments))
-        return done
 
 
 def module(study, name):

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from cocycle import Archive, ftle, network_study, run
-from cocycle.networks.data import RADIUS
+from cocycle.networks.data import RADIUS, circle
 from cocycle.sweeps import Status
+from here import Here
 
 AXES = {"width": [4, 6], "depth": [1, 2], "realisation": np.arange(2)}
 
@@ -15,8 +16,10 @@ AXES = {"width": [4, 6], "depth": [1, 2], "realisation": np.arange(2)}
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     path = tmp_path_factory.mktemp("study") / "networks.h5"
-    made = network_study.sweep(path, AXES, 5, epochs=2, optimiser="Adam", learning_rate=0.02)
-    return run(network_study.measure, made, workers=1, progress=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network_study, "task_named", lambda name, rng: circle(rng, samples=3000))
+        made = network_study.sweep(path, AXES, 5, epochs=2, optimiser="Adam", learning_rate=0.02)
+        return run(network_study.measure, made, Here(), progress=False)
 
 
 def test_networks_are_kept(archive):
@@ -62,7 +65,7 @@ def test_networks_that_are_not_there(archive, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"witdh": 3}, "settings must be among task, width, depth.*; got witdh"),
+        ({"witdh": 3}, "settings must be among task, data_seed, width.*; got witdh"),
         ({"optimiser": "sgd"}, "optimiser must be the name of a class in torch.optim"),
         ({"task": "square"}, "task must be circle, digits"),
     ],
@@ -120,7 +123,7 @@ def test_digits(tmp_path):
     settings = {"task": "digits", "loss": "CrossEntropyLoss", "optimiser": "Adam", "epochs": 3}
     archive = network_study.sweep(tmp_path / "digits.h5", {"width": [10], "realisation": [0]}, 1, **settings)
     assert "boundary" not in archive.outputs
-    run(network_study.measure, archive, workers=1, progress=False)
+    run(network_study.measure, archive, Here(), progress=False)
     assert archive["error"][0, 0] < 0.6
     net = network_study.network(Archive.open(archive.path), width=10, realisation=0)
     assert net[-1].out_features == 10
@@ -134,7 +137,6 @@ def test_ridges_lie_on_the_decision_boundary(depth):
     """Circle task, width 10: what the issue asks of every such network."""
     from cocycle import plane
     from cocycle.lyapunov.ridges import distances, level_lines, ridges
-    from cocycle.networks.data import circle
     from cocycle.networks.training import fit
 
     task, settings = circle(1), point(width=10, depth=depth, epochs=200)

@@ -3,6 +3,7 @@
 With MNIST's four files in ./mnist it is MNIST, otherwise scikit-learn's digits.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,7 +24,7 @@ RECIPE = Recipe(
     epochs=100,
     options={"momentum": 0.9, "weight_decay": 1e-4},
 )
-BOTTLENECK = Recipe(loss="CrossEntropyLoss", optimiser="Adam", learning_rate=0.01, epochs=150)
+BOTTLENECK = Recipe(loss="CrossEntropyLoss", optimiser="Adam", learning_rate=0.01)
 FROM, TO = 9, 4  # the classes of the adversarial path
 STEPS, LENGTH = 120, 2.5  # of it; images have components between 0 and 1
 POINTS = {"entropy": 0, "aleatoric": 0, "epistemic": 0, "wrong": 0, "exponent": 0, "overlap": 0, "target": 0}
@@ -44,6 +45,7 @@ def uncertainties(path, chosen, seed):
     outputs |= {"mixed_entropy": {"mixed": mixed}, "path_plane": {"step": STEPS + 1, "unit": 2}}
     outputs |= {name: {"step": STEPS + 1} for name in ("path_exponent", "path_entropy", "path_overlap", "path_class")}
     fixed = {name: chosen[name] for name in ("members", "mixtures")} | {"width": 20, "depth": 4}
+    fixed |= {"epochs": min(chosen["epochs"], RECIPE.epochs)}
     axes = {"realisation": np.arange(chosen["realisations"])}
     return measure, Archive.resume(path, Grid(axes), outputs=outputs, seed=seed, fixed=fixed)
 
@@ -51,10 +53,11 @@ def uncertainties(path, chosen, seed):
 def measure(point, rng):
     task, x = data(), data().test.inputs
     of_members, of_bottleneck, of_mixing = rng.spawn(3)
-    members = deep_ensemble(maker(point, task), task, of_members, RECIPE, members=point["members"])
+    recipe = replace(RECIPE, epochs=point["epochs"])
+    members = deep_ensemble(maker(point, task), task, of_members, recipe, members=point["members"])
     first, hidden = members[0], feedforward(members[0])[:-1]
     narrow = with_bottleneck(first, of_bottleneck)
-    history = fit(narrow, task, of_bottleneck, BOTTLENECK)
+    history = fit(narrow, task, of_bottleneck, replace(BOTTLENECK, epochs=3 * point["epochs"] // 2))
     predicted, field = probabilities(members, x), ftle(hidden, x)
     wrong = (predicted.argmax(-1) != task.test.targets).mean(axis=0)
     of_target = torch.as_tensor(np.where(task.test.targets == TO, FROM, TO))
@@ -87,8 +90,8 @@ def mixtures(task, count, rng):
 
 def start(net, task):
     """The first image of FROM that is recognised, and clearly."""
-    right = probabilities([net], task.test.inputs)[0, :, FROM] > 0.9
-    return np.flatnonzero(right & (task.test.targets == FROM))[0]
+    sure = probabilities([net], task.test.inputs)[0, :, FROM] > 0.9
+    return np.argmax(sure & (task.test.targets == FROM))
 
 
 def along_path(members, narrow, hidden, x):
@@ -107,6 +110,7 @@ def along_path(members, narrow, hidden, x):
 def acquisition(path, chosen, seed):
     """The accuracy of ensembles against the number of labels, for each way to choose them."""
     fixed = {"start": 40, "batch": 20, "rounds": chosen["rounds"], "members": 4, "width": 20, "depth": 2}
+    fixed |= {"epochs": min(chosen["epochs"], 60)}
     outputs = {"accuracy": {"strategy": len(STRATEGIES), "round": chosen["rounds"] + 1}}
     grid = Grid({"realisation": np.arange(chosen["realisations"])})
     return learned, Archive.resume(path, grid, outputs=outputs, seed=seed, fixed=fixed)
@@ -116,7 +120,7 @@ def learned(point, rng):
     task = data()
     pool = split(task.training, 0, test=0.3)
     parts, make = Task(pool.training, task.test), maker(point, task)
-    recipe = Recipe(loss="CrossEntropyLoss", optimiser="Adam", epochs=60)
+    recipe = Recipe(loss="CrossEntropyLoss", optimiser="Adam", epochs=point["epochs"])
     numbers = {name: point[name] for name in ("start", "batch", "rounds", "members")}
     seed = int(rng.integers(2**63))  # the same first labels and weights for all strategies
     plans = [Plan(strategy, **numbers) for strategy in STRATEGIES]

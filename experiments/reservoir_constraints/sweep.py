@@ -19,8 +19,26 @@ from cocycle import Archive, Diverged, Grid, frame, spectrum, study
 from cocycle.experiments import sweeps_command
 
 SIZES = {
-    "small": {"rows": 11, "columns": 10, "realisations": 3, "starts": 8, "size": 300, "horizon": 10.0, "steps": 3000},
-    "full": {"rows": 21, "columns": 19, "realisations": 8, "starts": 20, "size": 400, "horizon": 12.0, "steps": 10_000},
+    "small": {
+        "rows": 11,
+        "columns": 10,
+        "realisations": 3,
+        "starts": 8,
+        "size": 300,
+        "training": 6000,
+        "horizon": 10.0,
+        "steps": 3000,
+    },
+    "full": {
+        "rows": 21,
+        "columns": 19,
+        "realisations": 8,
+        "starts": 20,
+        "size": 400,
+        "training": 6000,
+        "horizon": 12.0,
+        "steps": 10_000,
+    },
 }
 RIDGES = [1e-2, 1e-5, 1e-8]
 DRIVERS = {
@@ -40,7 +58,7 @@ def scales(chosen, *, coarser=1, low=1e-3, high=1.0):
 
 
 def settings(chosen, **others):
-    return {name: chosen[name] for name in ("size", "starts", "horizon")} | {"training": 6000} | others
+    return {name: chosen[name] for name in ("size", "starts", "horizon", "training")} | others
 
 
 def plane(path, chosen, seed):

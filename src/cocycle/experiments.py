@@ -45,6 +45,8 @@ def figures_command(
     name: str, words: str | None, figures: Mapping[str, Callable[[Path], Any]], arguments: Sequence[str] | None
 ) -> None:
     """Draw figures of the experiment `name` from the archives in a folder, which is what each is given."""
+    from matplotlib import pyplot
+
     parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="small", help="of the sweeps (default: small)")
     parser.add_argument("--input", type=Path, metavar="FOLDER", help=f"of the archives (default: {name}-SIZE, here)")
@@ -57,7 +59,9 @@ def figures_command(
     target.mkdir(parents=True, exist_ok=True)
     for figure in wanted:
         path = target / f"{figure}.png"
-        figures[figure](source).savefig(path)
+        drawn = figures[figure](source)
+        drawn.savefig(path)
+        pyplot.close(drawn)
         print(f"    figure {path}\n", flush=True)
 
 
