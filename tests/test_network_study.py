@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.func import jacrev, vmap
 
 from cocycle import Archive, ftle, network_study, run
 from cocycle.networks.data import RADIUS, circle
+from cocycle.networks.training import Recipe, fit
 from cocycle.sweeps import Status
 from here import Here
 
@@ -68,11 +70,19 @@ def test_networks_that_are_not_there(archive, tmp_path):
         ({"witdh": 3}, "settings must be among task, data_seed, width.*; got witdh"),
         ({"optimiser": "sgd"}, "optimiser must be the name of a class in torch.optim"),
         ({"task": "square"}, "task must be circle, digits"),
+        ({"task": "square", "checkpoints": False}, "task must be circle, digits"),
+        ({"first_fan": "widht"}, "first_fan must be one of inputs, width; got 'widht'"),
+        ({"trained": "some"}, "trained must be one of all, readout; got 'some'"),
+        ({"axes": {"depth": [2.5]}}, "depth must be a whole number of at least 1; got 2.5"),
+        ({"axes": {"optimiser": ["SGD", "sgd"]}}, "optimiser must be the name of a class"),
+        ({"axes": {"task": ["circle", "digits"]}}, "task must be a setting, not an axis"),
+        ({"weight_std": -1.0}, "weight_std must be positive"),
+        ({"stop_at": 95}, "stop_at must be a share"),
     ],
 )
 def test_settings_that_are_not_known(settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        network_study.sweep(tmp_path / "new.h5", AXES, 5, **settings)
+        network_study.sweep(tmp_path / "new.h5", settings.pop("axes", AXES), 5, **settings)
     assert not (tmp_path / "new.h5").exists()
 
 
@@ -95,6 +105,38 @@ def test_boundary_of_a_known_network():
     np.testing.assert_allclose(points.norm(dim=-1).numpy(), RADIUS, atol=1e-6)
 
 
+def test_ring_by_brute_force():
+    """Boundary and alignment are those of whole Jacobians, of the hidden layers and of the output."""
+    net = network_study._drawn(point(), [2, 1], 3)
+    fit(net, circle(1, samples=2000), 2, Recipe(optimiser="Adam", epochs=20))
+    x = network_study.boundary(net)
+    assert len(x) > 300
+    assert net(x).abs().max() < 1e-4
+    _, sizes, rights = torch.linalg.svd(vmap(jacrev(net[:-2]))(x).detach())
+    normals = nn.functional.normalize(vmap(jacrev(lambda x: net(x)[0]))(x).detach(), dim=-1)
+    found = network_study.ring(net)
+    assert found["boundary"] == pytest.approx(sizes[:, 0].log().mean().item(), abs=1e-10)
+    assert found["alignment"] == pytest.approx((rights[:, 0] * normals).sum(-1).abs().mean().item(), abs=1e-8)
+
+
+def test_untrained_networks_and_other_files(tmp_path, rng):
+    """No epoch is allowed, as a control; data that changed under an archive are not mixed into it."""
+    untrained = network_study.measure(point(epochs=0), rng)
+    assert untrained["movement"] == 0
+    assert np.isnan(untrained["training_loss"])
+    np.savez(tmp_path / "own.npz", inputs=rng.normal(size=(100, 3)), targets=np.arange(100) % 2)
+    settings = {"task": str(tmp_path / "own.npz"), "loss": "CrossEntropyLoss", "epochs": 1, "width": 4}
+    archive = network_study.sweep(tmp_path / "own.h5", {"depth": [1], "realisation": [0]}, 1, **settings)
+    run(network_study.measure, archive, Here(), progress=False)
+    (tmp_path / "own.npz").rename(tmp_path / "elsewhere.npz")
+    assert network_study.network(archive, depth=1, realisation=0)[-1].out_features == 2
+    np.savez(tmp_path / "own.npz", inputs=rng.normal(size=(100, 3)), targets=np.arange(100) % 2)
+    with pytest.raises(ValueError, match=r"the files of .*own.npz are not those the archive was made for"):
+        network_study.measure(archive.fixed | {"depth": 1, "realisation": 0}, rng)
+    with pytest.raises(ValueError, match="holds another sweep"):
+        network_study.sweep(tmp_path / "own.h5", {"depth": [1], "realisation": [0]}, 1, **settings)
+
+
 def test_a_network_without_boundary_has_no_ring():
     net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1), nn.Tanh()).double().eval()
     with torch.no_grad():
@@ -106,7 +148,8 @@ def test_a_network_without_boundary_has_no_ring():
 
 
 def point(**settings):
-    return network_study.SETTINGS | {"width": 8, "depth": 2, "epochs": 1, "checkpoint": 0} | settings
+    fixed = {"width": 8, "depth": 2, "epochs": 1, "checkpoint": 0, "data": "", "ends": [2, 1]}
+    return network_study.SETTINGS | fixed | settings
 
 
 def test_frozen_and_scaled_networks(rng):
@@ -114,7 +157,7 @@ def test_frozen_and_scaled_networks(rng):
     frozen = network_study.measure(point(trained="readout", threshold_std=0.5), rng)
     assert frozen["movement"] == 0
     assert network_study.measure(point(), rng)["movement"] > 0
-    by_inputs, by_width = (network_study._drawn(point(first_fan=fan), 2, 1, 3) for fan in ("inputs", "width"))
+    by_inputs, by_width = (network_study._drawn(point(first_fan=fan), [2, 1], 3) for fan in ("inputs", "width"))
     torch.testing.assert_close(by_width[0].weight, by_inputs[0].weight / 2)
     torch.testing.assert_close(by_width[2].weight, by_inputs[2].weight)
 
@@ -137,10 +180,9 @@ def test_ridges_lie_on_the_decision_boundary(depth):
     """Circle task, width 10: what the issue asks of every such network."""
     from cocycle import plane
     from cocycle.lyapunov.ridges import distances, level_lines, ridges
-    from cocycle.networks.training import fit
 
     task, settings = circle(1), point(width=10, depth=depth, epochs=200)
-    net = network_study._drawn(settings, 2, 1, 3)
+    net = network_study._drawn(settings, [2, 1], 3)
     fit(net, task, 2, network_study.recipe(settings))
     x = np.linspace(-1, 1, 400)
     steps = network_study.hidden(net)

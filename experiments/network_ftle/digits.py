@@ -8,16 +8,19 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from cocycle import Archive, Grid, feedforward, ftle
+from cocycle.lyapunov.ridges import overlap
+from cocycle.maps import end
 from cocycle.networks.acquisition import STRATEGIES, Plan, learn_actively
 from cocycle.networks.adversarial import adversarial_path, towards, with_bottleneck
-from cocycle.networks.data import Task, digits, mnist, split
+from cocycle.networks.data import Task, digest, split, task_named
 from cocycle.networks.ensembles import deep_ensemble, probabilities
 from cocycle.networks.training import Recipe, fit, perceptron
 from cocycle.networks.uncertainty import uncertainty
 
+NAME = "mnist" if Path("mnist").is_dir() else "digits"
+SEED = 0  # of the split, the same for all networks
 RECIPE = Recipe(
     loss="CrossEntropyLoss",
     learning_rate=0.05,
@@ -27,13 +30,13 @@ RECIPE = Recipe(
 BOTTLENECK = Recipe(loss="CrossEntropyLoss", optimiser="Adam", learning_rate=0.01)
 FROM, TO = 9, 4  # the classes of the adversarial path
 STEPS, LENGTH = 120, 2.5  # of it; images have components between 0 and 1
-POINTS = {"entropy": 0, "aleatoric": 0, "epistemic": 0, "wrong": 0, "exponent": 0, "overlap": 0, "target": 0}
+POINTS = ("entropy", "aleatoric", "epistemic", "wrong", "exponent", "overlap", "target")
+SETTINGS = {"task": NAME, "data": digest(NAME), "split": SEED, "from": FROM, "to": TO, "length": LENGTH}
 
 
 @lru_cache(maxsize=1)
-def data(test=0.5):
-    """The same split for all networks."""
-    return mnist("mnist") if Path("mnist").is_dir() else digits(0, test=test)
+def data():
+    return task_named(NAME, SEED)
 
 
 def uncertainties(path, chosen, seed):
@@ -45,7 +48,7 @@ def uncertainties(path, chosen, seed):
     outputs |= {"mixed_entropy": {"mixed": mixed}, "path_plane": {"step": STEPS + 1, "unit": 2}}
     outputs |= {name: {"step": STEPS + 1} for name in ("path_exponent", "path_entropy", "path_overlap", "path_class")}
     fixed = {name: chosen[name] for name in ("members", "mixtures")} | {"width": 20, "depth": 4}
-    fixed |= {"epochs": min(chosen["epochs"], RECIPE.epochs)}
+    fixed |= SETTINGS | {"epochs": min(chosen["epochs"], RECIPE.epochs)}
     axes = {"realisation": np.arange(chosen["realisations"])}
     return measure, Archive.resume(path, Grid(axes), outputs=outputs, seed=seed, fixed=fixed)
 
@@ -60,10 +63,9 @@ def measure(point, rng):
     history = fit(narrow, task, of_bottleneck, replace(BOTTLENECK, epochs=3 * point["epochs"] // 2))
     predicted, field = probabilities(members, x), ftle(hidden, x)
     wrong = (predicted.argmax(-1) != task.test.targets).mean(axis=0)
-    of_target = torch.as_tensor(np.where(task.test.targets == TO, FROM, TO))
-    uphill = towards(first, torch.as_tensor(x), of_target).numpy()
+    uphill = towards(first, x, np.where(task.test.targets == TO, FROM, TO))
     found = uncertainty(predicted)._asdict() | {"wrong": wrong, "exponent": field.exponents}
-    found |= {"overlap": abs((uphill * field.directions).sum(-1)), "target": task.test.targets}
+    found |= {"overlap": overlap(uphill, field.directions), "target": task.test.targets}
     found |= {"plane": coordinates(narrow, x), "bottleneck_error": history.error[-1]}
     mixed = mixtures(task, point["mixtures"], of_mixing)
     found |= {"mixed_plane": coordinates(narrow, mixed), "mixed_exponent": ftle(hidden, mixed).exponents}
@@ -76,10 +78,9 @@ def maker(point, task):
     return lambda rng: perceptron(widths, rng)
 
 
-@torch.no_grad()
 def coordinates(narrow, x):
     """The local fields of the bottleneck's two units."""
-    return narrow[:-1](torch.as_tensor(x)).numpy()
+    return end(feedforward(narrow[:-1]), x).numpy()
 
 
 def mixtures(task, count, rng):
@@ -96,21 +97,21 @@ def start(net, task):
 
 def along_path(members, narrow, hidden, x):
     first = members[0]
-    path = adversarial_path(first, torch.as_tensor(x), TO, length=LENGTH, steps=STEPS, bounds=(0.0, 1.0))
-    field, uphill = ftle(hidden, path.numpy()), towards(first, path, torch.full((len(path),), TO)).numpy()
+    path = adversarial_path(first, x, TO, length=LENGTH, steps=STEPS, bounds=(0.0, 1.0))
+    field, uphill = ftle(hidden, path), towards(first, path, np.full(len(path), TO))
     return {
-        "path_plane": coordinates(narrow, path.numpy()),
+        "path_plane": coordinates(narrow, path),
         "path_exponent": field.exponents,
-        "path_entropy": uncertainty(probabilities(members, path.numpy())).entropy,
-        "path_overlap": abs((uphill * field.directions).sum(-1)),
-        "path_class": probabilities([first], path.numpy())[0].argmax(-1),
+        "path_entropy": uncertainty(probabilities(members, path)).entropy,
+        "path_overlap": overlap(uphill, field.directions),
+        "path_class": probabilities([first], path)[0].argmax(-1),
     }
 
 
 def acquisition(path, chosen, seed):
     """The accuracy of ensembles against the number of labels, for each way to choose them."""
     fixed = {"start": 40, "batch": 20, "rounds": chosen["rounds"], "members": 4, "width": 20, "depth": 2}
-    fixed |= {"epochs": min(chosen["epochs"], 60)}
+    fixed |= SETTINGS | {"epochs": min(chosen["epochs"], 60)}
     outputs = {"accuracy": {"strategy": len(STRATEGIES), "round": chosen["rounds"] + 1}}
     grid = Grid({"realisation": np.arange(chosen["realisations"])})
     return learned, Archive.resume(path, grid, outputs=outputs, seed=seed, fixed=fixed)

@@ -13,7 +13,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.colors import TwoSlopeNorm
-from scipy.optimize import brentq
 from scipy.stats import binned_statistic_2d, spearmanr
 
 from cocycle import Archive, ftle, network_study, plane
@@ -94,7 +93,8 @@ def averages_figure(folder):
         print(f"    the two meet at N_c = {crossover(widths, ring, centre)}")
     left.set(xscale="log", xlabel="width N", ylabel="mean of L λ₁")
     left.set_title("circles: on the boundary; squares: at the centre")
-    right.set(xscale="log", xlabel="width N", ylabel="contrast, boundary minus centre (median)", ylim=(0, None))
+    right.set(xscale="log", xlabel="width N", ylabel="contrast, boundary minus centre (median)")
+    right.axhline(0, color="black", linewidth=0.8)
     for ax in (left, right):
         ax.legend(frameon=False)
     return figure
@@ -103,7 +103,7 @@ def averages_figure(folder):
 def slopes(widths, centre):
     """Of the centre value in ln N, with the standard error of a straight line through all realisations."""
     words = []
-    for first in (widths[0], 10):
+    for first in sorted({widths[0], 10}):
         at = np.flatnonzero(widths >= first)
         x, y = np.repeat(np.log(widths[at]), centre.shape[1]), centre[at].ravel()
         done = np.isfinite(y)
@@ -115,7 +115,7 @@ def slopes(widths, centre):
 def crossover(widths, ring, centre):
     """Where straight lines in ln N through boundary and centre meet, from N = 10."""
     at = widths >= 10
-    lines = [np.polyfit(np.log(widths[at]), values[at].mean(axis=1), 1) for values in (ring, centre)]
+    lines = [np.polyfit(np.log(widths[at]), np.nanmean(values[at], axis=1), 1) for values in (ring, centre)]
     return f"{np.exp(np.roots(lines[0] - lines[1])[0]):.3g}"
 
 
@@ -225,15 +225,18 @@ def bottleneck_figure(folder):
     right.plot(walked, archive["path_exponent"][0], label="λ₁ (per layer)")
     right.plot(walked, archive["path_overlap"][0], label="|cos(path, stretching)|")
     right.plot(walked, archive["path_entropy"][0], label="entropy H (nats)")
-    right.axvline(borders(archive["path_class"][0])[-1], color="black", linewidth=0.8)
-    right.set(xlabel="step of the path, 9 to 4; line: the class changes")
+    for step in borders(archive["path_class"][0]):
+        right.axvline(step, color="black", linewidth=0.8)
+    fixed = archive.fixed
+    right.set(xlabel=f"step of the path, {fixed['from']} to {fixed['to']}; lines: the class changes")
     right.legend(frameon=False)
     print(f"(f) test error with the bottleneck {np.round(archive['bottleneck_error'], 3)}")
     inside, between = archive["exponent"], archive["mixed_exponent"]
     print(f"    mean λ₁ of images {np.nanmean(inside):.3f}, of mixtures of two {np.nanmean(between):.3f}")
-    overlap, n = archive["overlap"], 64
-    print(f"    overlap of adversarial and stretching direction {np.nanmedian(overlap):.3f} (median), of random ones"
-          f" {np.sqrt(2 / (np.pi * n)):.3f}")  # fmt: skip
+    found = archive["overlap"]
+    random = np.random.default_rng(0).normal(size=(found.size, part(folder, "widths").fixed["ends"][0]))
+    random = np.median(abs(random[:, 0]) / np.linalg.norm(random, axis=1))
+    print(f"    |cos(adversarial, stretching)| {np.nanmedian(found):.3f}, of a random direction {random:.3f} (medians)")
     for r, classes in enumerate(archive["path_class"]):
         at, along = borders(classes), archive["path_exponent"][r]
         if len(at):
@@ -244,23 +247,25 @@ def bottleneck_figure(folder):
 
 def borders(classes):
     """The steps at which the class changes."""
-    return np.flatnonzero(np.diff(classes)) + 1
+    return np.flatnonzero(np.nan_to_num(np.diff(classes))) + 1
 
 
 def uncertainty_figure(folder):
-    """(g) error and entropy against the exponent."""
+    """(g) error and entropy against the exponent: in bins of each realisation, which share the images."""
     archive = part(folder, "digits")
-    exponent = archive["exponent"].ravel()
-    done = np.isfinite(exponent)
+    done = np.isfinite(archive["exponent"]).all(axis=1)
+    exponent = archive["exponent"][done]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     for ax, names in ((left, ["wrong"]), (right, ["entropy", "aleatoric", "epistemic"])):
         for name in names:
-            values = archive[name].ravel()[done]
-            found = binned(exponent[done], values, bins=BINS)
-            ax.errorbar(found.centres, found.means, 2 * found.errors, fmt="o-", markersize=3, label=name)
-            print(f"(g) {name}: {np.round(found.means, 3)} in bins of mean λ₁ {np.round(found.centres, 2)}; rank"
-                  f" correlation {spearmanr(found.centres, found.means)[0]:.3f} of bins,"
-                  f" {spearmanr(exponent[done], values)[0]:.3f} of images")  # fmt: skip
+            values = archive[name][done]
+            found = [binned(*pair, bins=BINS) for pair in zip(exponent, values, strict=True)]
+            centres, means = (np.mean([getattr(b, of) for b in found], axis=0) for of in ("centres", "means"))
+            spread = np.std([b.means for b in found], axis=0)
+            ax.errorbar(centres, means, spread, fmt="o-", markersize=3, label=name)
+            single = np.mean([spearmanr(*pair)[0] for pair in zip(exponent, values, strict=True)])
+            print(f"(g) {name}: {np.round(means, 3)} ± {np.round(spread, 3)} in bins of mean λ₁ {np.round(centres, 2)};"
+                  f" rank correlation {spearmanr(centres, means)[0]:.3f} of bins, {single:.3f} of images")  # fmt: skip
     left.set(xlabel="λ₁ (per layer)", ylabel="share of members that are wrong")
     right.set(xlabel="λ₁ (per layer)", ylabel="uncertainty (nats)")
     right.legend(frameon=False)
@@ -304,7 +309,7 @@ def cost(labels, accuracy, wanted=0.9):
     first = int(np.argmax(accuracy > wanted))
     if first == 0:
         return f"{wanted:.0%} from the start"
-    found = brentq(lambda x: np.interp(x, labels, accuracy) - wanted, labels[first - 1], labels[first])
+    found = np.interp(wanted, accuracy[first - 1 : first + 1], labels[first - 1 : first + 1])
     return f"{wanted:.0%} with {found:.0f} labels"
 
 

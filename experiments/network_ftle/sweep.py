@@ -71,8 +71,8 @@ PARTS = {
     ),
     "scales": part(weight_std=[0.5, 0.7, 1.0, 1.4, 2.0], width=50, depth=lambda size: size["depths"][::2]),
     "widths": part(
-        task="digits",
-        data_seed=0,
+        task=digits.NAME,
+        data_seed=digits.SEED,
         width=lambda size: size["readers"],
         depth=4,
         stop_at=None,

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from cocycle.adjoint import adjoint
 from cocycle.diagnosis import diagnose
-from cocycle.flows import Flow
+from cocycle.flows import Flow, Residual
 from cocycle.lyapunov import Diverged, Spectrum, frame, ftle, orthonormalise, plane, qr_steps, spectrum, stretching
-from cocycle.maps import Composed, Coupled, Linear, Map, Relaxed, Residual, Select, VectorField, orbit, trajectory
+from cocycle.maps import Composed, Coupled, Linear, Map, Relaxed, Select, VectorField, orbit, trajectory
 from cocycle.networks import ERF, LINEAR, RELU, TANH, Activation, Layer
 from cocycle.reservoir import Reservoir, forecast, train, valid_time
 from cocycle.straightline import Compiled

@@ -24,7 +24,7 @@ def sweeps_command(
     Each part makes its measure and its archive from a path, one of the sizes, and a seed.
     """
     parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=list(sizes), default=next(iter(sizes)), help="small: minutes; full: hours")
+    parser.add_argument("--size", choices=list(sizes), default=next(iter(sizes)), help="default: %(default)s")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"of the archives (default: {name}-SIZE, here)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
     parser.add_argument("--seed", type=int, default=1, help="root of all randomness (default: %(default)s)")
@@ -55,6 +55,8 @@ def figures_command(
     options = parser.parse_args(arguments)
     wanted = chosen(options)
     source = options.input or Path(f"{name}-{options.size}")
+    if not source.is_dir():
+        parser.error(f"there is no folder {source}: compute it first, or name another with --input")
     target = options.output or source
     target.mkdir(parents=True, exist_ok=True)
     for figure in wanted:

@@ -223,32 +223,6 @@ class Relaxed(Dual):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Residual(Dual):
-    """x -> x + dt f(x): a residual layer, and Euler's step of x' = f(x), which takes the time dt.
-
-    Raises ValueError unless dt is positive.
-    """
-
-    map: Map
-    dt: float = 1.0
-
-    def __post_init__(self):
-        if not self.dt > 0:
-            raise ValueError(f"dt must be positive; got {self.dt}")
-
-    def __call__(self, x):
-        return x + self.dt * self.map(x)
-
-    def tangent(self, x, q):
-        y, s = self.map.tangent(x, q)
-        return x + self.dt * y, q + self.dt * s
-
-    def cotangent(self, x, p):
-        return p + self.dt * cotangent(self.map, x, p)
-
-
-@final
-@dataclass(frozen=True, eq=False)
 class Composed(Dual):
     """x -> f_L(... f_2(f_1(x))): several maps as one step, which takes the sum of their times."""
 

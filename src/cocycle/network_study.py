@@ -4,6 +4,7 @@ After Storm, Linander, Bec, Gustavsson & Mehlig, Phys. Rev. Lett. 132, 057301 (2
 """
 
 import os
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from cocycle.lyapunov import ftle
+from cocycle.lyapunov.ridges import overlap
 from cocycle.maps import Map
-from cocycle.networks.data import RADIUS, task_named
+from cocycle.networks.data import RADIUS, digest, task_named
 from cocycle.networks.sequential import feedforward
 from cocycle.networks.training import Recipe, error, fit, perceptron
 from cocycle.sweeps import Archive, Grid, Status
@@ -37,6 +39,7 @@ SETTINGS: dict[str, Any] = {
     "epochs": 200,
     "stop_at": 0.99,
 }
+WORDS = {"first_fan": ("inputs", "width"), "trained": ("all", "readout")}
 QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 LOOKED_AT = 2000  # test inputs at which exponents are computed
 RAYS = 400  # from the centre of the circle, along which its boundary is looked for
@@ -62,6 +65,9 @@ LONG_NAMES = {
 def sweep(path: str | os.PathLike, axes: dict[str, Any], seed: int, *, checkpoints: bool = True, **settings: Any):
     """An archive for `measure` over `axes`: some of SETTINGS, and `realisation`.  Other settings are those of SETTINGS.
 
+    task is "circle", "digits", a folder with MNIST's files, or an .npz file with `inputs` (samples, n) and `targets`,
+    see `Labelled`; the other settings are explained beside SETTINGS.  A network ends in tanh if the loss is MSELoss.
+
     Outputs: error, the share of test inputs that are wrong; training_loss at the end of training, after
     trained_epochs;
     movement ‖ΔW‖/‖W‖ of the hidden weights; quantiles of the maximal exponents over test inputs, per hidden layer,
@@ -80,12 +86,20 @@ def contents_of(axes: dict[str, Any], seed: int, *, checkpoints: bool = True, **
     strangers = sorted({*axes, *settings} - {*SETTINGS, "realisation"})
     if strangers:
         raise ValueError(f"settings must be among {', '.join(SETTINGS)}; got {', '.join(strangers)}")
-    recipe(SETTINGS | settings)  # raises for what torch has not
+    if "task" in axes:
+        raise ValueError("task must be a setting, not an axis: an archive holds networks of one task")
     fixed = {name: value for name, value in (SETTINGS | settings).items() if name not in axes}
-    tasks = sorted({str(name) for name in axes.get("task", [fixed.get("task")])})
-    fixed["checkpoint"] = max(_size(axes, fixed, name) for name in tasks) if checkpoints else 0
+    for setting, value in fixed.items():
+        _check(setting, value)
+    for axis, values in axes.items():
+        for value in np.asarray(values).tolist():
+            _check(axis, value)
+    fixed["data"], fixed["ends"] = digest(fixed["task"]), _ends(fixed["task"])
+    largest = {name: max(axes.get(name, [fixed.get(name)])) for name in ("width", "depth")}
+    size = _count(_drawn(SETTINGS | largest, fixed["ends"], 0))
+    fixed["checkpoint"] = size if checkpoints else 0
     numbers = ["error", "training_loss", "trained_epochs", "movement", "exponent_mean", "exponent_std"]
-    numbers += [*OF_CIRCLE] if "circle" in tasks else []
+    numbers += [*OF_CIRCLE] if fixed["task"] == "circle" else []
     outputs: dict[str, Any] = dict.fromkeys(numbers, ())
     outputs |= {name: {"quantile": len(QUANTILES)} for name in ("initial_exponent", "exponent")}
     outputs |= {"parameters": {"parameter": fixed["checkpoint"]}} if checkpoints else {}
@@ -97,15 +111,17 @@ def contents_of(axes: dict[str, Any], seed: int, *, checkpoints: bool = True, **
 def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """The outputs at one point: a task and a network are drawn, the network is trained, and looked at."""
     of_task, of_weights, of_training = rng.spawn(3)
+    if point["data"] != digest(point["task"]):
+        raise ValueError(f"the files of {point['task']} are not those the archive was made for")
     task = task_named(point["task"], of_task if point["data_seed"] is None else point["data_seed"])
-    net = _drawn(point, task.training.inputs.shape[1], task.outputs, of_weights)
+    net = _drawn(point, point["ends"], of_weights)
     x = torch.as_tensor(task.test.inputs[:LOOKED_AT])
     initial, before = ftle(hidden(net), x).exponents.numpy(), _hidden_weights(net)
     history = fit(net, task, of_training, recipe(point))
     after, exponents = _hidden_weights(net), ftle(hidden(net), x).exponents.numpy()
     found = {
         "error": error(net, task.test),
-        "training_loss": history.loss[-1],
+        "training_loss": history.loss[-1] if len(history.loss) else np.nan,
         "trained_epochs": len(history.loss),
         "movement": float((after - before).norm() / before.norm()),
         "initial_exponent": np.quantile(initial, QUANTILES),
@@ -141,7 +157,7 @@ def ring(net: nn.Sequential) -> dict[str, float]:
     return {
         "boundary": float(found.log_factors.mean()),
         "centre": float(centre.log_factors.mean()),
-        "alignment": float((found.directions * normal).sum(-1).abs().mean()),
+        "alignment": float(overlap(found.directions, normal).mean()),
     }
 
 
@@ -169,14 +185,14 @@ def network(archive: Archive, **point: Any) -> nn.Sequential:
         raise KeyError(f"{archive.name} has no checkpoints: sweep(..., checkpoints=True) keeps them")
     if record.status[0] != Status.DONE:
         raise ValueError(f"the network at {point} is {Status(record.status[0]).words}")
-    settings = archive.fixed | point
-    net = _drawn(settings, *_ends(settings["task"]), 0)
+    net = _drawn(archive.fixed | point, archive.fixed["ends"], 0)
     stored = record.values["parameters"][0]
     vector_to_parameters(torch.as_tensor(stored[: _count(net)]), net.parameters())
     return net.eval()
 
 
-def _drawn(point: dict[str, Any], inputs: int, outputs: int, rng: np.random.Generator | int) -> nn.Sequential:
+def _drawn(point: dict[str, Any], ends: list[int], rng: np.random.Generator | int) -> nn.Sequential:
+    inputs, outputs = ends
     widths = (inputs, *[int(point["width"])] * int(point["depth"]), outputs)
     head = "Tanh" if point["loss"] == "MSELoss" else None
     net = perceptron(widths, rng, weight_std=point["weight_std"], threshold_std=point["threshold_std"], head=head)
@@ -187,16 +203,22 @@ def _drawn(point: dict[str, Any], inputs: int, outputs: int, rng: np.random.Gene
     return net
 
 
-def _ends(name: str) -> tuple[int, int]:
+def _ends(name: str) -> list[int]:
     """The numbers of inputs and outputs of a task."""
     task = task_named(name, 0)
-    return task.training.inputs.shape[1], task.outputs
+    return [task.training.inputs.shape[1], task.outputs]
 
 
-def _size(axes: dict[str, Any], fixed: dict[str, Any], task: str) -> int:
-    """The number of parameters of the largest network."""
-    largest = {name: max(axes.get(name, [fixed.get(name)])) for name in ("width", "depth")}
-    return _count(_drawn(SETTINGS | largest, *_ends(task), 0))
+def _check(name: str, value: Any) -> None:
+    """Raise ValueError for a value that a setting cannot have."""
+    if name in ("width", "depth") and (value != int(value) or value < 1):
+        raise ValueError(f"{name} must be a whole number of at least 1; got {value}")
+    if name in WORDS and value not in WORDS[name]:
+        raise ValueError(f"{name} must be one of {', '.join(WORDS[name])}; got {value!r}")
+    if name in {f.name for f in fields(Recipe)}:
+        recipe(SETTINGS | {name: value})
+    if name in ("weight_std", "threshold_std"):
+        perceptron((1, 1), 0, **{name: value})
 
 
 def _count(net: nn.Module) -> int:

@@ -77,7 +77,7 @@ def test_chunks_do_not_matter(widths, monkeypatch):
 def test_memory_is_bounded_and_asked_for(monkeypatch):
     steps, x, seen = feedforward(network((2, 30, 30, 1))), torch.randn(1000, 2, dtype=torch.float64), []
     pushed = fields._pulled
-    monkeypatch.setattr(fields, "_pulled", lambda s, x: seen.append(len(x)) or pushed(s, x))
+    monkeypatch.setattr(fields, "_pulled", lambda s, x, size: seen.append(len(x)) or pushed(s, x, size))
     ftle(steps, x, memory=50_000)
     each = 8 * (fields.COPIES * 30 * 2 + 63)
     assert set(seen[:-1]) == {50_000 // each}

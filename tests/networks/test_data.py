@@ -31,6 +31,12 @@ def test_split_keeps_every_sample_once():
     np.testing.assert_array_equal(task.test.inputs[:, 0], task.test.targets)
     with pytest.raises(ValueError, match=r"test must leave samples on both sides; got 0.001 of 50"):
         split(samples, 3, test=0.001)
+    with pytest.raises(TypeError, match="samples must be Labelled"):
+        split((np.eye(3), np.arange(3)), 3)
+    with pytest.raises(ValueError, match="training and test must have inputs and targets of one kind"):
+        Task(samples, Labelled(np.zeros((3, 2)), np.arange(3)))
+    with pytest.raises(TypeError, match="test must be Labelled"):
+        Task(samples, samples.inputs)
 
 
 def test_digits():

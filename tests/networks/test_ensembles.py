@@ -1,5 +1,7 @@
 """Members differ by their seeds alone, dropout speaks only when asked, and borders are crossed along the gradient."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -48,8 +50,15 @@ def test_members(members, task):
     assert (found[0] != found[1]).any()
     with pytest.raises(ValueError, match="members must be at least 1; got 0"):
         deep_ensemble(make, task, 5, members=0)
-    with pytest.raises(ValueError, match="evaluation mode"):
-        probabilities([make(np.random.default_rng(1))], task.test.inputs)
+    dropping = nn.Sequential(*make(np.random.default_rng(1)), nn.Dropout())
+    for wrong, kind, message in (
+        ([dropping], ValueError, "network must be in evaluation mode.*its Dropout"),
+        ([nn.Sequential(*members[0], nn.Softmax(-1))], ValueError, "networks must return logits"),
+        ([], ValueError, "at least one network"),
+        (members[0], TypeError, "networks must be a list of torch modules"),
+    ):
+        with pytest.raises(kind, match=message):
+            probabilities(wrong, task.test.inputs)
 
 
 def test_uncertain_between_the_clouds(members, task):
@@ -73,13 +82,15 @@ def test_monte_carlo_dropout(task):
 
 
 def test_bottleneck_trains_alone(members, task):
-    net = members[0]
-    before = [p.detach().clone() for p in net.parameters()]
+    first, tanh, last = members[0]
+    net = nn.Sequential(first, nn.BatchNorm1d(12).double(), tanh, last).eval()
     narrow = with_bottleneck(net, 4)
+    hidden = narrow[:-2](torch.as_tensor(task.test.inputs)).detach()
     assert [part.out_features for part in narrow[-2:]] == [2, 3]
     fit(narrow, task, 4, RECIPE)
-    for was, now in zip(before, net.parameters(), strict=True):
-        assert (was == now).all()
+    assert (narrow[:-2](torch.as_tensor(task.test.inputs)) == hidden).all()  # running means too
+    assert (net[:-1](torch.as_tensor(task.test.inputs)) == hidden).all()
+    assert all(p.requires_grad for p in net.parameters())
     assert error(narrow, task.test) < 0.1
     assert narrow[:-1](torch.as_tensor(task.test.inputs)).shape == (180, 2)
     with pytest.raises(TypeError, match="network must end in a Linear readout; got Tanh"):
@@ -88,16 +99,18 @@ def test_bottleneck_trains_alone(members, task):
 
 def test_adversarial_path_crosses_the_border(members, task):
     net = members[0]
-    x = torch.tensor([1.5, 0.0], dtype=torch.float64)
+    x = np.array([1.5, 0.0])
     path = adversarial_path(net, x, 1, length=4.0, steps=40, bounds=(-2.0, 2.0))
     assert path.shape == (41, 2)
     assert (path[0] == x).all()
-    assert path.abs().max() <= 2.0
-    classes = net(path).argmax(-1)
+    assert abs(path).max() <= 2.0
+    classes = net(torch.as_tensor(path)).argmax(-1)
     assert (classes[0], classes[-1]) == (0, 1)
-    lengths = (path[1:] - path[:-1]).norm(dim=-1)
-    assert lengths.max() <= 0.1 + 1e-12
-    with pytest.raises(ValueError, match=r"target must be in 0\.\.2; got 3"):
+    inside = (abs(path) < 2).all(axis=1)
+    np.testing.assert_allclose(np.linalg.norm(np.diff(path, axis=0), axis=1)[inside[1:]], 0.1, rtol=1e-12)
+    single = adversarial_path(deepcopy(net).float(), x, 1, length=4.0, steps=40, bounds=(-2.0, 2.0))
+    np.testing.assert_allclose(single, path, atol=1e-4)
+    with pytest.raises(ValueError, match=r"targets must be a class in 0\.\.2 for each input; got \[3\]"):
         adversarial_path(net, x, 3, length=1.0, bounds=(-2.0, 2.0))
     with pytest.raises(ValueError, match=r"x must be one input of shape \(n,\)"):
         adversarial_path(net, x[None], 1, length=1.0, bounds=(-2.0, 2.0))
@@ -108,7 +121,7 @@ def test_directions_towards_a_class_are_those_of_the_slope():
     torch.manual_seed(3)
     net = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2)).double().eval()
     x = torch.randn(5, 4, dtype=torch.float64)
-    found = towards(net, x, torch.ones(5, dtype=torch.long))
+    found = torch.as_tensor(towards(net, x.numpy(), np.ones(5, dtype=int)))
     difference = nn.Sequential(*net, nn.Linear(2, 1, bias=False)).double()
     with torch.no_grad():
         difference[-1].weight.copy_(torch.tensor([[-1.0, 1.0]]))
@@ -117,6 +130,20 @@ def test_directions_towards_a_class_are_those_of_the_slope():
     step = 1e-4 * found
     with torch.no_grad():
         assert (difference(x + step) > difference(x)).all()
+
+
+def test_directions_that_are_not_there(members):
+    flat = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2)).double()
+    with torch.no_grad():
+        flat[0].bias.fill_(-100.0)
+    with pytest.raises(ValueError, match="it is flat, or not finite, at one"):
+        towards(flat, np.zeros((1, 2)), np.zeros(1, int))
+    with pytest.raises(ValueError, match="evaluation mode"):
+        towards(nn.Sequential(*flat, nn.Dropout()), np.zeros((1, 2)), np.zeros(1, int))
+    for wrong in ({"length": -1.0}, {"bounds": (1.0, 0.0)}, {"steps": 0}):
+        settings = {"length": 1.0, "bounds": (-2.0, 2.0)} | wrong
+        with pytest.raises(ValueError, match="length, steps must be positive, bounds in order"):
+            adversarial_path(members[0], np.zeros(2), 1, **settings)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

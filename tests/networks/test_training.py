@@ -59,7 +59,12 @@ def test_error_counts_signs_and_largest_outputs():
         net[0].weight.copy_(torch.eye(2))
     x = np.array([[1.0, 2.0], [2.0, 1.0], [-1.0, 3.0], [-1.0, -2.0]])
     assert error(net, Labelled(x, [1, 1, 1, 1])) == 0.5
-    assert error(net, Labelled(x, np.array([[1.0, 1], [1, -1], [-1, 1], [0, -1]]))) == 0.5  # 0 has no sign to hit
+    assert error(net, Labelled(x, np.array([[1.0, 1], [1, -1], [-1, 1], [1, -1]]))) == 0.5
+    assert np.isnan(error(net, Labelled(x, np.eye(4)[:, :2])))  # of 0 and 1 the sign does not tell
+    with pytest.raises(ValueError, match=r"an output for each of the classes 0\.\.2; got shape \(2,\)"):
+        error(net, Labelled(x, [0, 1, 2, 0]))
+    with pytest.raises(ValueError, match="network must have 1 outputs"):
+        error(net, Labelled(x, np.ones((4, 1))))
 
 
 def test_a_frozen_layer_stays(task):
@@ -91,6 +96,19 @@ def test_divergence_leaves_the_last_finite_network(task):
     with pytest.raises(ArithmeticError, match=r"the loss is (nan|inf) in epoch \d+: take a smaller learning_rate"):
         fit(net, task, 4, Recipe(learning_rate=1e3, epochs=50))
     assert np.isfinite(numbers(net)).all()
+    first, tanh, last = perceptron((2, 10, 1), 3)
+    net = nn.Sequential(first, nn.BatchNorm1d(10).double(), tanh, last)
+    with pytest.raises(ArithmeticError):
+        fit(net, task, 4, Recipe(learning_rate=1e200, epochs=50))
+    assert all(values.isfinite().all() for values in net.state_dict().values())
+
+
+def test_a_last_batch_of_one_is_not_left_alone():
+    """It has no variance, which a normalisation needs."""
+    samples = Labelled(np.random.default_rng(1).normal(size=(17, 2)), np.ones((17, 1)))
+    first, tanh, last = perceptron((2, 10, 1), 3)
+    net = nn.Sequential(first, nn.BatchNorm1d(10).double(), tanh, last)
+    assert np.isfinite(fit(net, Task(samples, samples), 4, Recipe(batch=8, epochs=1)).loss).all()
 
 
 @pytest.mark.parametrize(
@@ -100,6 +118,11 @@ def test_divergence_leaves_the_last_finite_network(task):
         ({"optimiser": "sgd"}, "optimiser must be the name of a class in torch.optim; got 'sgd'"),
         ({"batch": 0}, "batch must be at least 1"),
         ({"learning_rate": float("nan")}, "learning_rate positive"),
+        ({"epochs": 1.5}, "both whole numbers"),
+        ({"stop_at": 95}, r"stop_at must be a share in \(0, 1\]; got 95"),
+        ({"loss": "Softmax"}, "loss must be the name of a class in torch.nn"),
+        ({"optimiser": "LBFGS"}, "optimiser LBFGS with options {} fails"),
+        ({"options": {"momentun": 0.9}}, "optimiser SGD with options .* fails: .*momentun"),
     ],
 )
 def test_recipes_that_cannot_be(settings, message):
@@ -110,9 +133,9 @@ def test_recipes_that_cannot_be(settings, message):
 def test_networks_that_do_not_fit(task):
     classes = Labelled(task.training.inputs, np.zeros(len(task.training), int))
     for net, data, message in (
-        (perceptron((3, 1), 1), task, r"network must take inputs of shape \(1, 2\)"),
+        (perceptron((3, 1), 1), task, r"network must take inputs of shape \(samples, 2\)"),
         (perceptron((2, 3), 1), task, "network must have 1 outputs, as many as targets"),
-        (perceptron((2, 3), 1), Task(classes, classes), "loss MSELoss does not take these targets"),
+        (perceptron((2, 3), 1), Task(classes, classes), "MSELoss does not take these targets .classes go with Cross"),
     ):
         with pytest.raises(ValueError, match=message):
             fit(net, data, 1)
@@ -121,4 +144,9 @@ def test_networks_that_do_not_fit(task):
     with pytest.raises(ValueError, match=r"head must be the name of a class in torch.nn; got 'nothing'"):
         perceptron((2, 1), 1, head="nothing")
     with pytest.raises(ValueError, match="evaluation mode"):
-        error(perceptron((2, 1), 1), task.test)
+        error(nn.Sequential(*perceptron((2, 1), 1), nn.Dropout()), task.test)
+    real = Labelled(task.training.inputs, np.zeros((len(task.training), 1)))
+    with pytest.raises(ValueError, match="stop_at needs targets that are classes, or -1 and 1"):
+        fit(perceptron((2, 1), 1), Task(real, real), 1, Recipe(stop_at=0.9))
+    with pytest.raises(TypeError, match="task must be a Task"):
+        fit(perceptron((2, 1), 1), (real, real), 1)

@@ -59,12 +59,14 @@ def test_accuracy_map_counts():
     np.testing.assert_array_equal(counted(found), [1, 1, 0.5, 0.5, 0])
     beyond = Uncertainty(np.array([0.0, 5.0]), np.array([0.0, 0.0]), np.array([0.0, 5.0]))
     np.testing.assert_array_equal(counted(beyond), [1, 0.5])
-    empty = Uncertainty(np.array([0.2]), np.array([-0.2]), np.array([0.39]))  # its bin had no samples
-    assert counted(empty)[0] in (1, 0.5)
-    with pytest.raises(ValueError, match="right must be of shape"):
-        accuracy_map(found, np.ones(4))
+    grid = Uncertainty(*(np.stack([part[:4].reshape(2, 2)] * 3) for part in found))
+    np.testing.assert_array_equal(counted(grid), np.stack([[[1, 1], [0.5, 0.5]]] * 3))
+    with pytest.raises(ValueError, match=r"got bool of shape \(4,\)"):
+        accuracy_map(found, np.ones(4, dtype=bool))
+    with pytest.raises(ValueError, match="right must be True or False"):
+        accuracy_map(found, np.ones(5))
     with pytest.raises(ValueError, match="bins must be at least 1"):
-        accuracy_map(found, np.ones(5), bins=0)
+        accuracy_map(found, np.ones(5, dtype=bool), bins=0)
 
 
 def test_binned_means(rng):

@@ -1,7 +1,9 @@
 """Fields: the largest stretching of a network at very many inputs, in bounded memory."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from math import prod
 from typing import TYPE_CHECKING, final
 
@@ -12,7 +14,7 @@ from cocycle.arrays import Array, as_numpy, floating, like, namespace
 from cocycle.lyapunov.finite_time import scaled_product
 from cocycle.lyapunov.qr import qr_steps
 from cocycle.lyapunov.ridges import ridges
-from cocycle.maps import Map, orbit
+from cocycle.maps import Composed, Map, orbit
 from cocycle.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -20,28 +22,29 @@ if TYPE_CHECKING:
 
 CACHE = 2**23  # bytes of the states of a chunk: what fits there is fast
 COPIES = 4  # of states and vectors that a map makes on its way
-EVERY = 20  # maps between orthonormalisations: one map may stretch by ten decades, and they stay in range
+EVERY = 20  # maps between orthonormalisations; where that takes the vectors out of range, each is on its own
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Field:
-    """Maximal finite-time exponents at inputs `x` (*batch, n): `exponents` (*batch,), λ = ln Λ_1 / time.
+    """Maximal finite-time exponents at inputs `x` (*batch, n): `log_factors` ln Λ_1 and `exponents` (*batch,).
 
     Λ_1 is the largest singular value of the product of the tangent maps, `directions` (*batch, n) the direction at the
-    input that is stretched by it, of length 1; its sign means nothing.  `time` is what all the maps take: for layers
-    their number, so that `log_factors` is L λ_1.  Storm et al., Phys. Rev. Lett. 132, 057301 (2024).
+    input that is stretched by it, of length 1 (any, where Λ_1 is zero); its sign means nothing.  `time` is what all the
+    maps take: for L layers their number, so that `log_factors` is L λ_1.  Storm et al., Phys. Rev. Lett. 132, 057301
+    (2024).
     """
 
     x: Array
-    exponents: Array
+    log_factors: Array
     directions: Array
     time: float
 
     @property
-    def log_factors(self) -> Array:
-        """ln Λ_1 (*batch,)."""
-        return self.exponents * self.time
+    def exponents(self) -> Array:
+        """λ_1 = ln Λ_1 / time (*batch,)."""
+        return self.log_factors / self.time
 
     @property
     def lipschitz(self) -> float:
@@ -65,14 +68,20 @@ class Field:
         """The field over a plane, with its ridges, and directions of maximal stretching.
 
         With `outputs` of the network (rows, columns) or (rows, columns, classes) also its decision boundary.  Axes
-        have no units here; `cocycle.plotting.field_figure` takes all of this apart.  Raises ValueError as `axes` does.
+        have no units here; `cocycle.plotting.field_figure` takes all of this apart.  Ridges are left out where they
+        cannot be known: a grid of fewer than 9 points or of uneven steps, exponents that are NaN.  Raises ValueError as
+        `axes` does.
         """
         from cocycle.plotting import field_figure
 
         x, y = self.axes
         exponents = as_numpy(self.exponents)
         outputs = None if outputs is None else as_numpy(outputs)
-        return field_figure(x, y, exponents, as_numpy(self.directions), ridges(x, y, exponents), outputs)
+        try:
+            found = ridges(x, y, exponents)
+        except ValueError:
+            found = None
+        return field_figure(x, y, exponents, as_numpy(self.directions), found, outputs)
 
 
 def plane(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -86,7 +95,7 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     Chunks of inputs are computed one after the other, so that states and tangent vectors take at most `memory` bytes,
     with a progress bar.  Where the last map has fewer outputs than there are inputs, covectors are pulled back from
     them: the singular values are the same, and the work is less.  A field after layer l is that of steps[:l]; that of
-    one output, that of (*steps, Select((i,))).  NaN where a product is not finite.
+    one output, that of (*steps, Select((i,), dt=0.0)).  NaN where a product is not finite.
 
     The largest factor is good to rounding; for all of them, however far apart, take `stretching`.  What `feedforward`
     makes takes numpy inputs too, and the field is numpy's then, wherever the network is.
@@ -94,9 +103,10 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     Raises TypeError for inputs of whole numbers, ValueError for x of another shape, no steps, or a memory that does not
     hold one input.
     """
-    steps, given = tuple(steps), x
-    x = floating("x", x)
-    if x is not given and not isinstance(given, list | tuple):
+    steps = tuple(steps)
+    given = np.asarray(x) if isinstance(x, list | tuple) else x
+    x = floating("x", given)
+    if x is not given:
         raise TypeError(f"x must be floating-point numbers, in the range the network was trained on; got {given.dtype}")
     if not steps:
         raise ValueError("steps must hold at least one map; got none")
@@ -106,28 +116,29 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     widths = _widths(steps, rows[:1])
     backwards = widths[-1] < widths[0]
     size = _chunk(widths, backwards, memory, rows.dtype.itemsize)
-    product, parts = _pulled if backwards else _pushed, []
+    product, parts = partial(_in_range, _pulled if backwards else _pushed, steps), []
     with progress_bar(len(rows), "field") as advance:
         for i in range(0, len(rows), size):
-            found = product(steps, rows[i : i + size])
+            found = product(rows[i : i + size])
             parts.append(tuple(map(as_numpy, found)) if xp is np else found)
             advance(len(parts[-1][0]))
     factors, directions = (xp.concatenate(part) for part in zip(*parts, strict=True))
     time = float(sum(f.dt for f in steps))
-    return Field(x, (factors / time).reshape(x.shape[:-1]), directions.reshape(x.shape), time)
+    return Field(x, factors.reshape(x.shape[:-1]), directions.reshape(x.shape), time)
 
 
 def jacobian_alignment(steps: Sequence[Map], x: Array) -> Array:
     """(ln Λ_1(J_L ... J_1) - Σ ln Λ_1(J_l)) / L (*batch,) at inputs x (*batch, n): how well L layers are aligned.
 
     0 where the direction that each layer stretches most is the one that the layer before it points to; below that, what
-    the product loses by not being so, per layer.  Raises as `ftle` does.
+    the product loses by not being so, per layer; NaN where a layer does not react.  Raises as `ftle` does.
     """
-    steps, parts = tuple(steps), []
+    steps = tuple(steps)
     whole = ftle(steps, x)
-    for f, state in zip(steps, (x, *orbit(steps[:-1], x)), strict=True):
-        parts.append(ftle([f], state).exponents * f.dt)
-    return (whole.log_factors - sum(parts)) / len(steps)
+    for f, state in zip(steps, chain([whole.x], orbit(steps[:-1], whole.x)), strict=True):
+        factors = ftle([f], state).log_factors
+        whole = replace(whole, log_factors=whole.log_factors - (as_numpy(factors) if namespace(x) is np else factors))
+    return whole.log_factors / len(steps)
 
 
 def _widths(steps: Sequence[Map], x: Array) -> list[int]:
@@ -148,27 +159,44 @@ def _chunk(widths: list[int], backwards: bool, memory: float, itemsize: int) -> 
     return max(1, int(min(memory, max(CACHE, 16 * each)) / each))
 
 
-def _pushed(steps: Sequence[Map], x: Array) -> tuple[Array, Array]:
+def _in_range(product: Callable, steps: Sequence[Map], x: Array) -> tuple[Array, Array]:
+    """ln Λ_1 and its direction; inputs at which a group of maps leaves the range of numbers go through map by map."""
+    found, direction = product(steps, x, EVERY)
+    lost = ~namespace(found).isfinite(found)
+    if lost.any() and len(steps) > 1:
+        again = as_numpy(lost) if namespace(x) is np else lost.to(x.device)
+        found[lost], direction[lost] = product(steps, x[again], 1)
+    return found, direction
+
+
+def _grouped(steps: Sequence[Map], size: int) -> list[Map]:
+    return [Composed(steps[i : i + size]) for i in range(0, len(steps), size)]
+
+
+def _pushed(steps: Sequence[Map], x: Array, size: int) -> tuple[Array, Array]:
     """ln Λ_1 and its direction at the input, from all directions there."""
     n = x.shape[-1]
     identity = like(np.eye(n), x) + 0 * x[..., None]
-    return _largest([step.r for step in qr_steps(steps, x, identity, every=EVERY)])
+    return _largest([step.r for step in qr_steps(_grouped(steps, size), x, identity)], size)
 
 
-def _pulled(steps: Sequence[Map], x: Array) -> tuple[Array, Array]:
+def _pulled(steps: Sequence[Map], x: Array, size: int) -> tuple[Array, Array]:
     """The same from all directions at the output."""
     pulled = adjoint(steps, x)
     y = steps[-1](pulled[0].x)
     identity = like(np.eye(y.shape[-1]), y) + 0 * y[..., None]
     factors = []
-    for last in qr_steps(pulled, 0 * y, identity, every=EVERY):
+    for last in qr_steps(_grouped(pulled, size), 0 * y, identity):
         factors.append(last.r)
-    left = _largest([r.swapaxes(-1, -2) for r in reversed(factors)])
+    left = _largest([r.swapaxes(-1, -2) for r in reversed(factors)], size)
     return left[0], (last.q @ left[1][..., None])[..., 0]
 
 
-def _largest(factors: list[Array]) -> tuple[Array, Array]:
-    """ln of the largest singular value (B,) of the product r_m ... r_1 of factors (B, k, k), and its right vector."""
+def _largest(factors: list[Array], size: int) -> tuple[Array, Array]:
+    """ln of the largest singular value (B,) of the product r_m ... r_1 of factors (B, k, k), and its right vector.
+
+    -inf also where a factor of several maps, `size`, is so small that digits may have been lost on the way.
+    """
     xp = namespace(factors[0])
     with np.errstate(all="ignore"):
         log_scale, rows = scaled_product(factors)
@@ -176,12 +204,14 @@ def _largest(factors: list[Array]) -> tuple[Array, Array]:
         matrix = rows * xp.exp(log_scale - top[..., None])[..., None]
         matrix = xp.where(xp.isfinite(matrix), matrix, 0.0)
         if matrix.shape[-1] == 2:
-            size, right = _largest_of_two(matrix)
+            value, right = _largest_of_two(matrix)
         else:
-            _, sizes, rights = xp.linalg.svd(matrix)
-            size, right = sizes[..., 0], rights[..., 0, :]
-        found = top + xp.log(size)
-    healthy = xp.stack([xp.isfinite(r).all(-1).all(-1) for r in factors]).all(0)
+            _, values, rights = xp.linalg.svd(matrix)
+            value, right = values[..., 0], rights[..., 0, :]
+        found = top + xp.log(value)
+    largest = xp.stack([xp.amax(abs(r), axis=(-2, -1)) for r in factors])
+    healthy, lowest = xp.isfinite(largest).all(0), xp.finfo(largest.dtype).tiny ** 0.5 if size > 1 else 0.0
+    found = xp.where((largest < lowest).any(0), -np.inf, found)
     return xp.where(healthy, found, np.nan), xp.where(healthy[..., None], right, np.nan)
 
 

@@ -9,9 +9,11 @@ from contourpy import contour_generator
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from cocycle.arrays import as_numpy, floating, require_finite
+from cocycle.arrays import Array, as_numpy, floating, require_finite
 
 NEIGHBOURS = np.ones((3, 3))  # grid points that belong to one curve
+UNEVEN = 1e-4  # of a step: more than the rounding of single precision
+REACH = 0.65  # of a grid step from where a ridge is looked for: a half would lose those that are just half way
 
 
 @final
@@ -45,7 +47,14 @@ class Ridges:
         directions = as_numpy(floating("directions", directions))
         if directions.shape != self.normals.shape:
             raise ValueError(f"directions must have shape {self.normals.shape}; got {directions.shape}")
-        return abs((self.normals * directions).sum(axis=-1))
+        if (abs(np.linalg.norm(directions, axis=-1) - 1) > UNEVEN).any():
+            raise ValueError("directions must have length 1")
+        return overlap(self.normals, directions)
+
+
+def overlap(first: Array, second: Array) -> Array:
+    """|cos| (*batch,) of the angle between unit vectors (*batch, n), such as directions of maximal stretching."""
+    return abs((first * second).sum(-1))
 
 
 def ridges(x: np.ndarray, y: np.ndarray, values: np.ndarray, *, smoothing: float = 1.0, weakest: float = 0.1) -> Ridges:
@@ -55,41 +64,60 @@ def ridges(x: np.ndarray, y: np.ndarray, values: np.ndarray, *, smoothing: float
     al., J. Math. Imaging Vision 4, 353, 1994).  Derivatives are those of the field smoothed by a Gaussian of
     `smoothing` grid steps; the place between grid points is from the second-order expansion (Steger, IEEE PAMI 20, 113,
     1998).
-    Points whose strength is below `weakest` times the greatest are left out, as is a border three smoothings wide,
-    where derivatives are not known.
+    Points whose strength is below `weakest` times the greatest are left out, and those with a higher neighbour across,
+    which are the foot of a step.  So is a border of three smoothings, where derivatives are not known, and what is as
+    near to places where a network does not react at all, its exponent is -inf.
 
-    Where a network does not react at all its exponent is -inf: that counts as the lowest finite value.
-
-    Raises ValueError for a grid that is not regular or less than 9 points wide, and values that do not fit or are not
-    finite otherwise.
+    Raises ValueError for a grid that is not regular or less than 9 points wide, and values that do not fit, are NaN or
+    +inf, or -inf everywhere.
     """
+    if not smoothing > 0:
+        raise ValueError(f"smoothing must be positive; got {smoothing}")
     values = as_numpy(floating("values", values))
-    reacts = values != -np.inf
-    x, y, values = _checked(x, y, np.where(reacts, values, values[reacts].min()) if reacts.any() else values)
-    steps = np.array([x[1] - x[0], y[1] - y[0]])
-    orders: Any = {"x": (0, 1), "y": (1, 0), "xx": (0, 2), "yy": (2, 0), "xy": (1, 1)}
-    d = {name: ndimage.gaussian_filter(values, smoothing, order) for name, order in orders.items()}
-    hessian = np.stack([np.stack([d["xx"], d["xy"]], -1), np.stack([d["xy"], d["yy"]], -1)], -2)
-    hessian = hessian / (steps[:, None] * steps)
-    gradient = np.stack([d["x"], d["y"]], -1) / steps
-    curvatures, vectors = np.linalg.eigh(hessian)
-    curvature, normal = curvatures[..., 0], vectors[..., 0]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        move = -((gradient * normal).sum(-1) / curvature)[..., None] * normal
-        found = (curvature < 0) & (abs(move) <= 0.5 * abs(steps) + 1e-12).all(-1)
-    border = int(np.ceil(3 * smoothing))
+    silent: Any = values == -np.inf
+    lowest = np.min(values, where=np.isfinite(values), initial=np.inf)
+    x, y, values = _checked(x, y, np.where(silent, lowest, values))
+    steps, border = np.array([x[1] - x[0], y[1] - y[0]]), int(np.ceil(3 * smoothing))
+    smooth = ndimage.gaussian_filter(values, smoothing)
+    curvature, normal, move = _across(values, steps, smoothing)
+    with np.errstate(invalid="ignore"):
+        found: Any = (curvature < 0) & (abs(move) <= REACH * abs(steps)).all(-1)
     inner = np.zeros_like(found)
     inner[border:-border, border:-border] = True
     found &= inner
-    if found.any():
-        found &= -curvature >= weakest * -curvature[found].min()
-    labelled: Any = ndimage.label(found, NEIGHBOURS)
+    if silent.any():  # the smoothing reaches four of its widths far
+        found[ndimage.binary_dilation(silent, NEIGHBOURS, int(np.ceil(4 * smoothing)) + 1)] = False
     rows, columns = np.nonzero(found)
-    label = labelled[0][rows, columns] - 1
+    points, normal = np.stack([x[columns], y[rows]], -1) + move[found], normal[found]
+    step = normal / np.linalg.norm(normal / steps, axis=-1, keepdims=True)  # the length of a grid step
+    top, *sides = (_at(smooth, _places(x, y, points + shift * smoothing * step), 1) for shift in (0, 2, -2))
+    strengths, rounding = -curvature[found], 1e-9 * np.ptp(values) + 1e-12 * abs(values).max()
+    kept = (top > sides[0] + rounding) & (top > sides[1] + rounding)
+    kept[kept] &= strengths[kept] >= weakest * strengths[kept].max(initial=0.0)
+    found[found] = kept
+    points, step = points[kept], step[kept]
+    top, left, right = (_at(smooth, _places(x, y, points + shift * step), 3) for shift in (0, -0.5, 0.5))
+    share = np.clip((right - left) / np.maximum(2 * top - left - right, rounding), -1, 1) / 4
+    points = points + share[:, None] * step  # to the top of the parabola through the three
+    labelled: Any = ndimage.label(found, NEIGHBOURS)
+    label = labelled[0][found] - 1
     rank = np.argsort(np.argsort(-np.bincount(label), kind="stable"))
-    points = np.stack([x[columns], y[rows]], -1) + move[found]
-    heights = ndimage.map_coordinates(values, _places(x, y, points), order=3)
-    return Ridges(points, normal[found], heights, -curvature[found], rank[label], float(np.median(values)))
+    heights = _at(values, _places(x, y, points), 3)
+    background = float(np.median(values))
+    return Ridges(points, normal[kept], heights, strengths[kept], rank[label], background)
+
+
+def _across(values: np.ndarray, steps: np.ndarray, smoothing: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The lowest curvature (rows, columns) at each grid point, its direction (rows, columns, 2), and how far along that
+    the slope vanishes, by the expansion to second order."""
+    orders: Any = {"x": (0, 1), "y": (1, 0), "xx": (0, 2), "yy": (2, 0), "xy": (1, 1)}
+    d = {name: ndimage.gaussian_filter(values, smoothing, order) for name, order in orders.items()}
+    hessian = np.stack([np.stack([d["xx"], d["xy"]], -1), np.stack([d["xy"], d["yy"]], -1)], -2)
+    curvatures, vectors = np.linalg.eigh(hessian / (steps[:, None] * steps))
+    curvature, normal = curvatures[..., 0], vectors[..., 0]
+    slope = (np.stack([d["x"], d["y"]], -1) / steps * normal).sum(-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return curvature, normal, -(slope / curvature)[..., None] * normal
 
 
 def level_lines(x: np.ndarray, y: np.ndarray, values: np.ndarray, level: float = 0.0) -> list[np.ndarray]:
@@ -125,9 +153,14 @@ def interpolated(x: np.ndarray, y: np.ndarray, values: np.ndarray, points: np.nd
     """The field at points (m, 2), by cubic splines.  Raises ValueError as `ridges` does, and for points outside."""
     x, y, values = _checked(x, y, values)
     rows, columns = _places(x, y, np.asarray(points, dtype=float))
-    if ((rows < 0) | (rows > len(y) - 1) | (columns < 0) | (columns > len(x) - 1)).any():
+    if not ((rows >= 0) & (rows <= len(y) - 1) & (columns >= 0) & (columns <= len(x) - 1)).all():
         raise ValueError("points must lie within the grid")
-    return ndimage.map_coordinates(values, [rows, columns], order=3)
+    return _at(values, np.stack([rows, columns]), 3)
+
+
+def _at(values: np.ndarray, places: np.ndarray, order: int) -> np.ndarray:
+    """Interpolated by splines of an order: the first is rough, and never higher than its neighbours."""
+    return ndimage.map_coordinates(values, places, order=order)
 
 
 def _places(x: np.ndarray, y: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -139,8 +172,10 @@ def _checked(x, y, values) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x, y, values = (as_numpy(floating(name, a)).astype(float) for name, a in (("x", x), ("y", y), ("values", values)))
     for name, axis in (("x", x), ("y", y)):
         steps = np.diff(axis)
-        if axis.ndim != 1 or len(axis) < 9 or not steps[0] or np.ptp(steps) > 1e-6 * abs(steps[0]):
+        if axis.ndim != 1 or len(axis) < 9:
             raise ValueError(f"{name} must be a regular grid of at least 9 points; got shape {axis.shape}")
+        if not np.ptp(steps) <= UNEVEN * abs(steps[0]):
+            raise ValueError(f"{name} must be a regular grid; got steps from {steps.min():.6g} to {steps.max():.6g}")
     if values.shape != (len(y), len(x)):
         raise ValueError(f"values must have shape (len(y), len(x)) = {(len(y), len(x))}; got {values.shape}")
     require_finite("values", values)

@@ -1,8 +1,10 @@
 """What deep networks are trained on: labelled arrays, the circle of Storm et al., and handwritten digits."""
 
 import gzip
+import hashlib
 import os
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -60,20 +62,36 @@ class Labelled:
 @final
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Samples to learn from, and others that tell what was learned."""
+    """Samples to learn from, and others that tell what was learned.
+
+    Raises TypeError for what is not Labelled, ValueError for parts that differ in their numbers of inputs or outputs.
+    """
 
     training: Labelled
     test: Labelled
 
+    def __post_init__(self):
+        for name in ("training", "test"):
+            if not isinstance(getattr(self, name), Labelled):
+                raise TypeError(f"{name} must be Labelled(inputs, targets); got {type(getattr(self, name)).__name__}")
+        ours, theirs = ((p.inputs.shape[1:], p.targets.shape[1:], p.targets.dtype.kind == "f") for p in self)
+        if ours != theirs:
+            raise ValueError(f"training and test must have inputs and targets of one kind; got {ours} and {theirs}")
+
+    def __iter__(self):
+        return iter((self.training, self.test))
+
     @property
     def outputs(self) -> int:
         """The number of classes, or of real numbers to make of an input."""
-        targets = (self.training.targets, self.test.targets)
+        targets = [part.targets for part in self]
         return targets[0].shape[1] if targets[0].ndim == 2 else 1 + int(max(t.max() for t in targets))
 
 
 def split(samples: Labelled, rng: np.random.Generator | int, *, test: float = 0.1) -> Task:
     """The share `test` of the samples, drawn at random, is held out.  Raises ValueError if either part is empty."""
+    if not isinstance(samples, Labelled):
+        raise TypeError(f"samples must be Labelled(inputs, targets); got {type(samples).__name__}")
     held_out = round(test * len(samples))
     if not 0 < held_out < len(samples):
         raise ValueError(f"test must leave samples on both sides; got {test} of {len(samples)} samples")
@@ -137,7 +155,16 @@ def task_named(name: str, rng: np.random.Generator | int) -> Task:
             if missing:
                 raise ValueError(f"{path} must hold inputs and targets; it has no {' and no '.join(missing)}")
             return split(Labelled(file["inputs"], file["targets"]), rng)
-    raise ValueError(f"task must be {', '.join(known)}, a folder with MNIST's files, or an .npz file; got {name!r}")
+    raise ValueError(f"task must be {', '.join(known)}, a folder with MNIST's files, or an .npz file; no {name!r} here")
+
+
+def digest(name: str) -> str:
+    """SHA-256 of the files behind a task's name; empty for those that have none."""
+    path, whole = Path(name), hashlib.sha256()
+    files = [_found(path, file) for names in IDX_FILES.values() for file in names] if path.is_dir() else [path]
+    for file in files if path.exists() else []:
+        whole.update(file.read_bytes())
+    return whole.hexdigest() if path.exists() else ""
 
 
 def _found(folder: Path, name: str) -> Path:
@@ -153,7 +180,7 @@ def _idx(path: Path) -> np.ndarray:
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
             content = file.read()
-    except (gzip.BadGzipFile, EOFError, OSError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     axes = content[3] if len(content) > 3 else 0
     start = 4 + 4 * axes

@@ -9,7 +9,7 @@ from torch import nn
 
 from cocycle.arrays import as_numpy, floating, generator
 from cocycle.networks.data import Task
-from cocycle.networks.sequential import DROPOUTS
+from cocycle.networks.sequential import DROPOUTS, Entry, require_evaluation
 from cocycle.networks.training import AT_ONCE, Recipe, fit, seeded
 from cocycle.progress import tracked
 
@@ -19,7 +19,7 @@ Make = Callable[[np.random.Generator], nn.Sequential]
 def deep_ensemble(
     make: Make, task: Task, rng: np.random.Generator | int, recipe: Recipe | None = None, *, members: int = 10
 ) -> list[nn.Sequential]:
-    """Networks make(rng), each drawn and trained with random numbers of its own.
+    """Networks make(rng), each drawn and trained with random numbers of its own; make must draw all weights from rng.
 
     Lakshminarayanan, Pritzel & Blundell, NIPS 30 (2017).  Raises ValueError for fewer than one member, and as `fit`
     does.
@@ -36,10 +36,15 @@ def deep_ensemble(
 def probabilities(networks: Sequence[nn.Module], x: np.ndarray) -> np.ndarray:
     """Soft-max predictions (members, samples, classes) of classifiers that return logits, at inputs x (samples, n).
 
-    Raises ValueError for networks in training mode, whose dropout would speak.
+    Raises TypeError for a single network, ValueError for none, for networks in training mode, and for outputs that are
+    probabilities already.
     """
-    if any(network.training for network in networks):
-        raise ValueError("networks must be in evaluation mode: call network.eval()")
+    if isinstance(networks, nn.Module) or not all(isinstance(network, nn.Module) for network in networks):
+        raise TypeError(f"networks must be a list of torch modules, [network]; got {type(networks).__name__}")
+    if not networks:
+        raise ValueError("networks must hold at least one network; got none")
+    for network in networks:
+        require_evaluation(network)
     return np.stack([_softmax(network, x) for network in networks])
 
 
@@ -71,6 +76,8 @@ def _training(network: nn.Module, modules: Sequence[nn.Module]) -> Iterator[None
 
 @torch.no_grad()
 def _softmax(network: nn.Module, x: np.ndarray) -> np.ndarray:
-    own = next(network.parameters())
-    inputs = torch.as_tensor(floating("x", x), dtype=own.dtype, device=own.device)
-    return np.concatenate([as_numpy(network(part).softmax(-1)) for part in inputs.split(AT_ONCE)])
+    inputs = Entry.of(network)(floating("x", x))
+    outputs = torch.cat([network(part) for part in inputs.split(AT_ONCE)])
+    if (outputs >= 0).all() and torch.allclose(outputs.sum(-1), outputs.new_ones(())):
+        raise ValueError("networks must return logits, without a soft-max at their end; got probabilities")
+    return as_numpy(outputs.softmax(-1))

@@ -1,10 +1,11 @@
 """Feed-forward torch networks as dynamical systems whose time is the layer index."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from math import prod
 from typing import Any, final
 
 import torch
@@ -27,9 +28,7 @@ MAXIMA = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 AFFINE = (*CONVOLUTIONS, *AVERAGES, *NORMALISATIONS, *DROPOUTS, nn.Flatten, nn.Unflatten)  # in evaluation mode
-# what belongs to the step that it follows: it mixes no units, or has no weights
-ATTACHED = (*ACTIVATIONS, *POINTWISE, *AVERAGES, *MAXIMA, *NORMALISATIONS, *DROPOUTS, nn.Flatten, nn.Unflatten,
-            nn.LayerNorm, nn.GroupNorm, nn.Softmax, nn.LogSoftmax)  # fmt: skip
+RANDOM = (*DROPOUTS, nn.RReLU)  # in training mode
 
 
 def feedforward(
@@ -38,7 +37,7 @@ def feedforward(
     """The layers of `network` as a tuple of maps of torch tensors (*batch, n).
 
     Each map is one step of "time".  A step begins at every module with weights that mix units, `Linear`, a convolution,
-    and at every module that is not known here, such as a residual block of yours; what follows it, activations,
+    attention, and at every module that is not torch's, such as a residual block of yours; what follows it, activations,
     pooling, normalisation, flattening, softmax, belongs to it.  Or say it yourself: `group` has the number of modules
     in each step, those of nested Sequentials counted one by one.
 
@@ -48,8 +47,8 @@ def feedforward(
     other modules go through automatic differentiation.
 
     Raises TypeError for another kind of network and for recurrent layers; ValueError for a network in training mode
-    where that matters, in-place modules, weights that are not finite, a shape that does not fit, groups that do not add
-    up.
+    where that matters, in-place modules (ReLU excepted), weights that are not finite or of half precision, a shape that
+    does not fit, modules that mix the inputs of a batch, groups that do not add up.
     """
     if not isinstance(network, nn.Sequential):
         raise TypeError(f"network must be a torch.nn.Sequential; got {type(network).__name__}")
@@ -57,10 +56,8 @@ def feedforward(
     _check(network, modules)
     cuts = _cuts(modules) if group is None else _checked_cuts(group, len(modules))
     shapes = _shapes(modules, shape)
-    entry = [Entry(p.dtype, p.device) for p in network.parameters()][:1]
-    return tuple(
-        _step(modules[start:end], shapes[start:end], entry if start == 0 else []) for start, end in pairwise(cuts)
-    )
+    steps = [_step(modules[start:end], shapes[start:end]) for start, end in pairwise(cuts)]
+    return Composed((Entry.of(network), steps[0])), *steps[1:]
 
 
 def _flattened(network: nn.Sequential) -> Iterator[nn.Module]:
@@ -74,23 +71,45 @@ def _flattened(network: nn.Sequential) -> Iterator[nn.Module]:
 def _check(network: nn.Sequential, modules: list[nn.Module]) -> None:
     if not modules:
         raise ValueError("network must hold at least one module; got none")
-    for name, parameter in network.named_parameters():
-        require_finite(f"network.{name}", parameter.detach())
+    for name, values in (*network.named_parameters(), *network.named_buffers()):
+        require_finite(f"network.{name}", values.detach())
+        if values.is_floating_point() and values.dtype not in (torch.float32, torch.float64):
+            raise ValueError(
+                f"network must be in single or double precision, network.float(); {name} is {values.dtype}"
+            )
+    require_evaluation(network)
     for module in network.modules():
         kind = type(module).__name__
         if isinstance(module, nn.RNNBase | nn.RNNCellBase):
-            raise TypeError(f"{kind} is recurrent: take cocycle.networks.Cell")
-        ours = type(module).__module__.startswith("torch.")
-        if module.training and (isinstance(module, (*DROPOUTS, *NORMALISATIONS)) or not ours):
-            raise ValueError(f"network must be in evaluation mode, network.eval(): its {kind} is in training mode")
+            raise TypeError(
+                f"{kind} is recurrent: take cocycle.networks.Cell, or Autodiff of a function of the sequence"
+            )
         if getattr(module, "inplace", False) and type(module) not in ACTIVATIONS:
             raise ValueError(f"network must leave its input as it is; its {kind} works in place")
 
 
+def require_evaluation(network: nn.Module) -> None:
+    """Raise ValueError if dropout, a normalisation, or a module of yours is in training mode."""
+    for module in network.modules():
+        matters = isinstance(module, (*RANDOM, *NORMALISATIONS)) or not _is_torch(module)
+        if module.training and matters:
+            kind = type(module).__name__
+            raise ValueError(f"network must be in evaluation mode, network.eval(): its {kind} is in training mode")
+
+
 def _cuts(modules: list[nn.Module]) -> list[int]:
     """Where steps begin, and the end.  What comes before the first module with weights belongs to its step."""
-    begins = [i for i, module in enumerate(modules) if type(module) not in ATTACHED]
+    begins = [i for i, module in enumerate(modules) if not _is_torch(module) or _mixes(module)]
     return [0, *begins[1:], len(modules)]
+
+
+def _is_torch(module: nn.Module) -> bool:
+    return type(module).__module__.startswith("torch.")
+
+
+def _mixes(module: nn.Module) -> bool:
+    """Whether it has weights that mix units: matrices, which those of a normalisation only look like."""
+    return not isinstance(module, nn.LayerNorm) and any(p.ndim > 1 for p in module.parameters())
 
 
 def _checked_cuts(group: Sequence[int], count: int) -> list[int]:
@@ -100,7 +119,7 @@ def _checked_cuts(group: Sequence[int], count: int) -> list[int]:
 
 
 def _shapes(modules: list[nn.Module], shape: Sequence[int] | None) -> list[tuple[int, ...]]:
-    """The shape of one input of each module, found by sending zeros through.  Raises ValueError if they do not fit."""
+    """The shape of one input of each module, found by sending two through.  Raises ValueError if they do not fit."""
     if shape is None:
         if not isinstance(modules[0], nn.Linear):
             raise ValueError(
@@ -109,22 +128,25 @@ def _shapes(modules: list[nn.Module], shape: Sequence[int] | None) -> list[tuple
             )
         shape = (modules[0].in_features,)
     kind = next((p for module in modules for p in module.parameters()), torch.zeros(()))
-    x, shapes = torch.zeros((1, *shape), dtype=kind.dtype, device=kind.device), []
+    x, shapes = torch.arange(2 * prod(shape), dtype=kind.dtype, device=kind.device).sin().reshape(2, *shape), []
     for i, module in enumerate(modules):
         shapes.append(tuple(x.shape[1:]))
         try:
             with torch.no_grad():
-                x = module(x)
+                x, alone = module(x), module(x[:1])
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"module {i}, {module}, does not take an input of shape {shapes[-1]}: {error}") from None
-        if not isinstance(x, torch.Tensor) or len(x) != 1 or not x.is_floating_point():
-            raise ValueError(f"module {i}, {module}, must make one tensor of numbers, the batch first; got {x}")
+        if not isinstance(x, torch.Tensor) or not x.is_floating_point() or len(x) != 2:
+            what = tuple(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
+            raise ValueError(f"module {i}, {module}, must make one tensor of numbers, the batch of 2 first; got {what}")
+        if not torch.allclose(x[:1], alone, rtol=1e-3, atol=1e-3 * float(alone.abs().max())):
+            raise ValueError(f"module {i}, {module}, mixes the inputs of a batch (attention: batch_first=True)")
     return shapes
 
 
-def _step(modules: list[nn.Module], shapes: list[tuple[int, ...]], before: Sequence[Map]) -> Map:
+def _step(modules: list[nn.Module], shapes: list[tuple[int, ...]]) -> Map:
     """One map, that takes the time 1."""
-    parts, dt = list(before), 1.0
+    parts, dt = [], 1.0
     pairs = list(zip(modules, shapes, strict=True))
     while pairs:
         module, shape = pairs.pop(0)
@@ -156,12 +178,22 @@ def _on_flat(module: nn.Module, shape: tuple[int, ...], offsets: bool = True) ->
     if not offsets:
         own |= {name: torch.zeros_like(own[name]) for name in ("bias", "running_mean") if name in own}
 
+    training, fused = module.training, not _is_torch(module) or any(_attends(part) for part in module.modules())
+
     def on_flat(x):
-        with _without_fused_attention():
+        if module.training is not training:
+            raise ValueError(
+                f"{type(module).__name__} was put into training mode after feedforward: call network.eval()"
+            )
+        with _without_fused_attention() if fused else nullcontext():
             y = functional_call(module, own, (x.reshape(-1, *shape),))
         return y.reshape(*x.shape[:-1], -1)
 
     return on_flat
+
+
+def _attends(module: nn.Module) -> bool:
+    return isinstance(module, nn.MultiheadAttention)
 
 
 @contextmanager
@@ -181,9 +213,14 @@ def _without_fused_attention() -> Iterator[None]:
 class Entry(Dual):
     """x -> x, as a tensor of the kind that the network takes: numpy arrays too, and other precisions and devices."""
 
-    dtype: torch.dtype
-    device: torch.device
+    dtype: torch.dtype | None
+    device: torch.device | None
     dt: float = 0.0
+
+    @classmethod
+    def of(cls, network: nn.Module) -> "Entry":
+        own = next(network.parameters(), None)
+        return cls(None, None) if own is None else cls(own.dtype, own.device)
 
     def _moved(self, a):
         return torch.as_tensor(a, dtype=self.dtype, device=self.device)

@@ -13,6 +13,7 @@ from torch import nn
 
 from cocycle.arrays import generator
 from cocycle.networks.data import Labelled, Task
+from cocycle.networks.sequential import Entry, require_evaluation
 from cocycle.progress import progress_bar
 
 AT_ONCE = 4096  # samples, when a network is looked at and not trained
@@ -32,12 +33,12 @@ def perceptron(
     `head` names the torch.nn module that the outputs go through, "Tanh", or none, as CrossEntropyLoss wants it.  The
     numbers come from numpy, so that the same seed gives the same network everywhere.
 
-    Raises ValueError for fewer than two widths, widths below 1, negative scales, an unknown head.
+    Raises ValueError for fewer than two widths, widths below 1, scales out of range, an unknown head.
     """
     if len(widths) < 2 or min(widths) < 1:
         raise ValueError(f"widths must be two numbers of at least 1, or more; got {list(widths)}")
-    if weight_std < 0 or threshold_std < 0:
-        raise ValueError(f"weight_std and threshold_std must not be negative; got {weight_std} and {threshold_std}")
+    if not (weight_std > 0 and threshold_std >= 0):
+        raise ValueError(f"weight_std must be positive, threshold_std not negative; got {weight_std}, {threshold_std}")
     rng, modules = generator(rng), []
     for n, p in pairwise(widths):
         weight = rng.normal(size=(p, n)) * weight_std / n**0.5
@@ -58,10 +59,11 @@ class Recipe:
     """How to train: loss and optimiser by their names in torch.nn and torch.optim.
 
     `options` are the optimiser's own besides its learning rate, {"momentum": 0.9}.  An epoch goes once through all
-    samples, `batch` at a time, in random order.  Training ends after `epochs`, or when the share of held-out samples
-    that are right has reached `stop_at`.
+    samples, `batch` at a time, in random order; a last single one joins the batch before it.  Training ends after
+    `epochs`, or when the share of held-out samples that are right has reached `stop_at`: an error is then where it
+    stopped, and other samples must tell how good the network is.
 
-    Raises ValueError for names that torch has not, and for numbers out of range.
+    Raises ValueError for names that torch has not, optimisers that want more than slopes, and numbers out of range.
     """
 
     loss: str = "MSELoss"
@@ -73,19 +75,29 @@ class Recipe:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
-        _named(nn, nn.Module, "loss", self.loss)
-        _named(torch.optim, torch.optim.Optimizer, "optimiser", self.optimiser)
-        if self.batch < 1 or self.epochs < 0 or not self.learning_rate > 0:
+        whole = all(isinstance(number, int | np.integer) for number in (self.batch, self.epochs))
+        if not whole or self.batch < 1 or self.epochs < 0 or not self.learning_rate > 0:
             raise ValueError(
-                "batch must be at least 1, epochs not negative, learning_rate positive; got "
+                "batch must be at least 1, epochs not negative, both whole numbers, learning_rate positive; got "
                 f"{self.batch}, {self.epochs}, {self.learning_rate}"
             )
+        if self.stop_at is not None and not 0 < self.stop_at <= 1:
+            raise ValueError(f"stop_at must be a share in (0, 1]; got {self.stop_at}")
+        _named(nn, nn.modules.loss._Loss, "loss", self.loss)
+        try:
+            self.optimiser_of([torch.zeros(1, requires_grad=True)]).step()
+        except TypeError as problem:
+            raise ValueError(f"optimiser {self.optimiser} with options {self.options} fails: {problem}") from None
+
+    def optimiser_of(self, parameters: Sequence[torch.Tensor]) -> torch.optim.Optimizer:
+        kind = _named(torch.optim, torch.optim.Optimizer, "optimiser", self.optimiser)
+        return kind(parameters, lr=self.learning_rate, **self.options)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class History:
-    """The mean loss of each epoch (epochs,), and the share of held-out samples that were wrong after it (epochs,)."""
+    """The mean loss of each epoch (epochs,), and after it the `error` of held-out samples (epochs,)."""
 
     loss: np.ndarray
     error: np.ndarray
@@ -95,30 +107,32 @@ def fit(network: nn.Module, task: Task, rng: np.random.Generator | int, recipe: 
     """Train `network` on a task, in place, and leave it in evaluation mode.
 
     Parameters that do not require gradients stay as they are: `network[0].requires_grad_(False)` freezes a layer.
-    All randomness, of the order of samples and of dropout, comes from `rng`; on one thread the same seed gives the same
-    network, bit for bit.
+    Modules whose parameters are all frozen stay in evaluation mode.  All randomness, of the order of samples and of
+    dropout, comes from `rng`; on one thread the same seed gives the same network, bit for bit.
 
-    Raises ValueError if outputs and targets do not fit, before training; ArithmeticError when the loss is no longer
-    finite, with the network as it was after the last epoch before that.
+    Raises ValueError if outputs and targets do not fit, before training; ArithmeticError when the loss or a parameter
+    is no longer finite, with the network as it was after the last epoch before that.
     """
+    if not isinstance(task, Task):
+        raise TypeError(f"task must be a Task(training, test); got {type(task).__name__}")
     recipe, rng = recipe or Recipe(), generator(rng)
     trained = [p for p in network.parameters() if p.requires_grad]
     if not trained:
         raise ValueError("network must have parameters that require gradients; got none")
-    x, y = _tensors(network, task.training)
-    held_out = _tensors(network, task.test)
-    loss = getattr(nn, recipe.loss)()
-    _check_fit(network.eval(), loss, x[:1], y[:1])
-    optimiser = getattr(torch.optim, recipe.optimiser)(trained, lr=recipe.learning_rate, **recipe.options)
+    (x, y), held_out = (_tensors(network.eval(), part) for part in task)
+    loss, optimiser = getattr(nn, recipe.loss)(), recipe.optimiser_of(trained)
+    _check_loss(network, loss, x[:2], y[:2])
+    if recipe.stop_at is not None and not _has_signs(y):
+        raise ValueError("stop_at needs targets that are classes, or -1 and 1: of others none is right or wrong")
     losses, errors = [], []
     with seeded(rng, x.device), progress_bar(recipe.epochs, "training") as bar:
         for epoch in range(recipe.epochs):
-            before = [p.detach().clone() for p in trained]
-            losses.append(_epoch(network.train(), loss, optimiser, x, y, rng.permutation(len(x)), recipe.batch))
+            before = {name: value.clone() for name, value in network.state_dict().items()}
+            batches = _batches(rng.permutation(len(x)), recipe.batch, x.device)
+            losses.append(_epoch(_in_training(network), loss, optimiser, x, y, batches))
             network.eval()
-            if not np.isfinite(losses[-1]):
-                for p, value in zip(trained, before, strict=True):
-                    p.data.copy_(value)
+            if not (np.isfinite(losses[-1]) and all(p.isfinite().all() for p in trained)):
+                network.load_state_dict(before)
                 raise ArithmeticError(f"the loss is {losses[-1]} in epoch {epoch + 1}: take a smaller learning_rate")
             errors.append(_share_wrong(network, *held_out))
             bar(1)
@@ -129,27 +143,46 @@ def fit(network: nn.Module, task: Task, rng: np.random.Generator | int, recipe: 
 
 @contextmanager
 def seeded(rng: np.random.Generator, device: torch.device) -> Iterator[None]:
-    """Seed torch's own generator, from which dropout draws, and give it back as it was."""
+    """Seed torch's own generators, from which dropout draws, and give them back as they were."""
+    seed = int(rng.integers(2**63))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(rng.integers(2**63)))
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         yield
 
 
 def error(network: nn.Module, samples: Labelled) -> float:
-    """The share of samples that a network gets wrong: the largest output is not that of the class, or, for real
-    targets, an output has not the sign of its target.
+    """The share of samples that a network gets wrong: the largest output is not that of the class, or, for targets
+    -1 and 1, an output has another sign.  NaN for other targets.
 
-    Raises ValueError for a network in training mode.
+    Raises ValueError for a network in training mode, and one whose outputs do not fit the targets.
     """
-    if network.training:
-        raise ValueError("network must be in evaluation mode: call network.eval()")
+    require_evaluation(network)
     return _share_wrong(network, *_tensors(network, samples))
 
 
-def _epoch(network, loss: Callable, optimiser, x, y, order: np.ndarray, batch: int) -> float:
+def _in_training(network: nn.Module) -> nn.Module:
+    """All of it but what is frozen: a normalisation would go on to follow its inputs."""
+    for module in network.train().modules():
+        own = list(module.parameters())
+        if own and not any(p.requires_grad for p in own):
+            module.eval()
+    return network
+
+
+def _batches(order: np.ndarray, size: int, device: torch.device) -> list[torch.Tensor]:
+    parts = list(torch.as_tensor(order, device=device).split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:  # which has no variance to normalise by
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
+
+
+def _epoch(network, loss: Callable, optimiser, x, y, batches: Sequence[torch.Tensor]) -> float:
     """The mean loss over one pass."""
-    rows, total = torch.as_tensor(order, device=x.device), torch.zeros((), dtype=x.dtype, device=x.device)
-    for part in rows.split(batch):
+    total = torch.zeros((), dtype=x.dtype, device=x.device)
+    for part in batches:
         optimiser.zero_grad()
         value = loss(network(x[part]), y[part])
         value.backward()
@@ -160,6 +193,8 @@ def _epoch(network, loss: Callable, optimiser, x, y, order: np.ndarray, batch: i
 
 @torch.no_grad()
 def _share_wrong(network: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
+    if not _has_signs(y):
+        return np.nan
     wrong = 0
     for inputs, targets in zip(x.split(AT_ONCE), y.split(AT_ONCE), strict=True):
         outputs = network(inputs)
@@ -169,33 +204,41 @@ def _share_wrong(network: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def _tensors(network: nn.Module, samples: Labelled) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs and targets where the network is, in its precision."""
-    own = next(network.parameters())
-    targets = torch.as_tensor(samples.targets, device=own.device)
-    targets = targets.to(own.dtype) if targets.is_floating_point() else targets.long()
-    return torch.as_tensor(samples.inputs, dtype=own.dtype, device=own.device), targets
+    """Inputs and targets where the network is, in its precision.  Raises ValueError if its outputs do not fit them."""
+    enter = Entry.of(network)
+    x, y = enter(samples.inputs), torch.as_tensor(samples.targets)
+    try:
+        with torch.no_grad():
+            outputs = network(x[:1])
+    except RuntimeError as problem:
+        raise ValueError(f"network must take inputs of shape (samples, {x.shape[1]}): {problem}") from None
+    if y.ndim == 2 and outputs.shape != (1, y.shape[1]):
+        raise ValueError(f"network must have {y.shape[1]} outputs, as many as targets; got {tuple(outputs.shape[1:])}")
+    if y.ndim == 1 and (outputs.ndim != 2 or outputs.shape[1] <= max(1, int(y.max()))):
+        got = tuple(outputs.shape[1:])
+        raise ValueError(f"network must have an output for each of the classes 0..{int(y.max())}; got shape {got}")
+    return x, y.to(x) if y.is_floating_point() else y.long().to(x.device)
+
+
+def _has_signs(y: torch.Tensor) -> bool:
+    """Whether targets say what is right: classes, or -1 and 1."""
+    return y.ndim == 1 or bool((y.abs() == 1).all())
 
 
 @torch.no_grad()
-def _check_fit(network: nn.Module, loss: Callable, x: torch.Tensor, y: torch.Tensor) -> None:
-    """Raise ValueError if a sample does not go through."""
+def _check_loss(network: nn.Module, loss: Callable, x: torch.Tensor, y: torch.Tensor) -> None:
+    """Raise ValueError if the loss does not take such targets."""
     try:
-        outputs = network(x)
-    except RuntimeError as problem:
-        raise ValueError(f"network must take inputs of shape {tuple(x.shape)}: {problem}") from None
-    if y.ndim == 2 and outputs.shape != y.shape:
-        raise ValueError(f"network must have {y.shape[1]} outputs, as many as targets; got {tuple(outputs.shape[1:])}")
-    if y.ndim == 1 and outputs.ndim != 2:
-        raise ValueError(f"network must have one output for each class; got shape {tuple(outputs.shape[1:])}")
-    try:
-        with warnings.catch_warnings(action="error"):  # of shapes that are broadcast
-            loss(outputs, y)
+        with warnings.catch_warnings(action="ignore"):
+            warnings.filterwarnings("error", "Using a target size")  # broadcast against the outputs
+            loss(network(x), y)
     except (RuntimeError, IndexError, ValueError, UserWarning) as problem:
-        raise ValueError(f"loss {type(loss).__name__} does not take these targets: {problem}") from None
+        advice = " (classes go with CrossEntropyLoss)" if y.ndim == 1 else ""
+        raise ValueError(f"loss {type(loss).__name__} does not take these targets{advice}: {problem}") from None
 
 
 def _named(module: Any, kind: type, argument: str, name: str) -> Any:
-    found = getattr(module, name, None)
+    found = getattr(module, name, None) if isinstance(name, str) else None
     if not (isinstance(found, type) and issubclass(found, kind)):
         raise ValueError(f"{argument} must be the name of a class in {module.__name__}; got {name!r}")
     return found

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import KDTree
 from scipy.special import entr
 
-from cocycle.arrays import floating, require_finite
+from cocycle.arrays import as_numpy, floating, require_finite
 
 ROUNDING = 1e-4  # by which probabilities of single precision may miss 1 in their sum
 
@@ -26,7 +26,7 @@ def uncertainty(probabilities: np.ndarray) -> Uncertainty:
 
     Raises ValueError unless they are probabilities: not negative, with the sum 1 over classes.
     """
-    p = floating("probabilities", probabilities).astype(float)
+    p = as_numpy(floating("probabilities", probabilities)).astype(float)
     if p.ndim < 2 or not len(p):
         raise ValueError(f"probabilities must have shape (members, *batch, classes); got {p.shape}")
     require_finite("probabilities", p)
@@ -54,7 +54,7 @@ class AccuracyMap:
         """The accuracy to expect (*batch,): that of the bin, or of the nearest one that had samples."""
         occupied = np.argwhere(self.count > 0)
         places = np.stack([_bins(self.entropy, found.entropy), _bins(self.epistemic, found.epistemic)], -1)
-        return self.accuracy[tuple(occupied[KDTree(occupied).query(places)[1]].T)].reshape(found.entropy.shape)
+        return self.accuracy[tuple(np.moveaxis(occupied[KDTree(occupied).query(places)[1]], -1, 0))]
 
 
 def accuracy_map(found: Uncertainty, right: np.ndarray, *, bins: int = 15) -> AccuracyMap:
@@ -64,8 +64,11 @@ def accuracy_map(found: Uncertainty, right: np.ndarray, *, bins: int = 15) -> Ac
     shapes that do not fit, fewer than one bin.
     """
     right = np.asarray(right)
-    if right.shape != found.entropy.shape or right.ndim != 1 or not right.size:
-        raise ValueError(f"right must be of shape {found.entropy.shape}, one for each sample; got {right.shape}")
+    if right.dtype != bool or right.shape != found.entropy.shape or right.ndim != 1 or not right.size:
+        raise ValueError(
+            f"right must be True or False for each of the samples, shape (samples,) = {found.entropy.shape}; got "
+            f"{right.dtype} of shape {right.shape}"
+        )
     if bins < 1:
         raise ValueError(f"bins must be at least 1; got {bins}")
     entropy, epistemic = (np.linspace(0, max(a.max(), 1e-12), bins + 1) for a in (found.entropy, found.epistemic))

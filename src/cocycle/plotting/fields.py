@@ -23,9 +23,12 @@ def ridge_points(ax: Axes, ridges: "Ridges"):
 
 def boundary_lines(ax: Axes, x: np.ndarray, y: np.ndarray, outputs: np.ndarray):
     """Where one output (len(y), len(x)) is zero, or the class with the largest of several (len(y), len(x), classes)
-    changes."""
+    changes.  Raises ValueError for another shape, and for labels in place of outputs."""
+    if outputs.shape[:2] != (len(y), len(x)) or outputs.ndim not in (2, 3) or outputs.dtype.kind != "f":
+        wanted = f"real numbers, of shape ({len(y)}, {len(x)}) or ({len(y)}, {len(x)}, classes)"
+        raise ValueError(f"outputs must be {wanted}; got {outputs.dtype} of shape {outputs.shape}")
     if outputs.ndim == 3 and outputs.shape[-1] > 1:
-        first, second = np.moveaxis(np.sort(outputs, axis=-1)[..., -2:], -1, 0)
+        second, first = np.moveaxis(np.sort(outputs, axis=-1)[..., -2:], -1, 0)
         for number in range(outputs.shape[-1]):  # of each class the line where it ceases to lead
             own = outputs[..., number]
             ax.contour(x, y, own - np.where(own == first, second, first), [0.0], colors="tab:green", linewidths=1)
@@ -44,6 +47,7 @@ def stretching_lines(ax: Axes, x: np.ndarray, y: np.ndarray, directions: np.ndar
         chosen[..., 0],
         chosen[..., 1],
         pivot="middle",
+        angles="xy",
         headwidth=0,
         headlength=0,
         headaxislength=0,
