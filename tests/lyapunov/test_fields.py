@@ -99,7 +99,8 @@ def test_a_field_after_a_layer_and_of_one_output():
     steps, x = feedforward(net), torch.randn(20, 2, dtype=torch.float64)
     after = ftle(steps[:1], x)
     torch.testing.assert_close(after.log_factors, brute_force(net[:2], x)[0], rtol=0, atol=1e-12)
-    one = ftle((*steps, Select((1,))), x)
+    one = ftle((*steps, Select((1,), dt=0.0)), x)
+    assert one.time == 3
     gradient = vmap(jacrev(lambda x: net(x)[1]))(x).detach()
     torch.testing.assert_close(one.log_factors, gradient.norm(dim=-1).log(), rtol=0, atol=1e-12)
     overlap = (one.directions * gradient).sum(-1).abs() / gradient.norm(dim=-1)
@@ -114,6 +115,35 @@ def test_no_stretching_at_all_and_inputs_that_are_no_numbers():
     found = ftle(feedforward(dead), x)
     assert found.exponents[0] == -torch.inf
     assert torch.isnan(found.exponents[2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_products_far_beyond_the_range_of_squares(dtype):
+    """Twenty saturated layers: exp(-170) is no number of single precision; one dead input does not matter to another."""
+    layers = []
+    for _ in range(20):
+        layer = nn.Linear(2, 2)
+        with torch.no_grad():
+            layer.weight.copy_(torch.tensor([[1.0, 0.5], [-0.5, 1.0]]))
+            layer.bias.fill_(4.0)
+        layers += [layer, nn.Tanh()]
+    steps = feedforward(nn.Sequential(*layers).to(dtype))
+    x = torch.tensor([[0.0, 0.0], [200.0, 200.0], [0.3, -0.2]], dtype=torch.float64)
+    found, together = ftle(steps, x[::2]), ftle(steps, x)
+    exact = stretching(feedforward(nn.Sequential(*layers).double()), x[::2], frame(x[::2], 2))[:, 0]
+    assert exact.max() < -100
+    torch.testing.assert_close(
+        found.log_factors.double(), exact, rtol=1e-4 if dtype == torch.float32 else 1e-12, atol=0
+    )
+    torch.testing.assert_close(together.log_factors[::2], found.log_factors)
+
+
+def test_the_second_direction_may_vanish():
+    """Of a product whose second factor rounds to zero the first is still right."""
+    w = torch.ones(2, 2, dtype=torch.float64) + 1e-6 * torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
+    found = ftle([Linear(w)] * 20, torch.zeros(1, 2, dtype=torch.float64))
+    expected = torch.linalg.matrix_norm(torch.linalg.matrix_power(w, 20), 2).log()
+    torch.testing.assert_close(found.log_factors[0], expected, rtol=1e-12, atol=0)
 
 
 def test_what_is_no_field():
@@ -135,6 +165,8 @@ def test_what_is_no_field():
     ):
         with pytest.raises(ValueError, match="only a field over a grid in two dimensions has axes"):
             field.plot()
+    with pytest.raises(TypeError, match="x must be floating-point"):
+        ftle(steps, [[1, 2]])
 
 
 def test_a_network_takes_arrays_and_other_precisions():
@@ -171,4 +203,9 @@ def test_alignment_of_jacobians():
     found = jacobian_alignment([Linear(large), Linear(small)], x)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
     steps = feedforward(network((2, 10, 10, 3)))
-    assert (jacobian_alignment(steps, torch.randn(20, 2, dtype=torch.float64)) < 0).all()
+    x = torch.randn(20, 2, dtype=torch.float64)
+    found = jacobian_alignment(steps, x)
+    assert (found < 0).all()
+    np.testing.assert_allclose(jacobian_alignment(steps, x.numpy()), found, atol=1e-14)
+    timeless = jacobian_alignment((*steps, Select((0, 1, 2), dt=0.0)), x)
+    torch.testing.assert_close(timeless * 4, found * 3)

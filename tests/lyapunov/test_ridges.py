@@ -104,3 +104,47 @@ def test_values_between_grid_points(rng):
 def test_bad_fields(x, values, message):
     with pytest.raises(ValueError, match=message):
         ridges(x, Y, values)
+
+
+@pytest.mark.parametrize("width", [2, 30])
+@pytest.mark.parametrize("shift", [0.0, 0.3, 0.4999, 0.5, 0.5001, 0.55])
+def test_wherever_the_crest_lies_between_grid_points(shift, width):
+    crest = shift * STEP
+    found = ridges(X, Y, np.exp(-width * (GX - crest) ** 2))
+    assert len(set(np.round(found.points[:, 1] / (Y[1] - Y[0])))) >= len(Y) - 6  # every row but the border
+    np.testing.assert_allclose(found.points[:, 0], crest, atol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [1.0, 2.0])
+@pytest.mark.parametrize(
+    "values",
+    [np.ones_like(GX), 1e6 * GX, np.maximum(GX, 0), (GX > 0.003) * 1.0, np.where(GX > 0.003, 2 + GY, -np.inf)],
+    ids=["flat", "slope", "kink", "step", "cliff"],
+)
+def test_what_is_no_ridge(values, smoothing):
+    assert len(ridges(X, Y, values, smoothing=smoothing)) == 0
+
+
+def test_contrast_and_places_without_reaction():
+    values = np.where(GX < -0.5, -np.inf, 3 * np.exp(-((GX - 0.2) ** 2) / 0.01))
+    found = ridges(X, Y, values)
+    np.testing.assert_allclose(found.points[:, 0], 0.2, atol=1e-3)
+    assert found.background == np.median(np.maximum(values, values[values > -np.inf].min()))
+    np.testing.assert_allclose(found.contrasts, found.heights - found.background)
+
+
+def test_single_precision_grids_and_what_is_refused():
+    x = np.linspace(-2, 2, 101, dtype=np.float32)
+    values = np.exp(-8 * (np.meshgrid(x, x)[0] - 0.3) ** 2)
+    np.testing.assert_allclose(ridges(x, x, values).points[:, 0], 0.3, atol=1e-4)
+    with pytest.raises(ValueError, match="smoothing must be positive; got 0"):
+        ridges(x, x, values, smoothing=0)
+    with pytest.raises(ValueError, match=r"x must be a regular grid; got steps from 0\.04"):
+        ridges(np.append(x[:-1], 5), x, values)
+    with pytest.raises(ValueError, match="points must lie within the grid"):
+        interpolated(x, x, values, np.array([[np.nan, 0.0]]))
+    found = ridges(x, x, values)
+    with pytest.raises(ValueError, match="directions must have length 1"):
+        found.alignment(5 * found.normals)
+    with pytest.raises(ValueError, match="values must be finite"):
+        ridges(x, x, np.full((101, 101), -np.inf))

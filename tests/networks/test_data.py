@@ -87,7 +87,10 @@ def test_missing_and_damaged_files_of_mnist(folder):
         mnist(folder)
     packed = folder / (IDX_FILES["test"][0] + ".gz")
     content, _ = packed.read_bytes(), labels.write_bytes(idx(np.arange(12) % 10))
-    packed.write_bytes(content[: len(content) // 2])
+    for broken in (content[: len(content) // 2], content[:40] + bytes(8) + content[48:]):
+        packed.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"t10k-images-idx3-ubyte\.gz is damaged"):
+            mnist(folder)
     with pytest.raises(ValueError, match=r"t10k-images-idx3-ubyte\.gz is damaged"):
         mnist(folder)
     packed.unlink()

@@ -163,6 +163,20 @@ def test_no_graph_is_built():
         (nn.Sequential(nn.Conv2d(1, 1, 3)), (3, 8, 8), ValueError, r"module 0, Conv2d.*, does not take an input of"),
         (nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 3)), None, ValueError, r"module 1, .*an input of shape \(3,\)"),
         (nn.Sequential(nn.Linear(2, 2), nn.Module()), None, ValueError, "evaluation mode|does not take"),
+        (nn.Sequential(nn.Linear(2, 2).half()), None, ValueError, "network must be of single or double precision"),
+        (nn.Sequential(nn.Linear(2, 2), nn.RReLU()), None, ValueError, "evaluation mode.*its RReLU"),
+        (
+            nn.Sequential(nn.Conv2d(1, 1, 3)),
+            (28, 28),
+            ValueError,
+            "module 0, .*(the batch of 2 first; got|does not take)",
+        ),
+        (
+            nn.Sequential(nn.TransformerEncoderLayer(4, 2, 8), nn.Flatten()).eval(),
+            (3, 4),
+            ValueError,
+            "TransformerEncoderLayer.* mixes the inputs of a batch",
+        ),
     ],
 )
 def test_networks_that_cannot_be_maps(network, shape, error, message):
@@ -176,3 +190,31 @@ def test_weights_that_are_not_finite():
         network[0].bias[1] = float("nan")
     with pytest.raises(ValueError, match=r"network\.0\.bias must be finite; got 1 non-finite values"):
         feedforward(network)
+
+
+def test_buffers_that_are_not_finite():
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).eval()
+    network[1].running_var.fill_(float("nan"))
+    with pytest.raises(ValueError, match=r"network\.1\.running_var must be finite"):
+        feedforward(network)
+
+
+@pytest.mark.parametrize(
+    "kind", [nn.ReLU6, nn.PReLU, nn.Softshrink, nn.GLU, nn.Softmin, lambda: nn.AdaptiveMaxPool1d(2)]
+)
+def test_what_has_no_weights_that_mix_is_no_step_of_its_own(kind):
+    net = nn.Sequential(nn.Linear(3, 4), kind(), nn.Linear(4 if kind in WIDE else 2, 2)).eval()
+    assert len(feedforward(net)) == 2
+
+
+WIDE = (nn.ReLU6, nn.PReLU, nn.Softshrink, nn.Softmin)
+
+
+def test_without_parameters_and_back_in_training_mode():
+    (step,) = feedforward(nn.Sequential(nn.GELU(), nn.Tanh()), (3,), group=[2])
+    assert step(np.ones(3)).dtype == torch.float64
+    net = nn.Sequential(nn.Linear(3, 3), nn.Dropout()).double().eval()
+    steps = feedforward(net)
+    net.train()
+    with pytest.raises(ValueError, match="network must stay in evaluation mode: its Dropout is no longer"):
+        ftle(steps, np.ones((2, 3)))

@@ -45,12 +45,31 @@ def test_boundary_of_one_output_and_between_classes():
     np.testing.assert_allclose(drawn[:, 0], 0, atol=1e-12)
 
 
+def test_labels_and_other_shapes_are_refused():
+    _, ax = plt.subplots()
+    for wrong in (np.zeros((len(X), len(Y))), np.zeros((len(Y), len(X)), int), np.zeros(len(X) * len(Y))):
+        with pytest.raises(ValueError, match=r"outputs must be real numbers, of shape \(31, 41\)"):
+            boundary_lines(ax, X, Y, wrong)
+
+
+def test_fields_without_ridges_are_drawn():
+    """Too coarse, uneven or unknown in a place: the picture has no ridges, and says nothing else."""
+    coarse, uneven = np.linspace(-1, 1, 5), np.geomspace(0.1, 1, 20)
+    steps = [Layer(np.array([[3.0, 0.0]]), 1.5)]
+    for axis in (coarse, uneven):
+        assert ftle(steps, plane(axis, axis)).plot().axes[0].collections
+    lost = plane(X, X)
+    lost[3, 4] = np.nan
+    assert field_figure(X, X, np.where(np.isnan(lost[..., 0]), np.nan, 1.0)).axes
+
+
 def test_directions_are_lines_at_some_points():
     _, ax = plt.subplots()
     arrows = stretching_lines(ax, X, Y, field().directions)
     assert arrows.N == 18 * 18
     np.testing.assert_allclose(abs(arrows.U), 1)
     assert arrows.headlength == 0
+    assert arrows.angles == "xy"  # of the data, also where the axes have other scales
 
 
 def test_where_nothing_reacts_and_no_ridge_is():

@@ -140,7 +140,9 @@ def _shapes(modules: list[nn.Module], shape: Sequence[int] | None) -> list[tuple
             what = tuple(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
             raise ValueError(f"module {i}, {module}, must make one tensor of numbers, the batch of 2 first; got {what}")
         if not torch.allclose(x[:1], alone, rtol=1e-3, atol=1e-3 * float(alone.abs().max())):
-            raise ValueError(f"module {i}, {module}, mixes the inputs of a batch (attention: batch_first=True)")
+            raise ValueError(
+                f"module {i}, {type(module).__name__}, mixes the inputs of a batch (attention: batch_first=True)"
+            )
     return shapes
 
 
