@@ -119,7 +119,7 @@ def test_no_stretching_at_all_and_inputs_that_are_no_numbers():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_products_far_beyond_the_range_of_squares(dtype):
-    """Twenty saturated layers: exp(-170) is no number of single precision; one dead input does not matter to another."""
+    """Twenty saturated layers: exp(-170) is no number of single precision.  A dead input does not matter to others."""
     layers = []
     for _ in range(20):
         layer = nn.Linear(2, 2)
