@@ -194,8 +194,12 @@ def linear_pair(w: Array | Operator, x: Array, q: Array) -> tuple[Array, Array]:
     """(w x, w q) in one product, for w (*batch, p, n), x (*batch, n) and q (*batch, n, k): w is read once."""
     if q.ndim == 2 and q.shape[-1] == 1 and sparse.issparse(w) and namespace(x) is np:
         return w @ x, w @ q
-    rows = namespace(x).concatenate([x[..., None, :], q.swapaxes(-1, -2)], axis=-2)
-    rows = _rows_times(w, rows)
+    xp = namespace(x)
+    if x.ndim > 1 and not isinstance(w, Operator) and w.ndim == 2:
+        # one matrix for all: each vector of the whole batch in one piece, which is how slopes multiply it quickest
+        rows = _rows_times(w, xp.concatenate([x[None], xp.moveaxis(q, -1, 0)], axis=0))
+        return rows[0], xp.moveaxis(rows[1:], 0, -1)
+    rows = _rows_times(w, xp.concatenate([x[..., None, :], q.swapaxes(-1, -2)], axis=-2))
     return rows[..., 0, :], rows[..., 1:, :].swapaxes(-1, -2)
 
 
