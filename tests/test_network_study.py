@@ -7,8 +7,8 @@ from torch import nn
 from torch.func import jacrev, vmap
 
 from cocycle import Archive, ftle, network_study, run
-from cocycle.networks.data import RADIUS, circle
-from cocycle.networks.training import Recipe, fit
+from cocycle.networks.data import RADIUS, Labelled, circle
+from cocycle.networks.training import Recipe, error, fit
 from cocycle.sweeps import Status
 from here import Here
 
@@ -172,6 +172,15 @@ def test_digits(tmp_path):
     assert net[-1].out_features == 10
     x = np.random.default_rng(1).uniform(size=(5, 64))
     assert np.isfinite(ftle(network_study.hidden(net), x).exponents).all()
+
+
+def test_a_network_without_thresholds_is_wrong_half_of_the_time():
+    """It is odd and the target is even: of every pair x, -x one is wrong, whatever the weights."""
+    net = network_study._drawn(point(width=20), [2, 1], 3)
+    x = np.random.default_rng(1).uniform(-1, 1, size=(500, 2))
+    inside = (x**2).sum(1, keepdims=True) < RADIUS**2
+    pairs = Labelled(np.concatenate([x, -x]), np.tile(np.where(inside, -1.0, 1.0), (2, 1)))
+    assert error(net, pairs) == 0.5
 
 
 @pytest.mark.slow

@@ -228,7 +228,7 @@ def bottleneck_figure(folder):
     for step in borders(archive["path_class"][0]):
         right.axvline(step, color="black", linewidth=0.8)
     fixed = archive.fixed
-    right.set(xlabel=f"step of the path, {fixed['from']} to {fixed['to']}; lines: the class changes")
+    right.set(xlabel=f"step from {fixed['from']} to {fixed['to']}; lines: class changes")
     right.legend(frameon=False)
     print(f"(f) test error with the bottleneck {np.round(archive['bottleneck_error'], 3)}")
     inside, between = archive["exponent"], archive["mixed_exponent"]
