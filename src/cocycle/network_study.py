@@ -62,16 +62,17 @@ LONG_NAMES = {
 }
 
 
-def sweep(path: str | os.PathLike, axes: dict[str, Any], seed: int, *, checkpoints: bool = True, **settings: Any):
+def sweep(
+    path: str | os.PathLike, axes: dict[str, Any], seed: int, *, checkpoints: bool = True, **settings: Any
+) -> Archive:
     """An archive for `measure` over `axes`: some of SETTINGS, and `realisation`.  Other settings are those of SETTINGS.
 
     task is "circle", "digits", a folder with MNIST's files, or an .npz file with `inputs` (samples, n) and `targets`,
     see `Labelled`; the other settings are explained beside SETTINGS.  A network ends in tanh if the loss is MSELoss.
 
     Outputs: error, the share of test inputs that are wrong; training_loss at the end of training, after
-    trained_epochs;
-    movement ‖ΔW‖/‖W‖ of the hidden weights; quantiles of the maximal exponents over test inputs, per hidden layer,
-    before and after training; their mean and standard deviation.  Of the circle also boundary and centre, the means of
+    trained_epochs; movement ‖ΔW‖/‖W‖ of the hidden weights; QUANTILES of the maximal exponents over test inputs, per
+    hidden layer, before and after training; their mean and standard deviation.  Of the circle also boundary and centre, the means of
     L λ₁ on the network's own decision boundary and within 0.1 of the centre, and alignment of the stretching direction
     with the boundary's normal; NaN where the network has no boundary.  With checkpoints all parameters, in as many
     numbers as the largest network has: `network` makes it again.
