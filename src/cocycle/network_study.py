@@ -72,10 +72,10 @@ def sweep(
 
     Outputs: error, the share of test inputs that are wrong; training_loss at the end of training, after
     trained_epochs; movement ‖ΔW‖/‖W‖ of the hidden weights; QUANTILES of the maximal exponents over test inputs, per
-    hidden layer, before and after training; their mean and standard deviation.  Of the circle also boundary and centre, the means of
-    L λ₁ on the network's own decision boundary and within 0.1 of the centre, and alignment of the stretching direction
-    with the boundary's normal; NaN where the network has no boundary.  With checkpoints all parameters, in as many
-    numbers as the largest network has: `network` makes it again.
+    hidden layer, before and after training; their mean and standard deviation.  Of the circle also boundary and centre,
+    the means of L λ₁ on the network's own decision boundary and within 0.1 of the centre, and alignment of the
+    stretching direction with the boundary's normal; NaN where the network has no boundary.  With checkpoints all
+    parameters, in as many numbers as the largest network has: `network` makes it again.
 
     Raises as `Archive.resume` does, and ValueError for settings that are not known.
     """
