@@ -204,14 +204,16 @@ def initial_theory(std, width, depth):
 
 
 def bottleneck_figure(folder):
-    """(f) the plane of the bottleneck, and a path across a border."""
+    """(f) the plane of the bottleneck, and a path across a border: of the first realisation whose path arrives."""
     archive = part(folder, "digits")
+    classes, fixed = archive["path_class"], archive.fixed
+    r = int(np.argmax(classes[:, -1] == fixed["to"]))
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    places, target, path = archive["plane"][0], archive["target"][0], archive["path_plane"][0]
-    mixed, exponent = archive["mixed_plane"][0], archive["mixed_exponent"][0]
+    places, target, path = (archive[name][r] for name in ("plane", "target", "path_plane"))
+    mixed, exponent = archive["mixed_plane"][r], archive["mixed_exponent"][r]
     for ax, values, label in (
         (left, exponent, "mean λ₁ (per layer)"),
-        (middle, archive["mixed_entropy"][0], "mean entropy H of the ensemble (nats)"),
+        (middle, archive["mixed_entropy"][r], "mean entropy H of the ensemble (nats)"),
     ):
         mean, x, y, _ = binned_statistic_2d(*mixed.T, values, bins=60)
         mesh = ax.pcolormesh(x, y, mean.T, cmap="viridis", rasterized=True)
@@ -222,13 +224,12 @@ def bottleneck_figure(folder):
             ax.annotate(str(digit), np.median(places[target == digit], axis=0), color="white", weight="bold")
         ax.set(xlabel="local field of unit 1", ylabel="local field of unit 2")
     walked = np.arange(len(path))
-    right.plot(walked, archive["path_exponent"][0], label="λ₁ (per layer)")
-    right.plot(walked, archive["path_overlap"][0], label="|cos(path, stretching)|")
-    right.plot(walked, archive["path_entropy"][0], label="entropy H (nats)")
-    for step in borders(archive["path_class"][0]):
+    right.plot(walked, archive["path_exponent"][r], label="λ₁ (per layer)")
+    right.plot(walked, archive["path_overlap"][r], label="|cos(path, stretching)|")
+    right.plot(walked, archive["path_entropy"][r], label="entropy H (nats)")
+    for step in {*borders(classes[r])[:1], *borders(classes[r])[-1:]}:
         right.axvline(step, color="black", linewidth=0.8)
-    fixed = archive.fixed
-    right.set(xlabel=f"step from {fixed['from']} to {fixed['to']}; lines: class changes")
+    right.set(xlabel=f"step from {fixed['from']} to {fixed['to']} (lines: class changes)")
     right.legend(frameon=False)
     print(f"(f) test error with the bottleneck {np.round(archive['bottleneck_error'], 3)}")
     inside, between = archive["exponent"], archive["mixed_exponent"]
@@ -237,11 +238,11 @@ def bottleneck_figure(folder):
     random = np.random.default_rng(0).normal(size=(found.size, part(folder, "widths").fixed["ends"][0]))
     random = np.median(abs(random[:, 0]) / np.linalg.norm(random, axis=1))
     print(f"    |cos(adversarial, stretching)| {np.nanmedian(found):.3f}, of a random direction {random:.3f} (medians)")
-    for r, classes in enumerate(archive["path_class"]):
-        at, along = borders(classes), archive["path_exponent"][r]
+    for r, along in enumerate(archive["path_exponent"]):
+        at = borders(classes[r])
         if len(at):
             print(f"    path {r}: λ₁ {along[0]:.2f} at first, {along[at[-1]]:.2f} at the border (step {at[-1]}),"
-                  f" {along.max():.2f} at most (step {along.argmax()}), {along[-1]:.2f} at the end")  # fmt: skip
+                  f" {along.max():.2f} at most (step {along.argmax()}), {along[-1]:.2f} at last, a {classes[r, -1]:.0f}")  # fmt: skip
     return figure
 
 
