@@ -93,8 +93,9 @@ def test_the_parts_differ_in_what_they_say(archives):
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value", "ignore:All-NaN")
 @pytest.mark.filterwarnings("ignore:Degrees of freedom", "ignore:An input array is constant", "ignore:Polyfit")
-def test_figures_are_drawn_from_the_archives_alone(archives, tmp_path, capsys):
+def test_figures_are_drawn_from_the_archives_alone(archives, tmp_path, capsys, monkeypatch):
     study, _, folder = archives
+    monkeypatch.syspath_prepend(FOLDER / study)
     figures = module(study, "figures")
     figures.main(["--input", str(folder), "--output", str(tmp_path)])
     for name in figures.FIGURES:
