@@ -3,6 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
+import torch
 
 from cocycle import ERF, LINEAR, RELU, TANH, Layer, frame, spectrum
 
@@ -15,6 +16,30 @@ def test_tanh_slope_far_out():
         exact = [float(mpmath.sech(b) ** 2) for b in FIELDS]
     np.testing.assert_allclose(TANH.slope(FIELDS), exact, rtol=1e-13)
     assert (1 - np.tanh(FIELDS[1]) ** 2) == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("as_torch", [False, True])
+def test_value_and_slope_of_a_batch_at_once(dtype, as_torch):
+    """To rounding of 1 and of the slope itself, out to where they are no numbers any more."""
+    far = FIELDS if dtype == np.float64 else FIELDS[1:-1]
+    fields = np.append(far, [-1e4, 1e4, np.inf, np.nan])[None].astype(dtype)
+    value, slope = TANH.both(torch.as_tensor(fields) if as_torch else fields)
+    with mpmath.workdps(50):
+        exact = [float(mpmath.sech(float(b)) ** 2) for b in fields[0, :-4]]
+    rounding = 40 * np.finfo(dtype).eps  # exp(-b) is as wrong as its argument is large
+    np.testing.assert_allclose(np.asarray(slope)[0, :-4], exact, rtol=rounding)
+    np.testing.assert_allclose(np.asarray(value), np.tanh(fields), atol=2 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(np.asarray(slope)[0, -4:], [0, 0, 0, np.nan])
+
+
+def test_gradients_of_slopes_are_finite_everywhere():
+    field = torch.tensor([[0.0, 0.3, -50.0, 1e3, -1e4]], dtype=torch.float64, requires_grad=True)
+    value, slope = TANH.both(field)
+    (first,) = torch.autograd.grad(value.sum(), field, retain_graph=True)
+    torch.testing.assert_close(first, TANH.slope(field.detach()), rtol=1e-12, atol=1e-15)
+    (second,) = torch.autograd.grad(slope.sum(), field)
+    torch.testing.assert_close(second, -2 * value.detach() * slope.detach(), rtol=1e-12, atol=0)
 
 
 def test_tanh_slope_beyond_the_range_of_cosh():

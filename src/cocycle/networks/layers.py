@@ -29,8 +29,8 @@ class Layer(Dual):
     def tangent(self, x, q):
         field, pushed = linear_pair(self.weight, x, q)
         field = self._times_gain(field) + self.bias
-        slope = self._times_gain(self.activation.slope(field))
-        return self.activation.value(field), slope[..., None] * pushed
+        value, slope = self.activation.both(field)
+        return value, self._times_gain(slope)[..., None] * pushed
 
     def cotangent(self, x, p):
         field = self._times_gain(linear(self.weight, x)) + self.bias
@@ -53,7 +53,8 @@ class Pointwise(Dual):
         return self.activation.value(x)
 
     def tangent(self, x, q):
-        return self.activation.value(x), self.activation.slope(x)[..., None] * q
+        value, slope = self.activation.both(x)
+        return value, slope[..., None] * q
 
     def cotangent(self, x, p):
         return self.activation.slope(x)[..., None] * p
