@@ -109,14 +109,14 @@ def finish(archive, truth, executor=None):
 
 def test_killed_parents(tmp_path, truth):
     archive = new(tmp_path / "run.h5")
-    done = kill_parents(archive, truth, 8, random.Random(1))
+    done = kill_parents(archive, truth, 6, random.Random(1))
     assert done.any()
     finish(archive, truth)
 
 
 def test_killed_workers(tmp_path, truth):
     archive = new(tmp_path / "run.h5")
-    assert kill_workers(archive, truth, 8, random.Random(2)) >= 3
+    assert kill_workers(archive, truth, 6, random.Random(2)) >= 3
     finish(archive, truth)
 
 
