@@ -11,13 +11,13 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import digits_figures
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from digits_figures import part
 from matplotlib.colors import TwoSlopeNorm
 
-from cocycle import ftle, network_study, plane
+from cocycle import feedforward, ftle, network_study, plane
 from cocycle.experiments import figures_command
 from cocycle.lyapunov.ridges import distances, interpolated, level_lines, ridges
+from cocycle.maps import end
 from cocycle.networks import TANH, mean_field
 from cocycle.plotting import boundary_lines, stretching_lines
 from cocycle.plotting.sweeps import STYLE, signed_ticks
@@ -31,13 +31,12 @@ def median(values):
 
 
 def networks(folder):
-    """Width, depth, field over the square, and output, of each network that is kept."""
+    """Width, depth, the network, field of the hidden ones over the square, and output, of each network that is kept."""
     archive = part(folder, "fields")
     for width, depth in product(archive.grid.axes["width"], archive.grid.axes["depth"]):
         net = network_study.network(archive, width=width, depth=depth, realisation=0)
-        with torch.no_grad():
-            output = net(torch.as_tensor(plane(X, X)))[..., 0].numpy()
-        yield width, depth, ftle(network_study.hidden(net), plane(X, X)), output
+        output = end(feedforward(net), plane(X, X))[..., 0].numpy()
+        yield width, depth, net, ftle(network_study.hidden(net), plane(X, X)), output
 
 
 def fields_figure(folder):
@@ -53,7 +52,7 @@ def fields_figure(folder):
         layout="constrained",
     )
     norm, mesh = TwoSlopeNorm(0.0, -4.0, 4.0), None
-    for ax, (width, depth, field, output) in zip(panels.ravel(), networks(folder), strict=True):
+    for ax, (width, depth, _, field, output) in zip(panels.ravel(), networks(folder), strict=True):
         mesh = ax.pcolormesh(X, X, field.log_factors, cmap="RdBu_r", norm=norm, rasterized=True)
         boundary_lines(ax, X, X, output)
         stretching_lines(ax, X, X, field.directions)
@@ -115,13 +114,12 @@ def crossover(widths, ring, centre):
 def ridges_figure(folder):
     """(c) ridges against decision boundaries."""
     figure, panels = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
-    for i, (width, depth, field, output) in enumerate(networks(folder)):
+    for i, (width, depth, net, field, output) in enumerate(networks(folder)):
         found = ridges(X, X, field.log_factors)
         if not len(found):
             print(f"(c) N = {width}, L = {depth}: no ridge")
             continue
         away = distances(found.points, level_lines(X, X, output)) / 2
-        net = network_study.network(part(folder, "fields"), width=width, depth=depth, realisation=0)
         aligned = found.alignment(ftle(network_study.hidden(net), found.points).directions)
         print(
             f"(c) N = {width}, L = {depth}, medians: ridge {np.median(away):.2%} of the domain's width from the border,"

@@ -44,6 +44,7 @@ QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 LOOKED_AT = 2000  # test inputs at which exponents are computed
 RAYS = 400  # from the centre of the circle, along which its boundary is looked for
 CENTRE = 0.1  # radius of what is called the centre
+OF_RECIPE = tuple(field.name for field in fields(Recipe))
 OF_CIRCLE = ("boundary", "centre", "alignment")
 UNITS = {name: "1/layer" for name in ("initial_exponent", "exponent", "exponent_mean", "exponent_std")}
 LONG_NAMES = {
@@ -116,10 +117,10 @@ def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         raise ValueError(f"the files of {point['task']} are not those the archive was made for")
     task = task_named(point["task"], of_task if point["data_seed"] is None else point["data_seed"])
     net = _drawn(point, point["ends"], of_weights)
-    x = torch.as_tensor(task.test.inputs[:LOOKED_AT])
-    initial, before = ftle(hidden(net), x).exponents.numpy(), _hidden_weights(net)
+    x, steps = task.test.inputs[:LOOKED_AT], hidden(net)  # which share the weights that training changes
+    initial, before = ftle(steps, x).exponents, _hidden_weights(net)
     history = fit(net, task, of_training, recipe(point))
-    after, exponents = _hidden_weights(net), ftle(hidden(net), x).exponents.numpy()
+    after, exponents = _hidden_weights(net), ftle(steps, x).exponents
     found = {
         "error": error(net, task.test),
         "training_loss": history.loss[-1] if len(history.loss) else np.nan,
@@ -137,8 +138,7 @@ def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
 
 def recipe(point: dict[str, Any]) -> Recipe:
     """How the network at a point is trained."""
-    names = ("loss", "optimiser", "learning_rate", "batch", "epochs", "stop_at", "options")
-    return Recipe(**{name: point[name] for name in names})
+    return Recipe(**{name: point[name] for name in OF_RECIPE})
 
 
 def hidden(net: nn.Sequential) -> tuple[Map, ...]:
@@ -148,13 +148,13 @@ def hidden(net: nn.Sequential) -> tuple[Map, ...]:
 
 def ring(net: nn.Sequential) -> dict[str, float]:
     """Of a network of the circle: L λ₁ on its decision boundary and at the centre, and the alignment there."""
-    steps, rng = hidden(net), np.random.default_rng(0)
+    steps, rng = feedforward(net), np.random.default_rng(0)
     radius, angle = CENTRE * np.sqrt(rng.uniform(size=RAYS)), rng.uniform(0, 2 * np.pi, RAYS)
-    centre = ftle(steps, torch.as_tensor(radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)))
+    centre = ftle(steps[:-1], torch.as_tensor(radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)))
     x = boundary(net)
     if not len(x):
         return dict.fromkeys(OF_CIRCLE, np.nan) | {"centre": float(centre.log_factors.mean())}
-    found, normal = ftle(steps, x), ftle(feedforward(net), x).directions  # of the one output: along its gradient
+    found, normal = ftle(steps[:-1], x), ftle(steps, x).directions  # of the one output: along its gradient
     return {
         "boundary": float(found.log_factors.mean()),
         "centre": float(centre.log_factors.mean()),
@@ -216,7 +216,7 @@ def _check(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be a whole number of at least 1; got {value}")
     if name in WORDS and value not in WORDS[name]:
         raise ValueError(f"{name} must be one of {', '.join(WORDS[name])}; got {value!r}")
-    if name in {f.name for f in fields(Recipe)}:
+    if name in OF_RECIPE:
         recipe(SETTINGS | {name: value})
     if name in ("weight_std", "threshold_std"):
         perceptron((1, 1), 0, **{name: value})

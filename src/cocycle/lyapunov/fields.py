@@ -1,7 +1,7 @@
 """Fields: the largest stretching of a network at very many inputs, in bounded memory."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from math import prod
@@ -135,10 +135,9 @@ def jacobian_alignment(steps: Sequence[Map], x: Array) -> Array:
     """
     steps = tuple(steps)
     whole = ftle(steps, x)
-    for f, state in zip(steps, chain([whole.x], orbit(steps[:-1], whole.x)), strict=True):
-        factors = ftle([f], state).log_factors
-        whole = replace(whole, log_factors=whole.log_factors - (as_numpy(factors) if namespace(x) is np else factors))
-    return whole.log_factors / len(steps)
+    states = chain([whole.x], orbit(steps[:-1], whole.x))
+    apart = [ftle([f], state).log_factors for f, state in zip(steps, states, strict=True)]
+    return (whole.log_factors - sum(map(as_numpy, apart) if namespace(whole.x) is np else apart)) / len(steps)
 
 
 def _widths(steps: Sequence[Map], x: Array) -> list[int]:

@@ -13,12 +13,13 @@ from cocycle.networks.training import Recipe
 from cocycle.networks.uncertainty import AccuracyMap, Uncertainty, accuracy_map, uncertainty
 from cocycle.progress import tracked
 
-# what each strategy makes of the pool, and of a map of accuracies: the samples with the largest numbers are taken
-STRATEGIES: dict[str, Callable[[Uncertainty, AccuracyMap, np.random.Generator], np.ndarray]] = {
+# what each strategy makes of the pool, and of a map of accuracies if it asks: the samples with the largest numbers
+# are taken
+STRATEGIES: dict[str, Callable[[Uncertainty, Callable[[], AccuracyMap], np.random.Generator], np.ndarray]] = {
     "random": lambda found, _, rng: rng.uniform(size=found.entropy.shape),
     "entropy": lambda found, *_: found.entropy,
     "mutual information": lambda found, *_: found.epistemic,
-    "accuracy": lambda found, expected, _: -expected(found),
+    "accuracy": lambda found, expected, _: -expected()(found),
 }
 
 
@@ -83,9 +84,12 @@ def learn_actively(
 def _next(networks, task: Task, calibration: Labelled, chosen: np.ndarray, plan: Plan, rng) -> np.ndarray:
     """The samples to label in the next round."""
     rest = np.setdiff1d(np.arange(len(task.training)), chosen)
-    of_calibration = probabilities(networks, calibration.inputs)
-    right = of_calibration.mean(0).argmax(-1) == calibration.targets
-    expected = accuracy_map(uncertainty(of_calibration), right, bins=plan.bins)
+
+    def expected():
+        found = probabilities(networks, calibration.inputs)
+        right = found.mean(0).argmax(-1) == calibration.targets
+        return accuracy_map(uncertainty(found), right, bins=plan.bins)
+
     scores = STRATEGIES[plan.strategy](uncertainty(probabilities(networks, task.training.inputs[rest])), expected, rng)
     ties = rng.permutation(len(rest))  # of equal scores a random one first
     return rest[ties[np.argsort(-scores[ties], kind="stable")[: plan.batch]]]

@@ -138,14 +138,16 @@ def mnist(folder: str | os.PathLike) -> Task:
     return Task(**parts)
 
 
+WITHOUT_FILES = {"circle": circle, "digits": digits}
+
+
 def task_named(name: str, rng: np.random.Generator | int) -> Task:
     """The task that a sweep's settings name: "circle", "digits", a folder with the files of MNIST, or an .npz file.
 
     Such a file holds `inputs` and `targets`, as `Labelled` has them.  Raises ValueError for another name.
     """
-    known = {"circle": circle, "digits": digits}
-    if name in known:
-        return known[name](rng)
+    if name in WITHOUT_FILES:
+        return WITHOUT_FILES[name](rng)
     path = Path(name)
     if path.is_dir():
         return mnist(path)
@@ -155,16 +157,20 @@ def task_named(name: str, rng: np.random.Generator | int) -> Task:
             if missing:
                 raise ValueError(f"{path} must hold inputs and targets; it has no {' and no '.join(missing)}")
             return split(Labelled(file["inputs"], file["targets"]), rng)
-    raise ValueError(f"task must be {', '.join(known)}, a folder with MNIST's files, or an .npz file; no {name!r} here")
+    raise ValueError(
+        f"task must be {', '.join(WITHOUT_FILES)}, a folder with MNIST's files, or an .npz file; no {name!r} here"
+    )
 
 
 def digest(name: str) -> str:
     """SHA-256 of the files behind a task's name; empty for those that have none."""
     path, whole = Path(name), hashlib.sha256()
+    if name in WITHOUT_FILES or not path.exists():
+        return ""
     files = [_found(path, file) for names in IDX_FILES.values() for file in names] if path.is_dir() else [path]
-    for file in files if path.exists() else []:
+    for file in files:
         whole.update(file.read_bytes())
-    return whole.hexdigest() if path.exists() else ""
+    return whole.hexdigest()
 
 
 def _found(folder: Path, name: str) -> Path:

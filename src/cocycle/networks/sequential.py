@@ -180,7 +180,7 @@ def _on_flat(module: nn.Module, shape: tuple[int, ...], offsets: bool = True) ->
     if not offsets:
         own |= {name: torch.zeros_like(own[name]) for name in ("bias", "running_mean") if name in own}
 
-    training, fused = module.training, not _is_torch(module) or any(_attends(part) for part in module.modules())
+    training, fused = module.training, not _is_torch(module) or _attends(module)
 
     def on_flat(x):
         if module.training is not training:
@@ -195,7 +195,7 @@ def _on_flat(module: nn.Module, shape: tuple[int, ...], offsets: bool = True) ->
 
 
 def _attends(module: nn.Module) -> bool:
-    return isinstance(module, nn.MultiheadAttention)
+    return any(isinstance(part, nn.MultiheadAttention) for part in module.modules())
 
 
 @contextmanager
