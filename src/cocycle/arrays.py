@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from math import prod
 from typing import Any, final
 
 import numpy as np
@@ -191,16 +192,29 @@ def transposed(w: Array | Operator) -> Array | Operator:
 
 
 def linear_pair(w: Array | Operator, x: Array, q: Array) -> tuple[Array, Array]:
-    """(w x, w q) in one product, for w (*batch, p, n), x (*batch, n) and q (*batch, n, k): w is read once."""
+    """(w x, w q) in one product where that is quicker, for w (*batch, p, n), x (*batch, n) and q (*batch, n, k)."""
     if q.ndim == 2 and q.shape[-1] == 1 and sparse.issparse(w) and namespace(x) is np:
         return w @ x, w @ q
     xp = namespace(x)
     if x.ndim > 1 and not isinstance(w, Operator) and w.ndim == 2:
+        if prod(q.shape[:-2]) > w.shape[0] and not sparse.issparse(w):
+            return _columns_times(w, x[..., None])[..., 0], _columns_times(w, q)
         # one matrix for all: each vector of the whole batch in one piece, which is how slopes multiply it quickest
         rows = _rows_times(w, xp.concatenate([x[None], xp.moveaxis(q, -1, 0)], axis=0))
         return rows[0], xp.moveaxis(rows[1:], 0, -1)
     rows = _rows_times(w, xp.concatenate([x[..., None, :], q.swapaxes(-1, -2)], axis=-2))
     return rows[..., 0, :], rows[..., 1:, :].swapaxes(-1, -2)
+
+
+def _columns_times(w, q):
+    """w q for one w (p, n) and so many q (*batch, n, k) that reading w once more is nothing beside copying them.
+
+    In memory the result has the batch last: small matrices meet long rows, and slopes multiply those too.
+    """
+    xp = namespace(q)
+    columns = xp.moveaxis(q, (-2, -1), (0, 1))
+    product = (w @ columns.reshape(len(columns), -1)).reshape(len(w), *columns.shape[1:])
+    return xp.moveaxis(product, (0, 1), (-2, -1))
 
 
 def _rows_times(w, rows):
