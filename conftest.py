@@ -1,6 +1,11 @@
-"""The examples of the documents may write files: each runs in an empty folder."""
+"""One thread for each process, before numpy is imported; and the examples of the documents may write files."""
+
+import os
 
 import pytest
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # pytest itself runs a process for each core
 
 
 @pytest.fixture(autouse=True)

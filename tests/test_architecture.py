@@ -17,23 +17,24 @@ EVERYTHING = {
 ALLOWED = {
     "arrays": set(),
     "progress": set(),
+    "tables": set(),
     "maps": {"arrays"},
     "adjoint": {"arrays", "maps"},
     "flows": {"maps"},
     "straightline": {"arrays", "maps"},
     "autodiff": {"arrays", "maps"},
     "testing": {"maps"},
-    "networks": {"arrays", "maps", "autodiff", "progress"},
+    "networks": {"arrays", "maps", "autodiff", "progress", "plotting"},
     "systems": {"arrays", "maps", "flows", "straightline", "progress"},
-    "lyapunov": {"arrays", "maps", "adjoint", "progress", "plotting"},
-    "reservoir": {"arrays", "maps", "networks", "progress"},
-    "sweeps": {"progress", "plotting"},
+    "lyapunov": {"arrays", "maps", "adjoint", "progress", "tables", "plotting"},
+    "reservoir": {"arrays", "maps", "networks", "progress", "plotting"},
+    "sweeps": {"progress", "tables", "plotting"},
     "plotting": {"lyapunov"},
 }
 OWNERS = {
     "torch": {"autodiff", "networks", "network_study"},
     "h5py": {"sweeps", "reservoir"},
-    "matplotlib": {"plotting", "sweeps", "lyapunov", "experiments"},
+    "matplotlib": {"plotting", "sweeps", "lyapunov", "reservoir", "networks", "diagnosis", "experiments"},
 }
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -11,6 +11,10 @@ from cocycle.lyapunov import Diverged, Spectrum, frame, spectrum
 from cocycle.maps import orbit
 from cocycle.networks import LINEAR
 from cocycle.reservoir import Forecaster, Reservoir, ValidTimes, histogram_distance, nrmse, valid_times
+from cocycle.tables import html_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SETTLING = 200  # steps that a network gets to forget its start
 SATURATED = 2.0  # a local field beyond it: tanh' is below 0.07
@@ -79,10 +83,22 @@ class Diagnosis:
         )
         return [f"the closed loop misses exponent {', '.join(map(str, missed))} of the system{why}"]
 
+    def plot(self) -> "Figure":
+        """All of it in four panels: see `cocycle.plotting.diagnosis_figure`."""
+        from cocycle.plotting import diagnosis_figure
+
+        return diagnosis_figure(self)
+
     def __repr__(self):
+        return "\n".join(f"{name + ':':<23}{text}" for name, text in self._rows().items())
+
+    def _repr_html_(self):
+        return html_table("Diagnosis", ("", ""), self._rows().items())
+
+    def _rows(self) -> dict[str, str]:
         closed = "leaves every bound" if self.closed is None else _numbers(self.closed)
         true = "" if self.true_exponents is None else f"   (true {', '.join(f'{x:.4g}' for x in self.true_exponents)})"
-        rows = {
+        return {
             "conditional exponent": _numbers(self.conditional),
             "memory": f"{self.memory:.3g} steps" if np.isfinite(self.memory) else "without end",
             "local fields": f"standard deviation {self.field_std:.3g}, {self.saturated:.0%} beyond ±{SATURATED:g}",
@@ -92,7 +108,6 @@ class Diagnosis:
             "climate": "histograms differ by " + ", ".join(f"{d:.2f}" for d in self.climate),
             "finding": "; ".join(self.findings),
         }
-        return "\n".join(f"{name + ':':<23}{text}" for name, text in rows.items())
 
 
 def _numbers(result: Spectrum) -> str:

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from cocycle.plotting import forecast_figure
+from cocycle.plotting import forecast_figure, forecast_lines
 
 
 def test_lines_are_the_data():
@@ -24,3 +24,12 @@ def test_lines_are_the_data():
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match=r"shape \(time, m\); got \(5, 2\), \(4, 2\)"):
         forecast_figure(np.ones((5, 2)), np.ones((4, 2)), lyapunov_time=1.0)
+
+
+def test_one_component_on_axes_of_ones_own():
+    _, ax = plt.subplots()
+    lines = forecast_lines(ax, np.zeros(5), np.ones(5), lyapunov_time=2.0)
+    assert [line.get_label() for line in lines] == ["truth", "forecast"]
+    with pytest.raises(ValueError, match=r"shape \(time,\); got \(5,\), \(4,\)"):
+        forecast_lines(ax, np.zeros(5), np.ones(4), lyapunov_time=2.0)
+    plt.close("all")

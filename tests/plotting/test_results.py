@@ -104,3 +104,10 @@ def test_an_archive_draws_itself_with_units_and_long_names(tmp_path):
     np.testing.assert_allclose(mesh(ax).get_array().ravel(), values)
     assert (archive.plot("depth").axes[1].get_ylabel()) == "depth"
     assert (archive.status == Status.DONE).all()
+
+
+def test_in_a_notebook_an_archive_is_a_table(tmp_path):
+    archive = Archive.create(tmp_path / "a.h5", Grid({"<w>": np.arange(3.0)}), outputs={"exponent": ()}, seed=1)
+    text = archive._repr_html_()
+    assert "<td>axis &lt;w&gt;</td><td>3 values [0., 1., 2.]</td>" in text
+    assert "<td>to do</td><td>3</td>" in text

@@ -1,43 +1,73 @@
-"""The figure of a spectrum shows the estimates, their bands and what was reached."""
+"""What is drawn of a spectrum are the estimates, their bands and what was reached."""
 
 from itertools import repeat
 
-import matplotlib
-import numpy as np
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
+import numpy as np
+import pytest
 
 from cocycle import Linear, frame, spectrum
-from cocycle.plotting import convergence_figure
+from cocycle.plotting import angle_histograms, convergence_figure, running_exponents, spectrum_points
 from cocycle.systems import Henon
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
 
 
 def test_convergence_of_one_orbit():
     x = Henon().series(1)[0]
     result = spectrum(repeat(Henon(), 500), x, frame(x, 2))
-    figure = convergence_figure(result, unit="per iteration")
-    left, right = figure.axes
+    left, right = result.plot(unit="per iteration").axes
     np.testing.assert_allclose(left.lines[0].get_ydata()[-1], result.exponents[0])
     assert left.get_ylabel() == "running exponents (per iteration)"
+    assert right.get_ylabel() == "exponent λᵢ (per iteration)"
     assert len(left.collections) == 2  # the bands
     (points,) = [c for c in right.containers]
     np.testing.assert_allclose(points.lines[0].get_ydata(), result.exponents)
     (bars,) = points.lines[2]
     heights = [np.ptp(segment[:, 1]) for segment in bars.get_segments()]
     np.testing.assert_allclose(heights, 4 * result.standard_error)
-    plt.close(figure)
 
 
-def test_convergence_of_a_batch_shows_its_scatter():
+def test_a_batch_shows_its_mean_and_scatter():
     x = Henon().start(np.random.default_rng(1), (20,))
     result = spectrum(repeat(Henon(), 300), x, frame(x, 2), transient=50)
-    figure = convergence_figure(result)
-    np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata()[-1], result.exponents[:, 1].mean())
-    plt.close(figure)
+    _, (left, right) = plt.subplots(1, 2)
+    lines = running_exponents(left, result, most=1)
+    assert len(lines) == 1
+    np.testing.assert_allclose(lines[0].get_ydata()[-1], result.exponents[:, 0].mean())
+    points = spectrum_points(right, result)
+    np.testing.assert_allclose(points.lines[0].get_ydata(), result.exponents.mean(0))
+    heights = [np.ptp(segment[:, 1]) for segment in points.lines[2][0].get_segments()]
+    np.testing.assert_allclose(heights, 4 * result.scatter)
 
 
 def test_too_short_for_an_error_bar_is_drawn_without():
     result = spectrum(repeat(Linear(np.diag([2.0, 0.5])), 4), np.zeros(2), np.eye(2))
-    plt.close(convergence_figure(result))
+    assert convergence_figure(result).axes
+
+
+def test_in_a_notebook_a_spectrum_is_a_table():
+    result = spectrum(repeat(Linear(np.diag([2.0, 0.5])), 40), np.zeros(2), np.eye(2))
+    text = result._repr_html_()
+    assert "Spectrum over time 40" in text
+    assert "<td>1</td><td>0.693147</td>" in text
+    many = spectrum(repeat(Linear(np.diag(np.linspace(1, 2, 50))), 20), np.zeros(50), np.eye(50))
+    assert "50 in all" in many._repr_html_()
+    assert many._repr_html_().count("<tr>") < 20
+
+
+def test_angles_are_counted_pair_by_pair():
+    angles = np.full((100, 3, 3), np.radians(80.0))
+    angles[:, 0, 1] = np.radians(10.0)
+    _, ax = plt.subplots()
+    lines = angle_histograms(ax, angles, bins=9)
+    assert [line.get_label() for line in lines] == ["v1, v2", "v1, v3", "v2, v3"]
+    values, edges, _ = lines[0].get_data()
+    np.testing.assert_allclose((values * np.diff(edges)).sum(), 1)  # a density
+    assert values.argmax() == 1  # 10 to 20 degrees
+    with pytest.raises(ValueError, match=r"\(time, k, k\), k at least 2; got \(5, 1, 1\)"):
+        angle_histograms(ax, np.zeros((5, 1, 1)))

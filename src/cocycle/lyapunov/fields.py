@@ -65,6 +65,16 @@ class Field:
             f"{points.shape}"
         )
 
+    def __repr__(self):
+        exponents = as_numpy(self.exponents)
+        words = (
+            f"λ₁ from {np.nanmin(exponents):.4g} to {np.nanmax(exponents):.4g}, median {np.nanmedian(exponents):.4g}"
+        )
+        lost = int(np.isnan(exponents).sum())
+        return f"Field at inputs {tuple(exponents.shape)} over time {self.time:g}: {words}" + (
+            f", {lost} NaN" if lost else ""
+        )
+
     def plot(self, outputs: Array | None = None) -> "Figure":
         """The field over a plane, with its ridges, and directions of maximal stretching.
 

@@ -41,6 +41,11 @@ class Ridges:
     def __len__(self):
         return len(self.points)
 
+    def __repr__(self):
+        curves = len(np.unique(self.curves))
+        words = f", median contrast {np.median(self.contrasts):.4g}" if len(self) else ""
+        return f"Ridges: {len(self)} points on {curves} curves{words}"
+
     def alignment(self, directions: np.ndarray) -> np.ndarray:
         """|cos| (m,) of the angle between the normals and unit vectors `directions` (m, 2), such as those of maximal
         stretching at the points: 1 where the field stretches across its ridge."""

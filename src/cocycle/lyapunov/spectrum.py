@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from math import prod
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from cocycle.lyapunov.derived import kaplan_yorke_dimension
 from cocycle.lyapunov.qr import QRStep, check_steps, orthonormal, qr_steps
 from cocycle.maps import Map
 from cocycle.progress import tracked
+from cocycle.tables import html_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LOST_SPREAD = 1e12  # of the frame between two orthonormalisations: what is left of the last exponents is four digits
 SHOWN = 10  # exponents that a repr spells out
@@ -98,15 +102,37 @@ class Spectrum:
         join = namespace(self.growth).concatenate
         return Spectrum(join([self.growth, later.growth]), join([self.times, later.times]), later.x, later.q)
 
-    def __repr__(self):
-        batch, time = self.exponents.shape[:-1], float(self.times.sum())
-        head = f"Spectrum over time {time:g}" + (f", batch {tuple(batch)}, mean ± scatter" if batch else "")
+    def plot(self, *, unit: str = "per unit time") -> "Figure":
+        """How the exponents settled, and where they ended: see `cocycle.plotting.convergence_figure`."""
+        from cocycle.plotting import convergence_figure
+
+        return convergence_figure(self, unit=unit)
+
+    @property
+    def _head(self) -> str:
+        batch = tuple(self.exponents.shape[:-1])
+        return f"Spectrum over time {float(self.times.sum()):g}" + (f", batch {batch}, mean ± scatter" if batch else "")
+
+    def _values(self) -> Iterator[tuple[float, float]]:
+        """What is shown of each exponent: value and standard error, or mean and scatter over a batch."""
+        batch = self.exponents.ndim > 1
         values = self.exponents.reshape(-1, self.exponents.shape[-1]).mean(0) if batch else self.exponents
         errors = self.scatter if batch else self.standard_error
-        words = [f"{value:.6g} ± {error:.2g}" for value, error in zip(values, errors, strict=True)]
+        return ((float(value), float(error)) for value, error in zip(values, errors, strict=True))
+
+    def __repr__(self):
+        words = [f"{value:.6g} ± {error:.2g}" for value, error in self._values()]
         if len(words) > SHOWN:
             words[SHOWN // 2 : -2] = [f"... ({len(words)} in all)"]
-        return f"{head}: " + ", ".join(words)
+        return f"{self._head}: " + ", ".join(words)
+
+    def _repr_html_(self):
+        rows: list[tuple[object, str, str]] = [
+            (i, f"{value:.6g}", f"{error:.2g}") for i, (value, error) in enumerate(self._values(), 1)
+        ]
+        if len(rows) > SHOWN:
+            rows[SHOWN // 2 : -2] = [("…", f"{len(rows)} in all", "")]
+        return html_table(self._head, ("i", "λᵢ per unit time", "±"), rows)
 
 
 def _total(growth: Array) -> Array:

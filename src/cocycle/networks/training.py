@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from cocycle.arrays import generator
 from cocycle.networks.data import Labelled, Task
 from cocycle.networks.sequential import Entry, require_evaluation
 from cocycle.progress import progress_bar
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 AT_ONCE = 4096  # samples, when a network is looked at and not trained
 
@@ -101,6 +104,15 @@ class History:
 
     loss: np.ndarray
     error: np.ndarray
+
+    def __repr__(self):
+        return f"History of {len(self.loss)} epochs: loss {self.loss[-1]:.4g}, held-out error {self.error[-1]:.4g}"
+
+    def plot(self) -> "Figure":
+        """Both against the epoch: see `cocycle.plotting.training_lines`."""
+        from cocycle.plotting import one_panel, training_lines
+
+        return one_panel(training_lines, self)
 
 
 def fit(network: nn.Module, task: Task, rng: np.random.Generator | int, recipe: Recipe | None = None) -> History:

@@ -1,13 +1,16 @@
 """What the members of an ensemble tell about their uncertainty: how much is in the data, how much in the networks."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 import numpy as np
 from scipy.spatial import KDTree
 from scipy.special import entr
 
 from cocycle.arrays import as_numpy, floating, require_finite
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROUNDING = 1e-4  # by which probabilities of single precision may miss 1 in their sum
 
@@ -49,6 +52,12 @@ class AccuracyMap:
     epistemic: np.ndarray
     accuracy: np.ndarray
     count: np.ndarray
+
+    def plot(self) -> "Figure":
+        """The accuracy over the plane: see `cocycle.plotting.accuracy_plane`."""
+        from cocycle.plotting import accuracy_plane, one_panel
+
+        return one_panel(accuracy_plane, self)
 
     def __call__(self, found: Uncertainty) -> np.ndarray:
         """The accuracy to expect (*batch,): that of the bin, or of the nearest one that had samples."""

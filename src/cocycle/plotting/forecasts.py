@@ -1,12 +1,33 @@
-"""Forecasts beside the truth."""
+"""Forecasts beside the truth, and for how long they hold."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cocycle.plotting.sweeps import STYLE
+
+
+def forecast_lines(
+    ax: Axes, prediction: np.ndarray, truth: np.ndarray, *, lyapunov_time: float, valid_time: float | None = None
+):
+    """One component of prediction and truth (time,) against time in Lyapunov times; `lyapunov_time` is in steps.
+
+    `valid_time`, in Lyapunov times, is marked if given.  Raises ValueError for shapes that do not fit.
+    """
+    prediction, truth = np.asarray(prediction), np.asarray(truth)
+    if prediction.shape != truth.shape or truth.ndim != 1:
+        raise ValueError(f"prediction and truth must both have shape (time,); got {prediction.shape}, {truth.shape}")
+    time = np.arange(1, len(truth) + 1) / lyapunov_time
+    lines = ax.plot(time, truth, color="black", label="truth")
+    lines += ax.plot(time, prediction, color="tab:orange", linestyle="--", label="forecast")
+    if valid_time is not None:
+        lines.append(ax.axvline(valid_time, color="tab:blue", linewidth=1, label="valid time"))
+    ax.set_xlabel("time (Lyapunov times)")
+    return lines
 
 
 def forecast_figure(
@@ -17,26 +38,35 @@ def forecast_figure(
     valid_time: float | None = None,
     names: Sequence[str] | None = None,
 ) -> Figure:
-    """Prediction and truth (time, m), one component above the other, against time in Lyapunov times.
+    """`forecast_lines` of all components of prediction and truth (time, m), one above the other.
 
-    `lyapunov_time` in steps; `valid_time`, in Lyapunov times, is marked if given.  Raises ValueError for shapes that
-    do not fit.
+    Raises ValueError for shapes that do not fit.
     """
     prediction, truth = np.asarray(prediction), np.asarray(truth)
     if prediction.shape != truth.shape or truth.ndim != 2:
         raise ValueError(f"prediction and truth must both have shape (time, m); got {prediction.shape}, {truth.shape}")
     names = names or [f"component {i + 1}" for i in range(truth.shape[1])]
-    time = np.arange(1, len(truth) + 1) / lyapunov_time
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(
             len(names), 1, figsize=(8, 1 + 1.4 * len(names)), sharex=True, squeeze=False, layout="constrained"
         )
         for ax, name, true, predicted in zip(axes[:, 0], names, truth.T, prediction.T, strict=True):
-            ax.plot(time, true, color="black", label="truth")
-            ax.plot(time, predicted, color="tab:orange", linestyle="--", label="forecast")
-            if valid_time is not None:
-                ax.axvline(valid_time, color="tab:blue", linewidth=1, label="valid time")
-            ax.set_ylabel(name)
+            forecast_lines(ax, predicted, true, lyapunov_time=lyapunov_time, valid_time=valid_time)
+            ax.set(ylabel=name)
+            ax.label_outer()
         axes[0, 0].legend(ncols=3, loc="upper right")
-        axes[-1, 0].set_xlabel("time (Lyapunov times)")
     return figure
+
+
+def valid_time_histogram(ax: Axes, result: Any, *, bins: int = 20):
+    """The distribution of `ValidTimes` over starts (and networks), its median marked, the horizon the end of the axis.
+
+    Forecasts that were still valid at the horizon are in the last bin.
+    """
+    times = np.asarray(result.times).ravel()
+    _, _, bars = ax.hist(times, bins=bins, range=(0, result.horizon), color="tab:blue")
+    median = np.median(times)
+    ax.axvline(median, color="black", linewidth=1, label=f"median {median:.2f}")
+    ax.set(xlabel="valid time (Lyapunov times)", ylabel="forecasts", xlim=(0, result.horizon))
+    ax.legend(frameon=False)
+    return bars

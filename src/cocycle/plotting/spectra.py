@@ -11,40 +11,64 @@ from matplotlib.ticker import MaxNLocator
 from cocycle.plotting.sweeps import STYLE
 
 
-def convergence_figure(result: Any, *, unit: str = "per unit time", most: int = 10) -> Figure:
-    """The running estimates of a `Spectrum` with their bands of two standard errors, beside the spectrum reached.
+def running_exponents(ax: Axes, result: Any, *, unit: str = "per unit time", most: int = 10):
+    """The running estimates of a `Spectrum` against time, with bands of two standard errors and a line at zero.
 
-    `unit` is that of the exponents.  Of a batch the mean over its members, with the scatter among them as the band; no
-    more than the first `most` exponents on the left.
+    Of a batch the mean over its members, with the scatter among them as the band; no more than the first `most`.
     """
     times, exponents, errors = (np.asarray(a) for a in result.running())
-    final, error = np.asarray(result.exponents), np.asarray(result.standard_error)
-    if final.ndim > 1:
-        members = exponents.reshape(len(times), -1, final.shape[-1])
+    if exponents.ndim > 2:
+        members = exponents.reshape(len(times), -1, exponents.shape[-1])
         exponents, errors = members.mean(1), members.std(1, ddof=1) / 2
-        final, error = exponents[-1], np.asarray(result.scatter)
-    with plt.style.context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.1), layout="constrained")
-        for i in range(min(most, len(final))):
-            (line,) = left.plot(times, exponents[:, i], label=f"λ{i + 1}")
-            low, high = exponents[:, i] - 2 * errors[:, i], exponents[:, i] + 2 * errors[:, i]
-            left.fill_between(times, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-        left.axhline(0, color="black", linewidth=0.8)
-        later = np.concatenate([exponents[len(times) // 20 :, :most].ravel(), [0.0]])  # not where it has just begun
-        margin = 0.1 * np.ptp(later) + 1e-12
-        left.set_ylim(later.min() - margin, later.max() + margin)
-        left.set_xlabel("time")
-        left.set_ylabel(f"running exponents ({unit})")
-        left.legend(ncols=1, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        spectrum_points(right, final, error, unit=unit)
-    return figure
+    lines = []
+    for i in range(min(most, exponents.shape[-1])):
+        lines += ax.plot(times, exponents[:, i], label=f"λ{i + 1}")
+        low, high = exponents[:, i] - 2 * errors[:, i], exponents[:, i] + 2 * errors[:, i]
+        ax.fill_between(times, low, high, color=lines[-1].get_color(), alpha=0.2, linewidth=0)
+    ax.axhline(0, color="black", linewidth=0.8)
+    later = np.concatenate([exponents[len(times) // 20 :, :most].ravel(), [0.0]])  # not where it has just begun
+    margin = 0.1 * np.ptp(later) + 1e-12
+    ax.set(ylim=(later.min() - margin, later.max() + margin), xlabel="time", ylabel=f"running exponents ({unit})")
+    return lines
 
 
-def spectrum_points(ax: Axes, exponents: np.ndarray, errors: np.ndarray, *, unit: str = "per step"):
-    """Exponents (k,) against their index, with bars of two errors (k,) and a line at zero."""
+def spectrum_points(ax: Axes, result: Any, *, unit: str = "per unit time"):
+    """The exponents of a `Spectrum` against their index, with bars of two standard errors and a line at zero.
+
+    Of a batch the mean over its members, with bars of two standard deviations among them.
+    """
+    exponents, errors = np.asarray(result.exponents), np.asarray(result.standard_error)
+    if exponents.ndim > 1:
+        exponents, errors = exponents.reshape(-1, exponents.shape[-1]).mean(0), np.asarray(result.scatter)
     ax.axhline(0, color="black", linewidth=0.8)
     points = ax.errorbar(np.arange(1, len(exponents) + 1), exponents, 2 * np.nan_to_num(errors), fmt="o", markersize=3)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("index i")
-    ax.set_ylabel(f"exponent λᵢ ({unit})")
+    ax.set(xlabel="index i", ylabel=f"exponent λᵢ ({unit})")
     return points
+
+
+def convergence_figure(result: Any, *, unit: str = "per unit time", most: int = 10) -> Figure:
+    """`running_exponents` of a `Spectrum` beside the spectrum reached, `spectrum_points`; `unit` is the exponents'."""
+    with plt.style.context(STYLE):
+        figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.1), layout="constrained")
+        running_exponents(left, result, unit=unit, most=most)
+        left.legend(ncols=1, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        spectrum_points(right, result, unit=unit)
+    return figure
+
+
+def angle_histograms(ax: Axes, angles: np.ndarray, *, bins: int = 60):
+    """The distributions of the angles (time, k, k) between covariant vectors, in degrees: a line for each pair.
+
+    Zero is where two directions touch: a tangency.
+    """
+    angles, lines = np.degrees(np.asarray(angles)), []
+    if angles.ndim != 3 or angles.shape[1] != angles.shape[2] or angles.shape[1] < 2:
+        raise ValueError(f"angles must have shape (time, k, k), k at least 2; got {angles.shape}")
+    for i in range(angles.shape[1]):
+        for j in range(i + 1, angles.shape[1]):
+            density, borders = np.histogram(angles[:, i, j], bins=bins, range=(0, 90), density=True)
+            lines.append(ax.stairs(density, borders, label=f"v{i + 1}, v{j + 1}"))
+    ax.set(xlabel="angle between covariant vectors (degrees)", ylabel="density (per degree)", xlim=(0, 90))
+    ax.legend(frameon=False)
+    return lines

@@ -1,7 +1,8 @@
 """Planes of a sweep: exponents about zero, valid times, and the zero line on both."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 STYLE = Path(__file__).with_name("cocycle.mplstyle")
+
+
+def one_panel(draw: Callable[[Axes, Any], Any], result: Any) -> Figure:
+    """A figure of one panel with what `draw(ax, result)` draws."""
+    with plt.style.context(STYLE):
+        figure, ax = plt.subplots(figsize=(4.6, 3.1), layout="constrained")
+        draw(ax, result)
+    return figure
 
 
 def exponent_plane(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, lowest: float = -2.0) -> QuadMesh:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 from scipy.special import chdtri, eval_legendre
@@ -12,6 +12,9 @@ from cocycle.arrays import as_numpy, generator, like, require_finite
 from cocycle.maps import Driven, end, orbit
 from cocycle.progress import tracked
 from cocycle.reservoir.readout import Moments, MomentSum, check_moments
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Task = tuple[tuple[int, int], ...]  # (delay, degree) of each factor
 
@@ -44,6 +47,12 @@ class Capacity:
         """(delays,): the linear memory of the input 0, 1, 2, ... steps ago."""
         linear = {task[0][0]: value for task, value in zip(self.tasks, self.values, strict=True) if _degree(task) == 1}
         return np.array([linear[delay] for delay in sorted(linear)])
+
+    def plot(self) -> "Figure":
+        """The forgetting curve: see `cocycle.plotting.forgetting_curve`."""
+        from cocycle.plotting import forgetting_curve, one_panel
+
+        return one_panel(forgetting_curve, self)
 
     def __repr__(self):
         parts = ", ".join(f"degree {d}: {c:.2f}" for d, c in self.by_degree.items())

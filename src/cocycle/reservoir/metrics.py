@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from cocycle.arrays import as_numpy, floating, require_finite
 from cocycle.reservoir.forecast import Forecaster, forecast
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def euclidean(error: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -118,6 +121,12 @@ class ValidTimes:
     def reached_end(self) -> np.ndarray:
         """(*networks,): how many forecasts were still valid at the horizon."""
         return (self.times >= self.horizon).sum(axis=-1)
+
+    def plot(self) -> "Figure":
+        """Their distribution: see `cocycle.plotting.valid_time_histogram`."""
+        from cocycle.plotting import one_panel, valid_time_histogram
+
+        return one_panel(valid_time_histogram, self)
 
     def __repr__(self):
         networks = f" and {self.times[..., 0].size} networks" if self.times.ndim > 1 else ""

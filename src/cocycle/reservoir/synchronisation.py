@@ -1,12 +1,15 @@
 """Does the drive alone decide where the network is?  Copies of it, started apart, give the answer without tangents."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, generator, like
 from cocycle.maps import Driven, check_inputs, orbit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @final
@@ -36,6 +39,17 @@ class Synchronisation:
     def synchronised(self) -> bool:
         """Whether all copies ended within 1e-6 of the distance they started with."""
         return bool((self.distances[-1] <= 1e-6 * self.distances[0]).all())
+
+    def __repr__(self):
+        verdict = "synchronised" if self.synchronised else "not synchronised"
+        copies, steps = self.distances.shape[1] + 1, self.distances.shape[0]
+        return f"Synchronisation of {copies} copies over {steps} steps: {verdict}, rate {self.rate:.4g} per unit time"
+
+    def plot(self) -> "Figure":
+        """The distances against time: see `cocycle.plotting.synchronisation_lines`."""
+        from cocycle.plotting import one_panel, synchronisation_lines
+
+        return one_panel(synchronisation_lines, self)
 
 
 def synchronisation(

@@ -11,9 +11,10 @@ import numpy as np
 
 from cocycle.sweeps import layout, provenance
 from cocycle.sweeps.contents import Contents, described
-from cocycle.sweeps.grid import Grid, Index
+from cocycle.sweeps.grid import Grid, Index, short
 from cocycle.sweeps.records import TRIED, WITHOUT_RESULT, Records, Status, checksums
 from cocycle.sweeps.writer import Writer, locked, opened_to_write
+from cocycle.tables import html_table
 
 if TYPE_CHECKING:
     import xarray
@@ -240,6 +241,15 @@ class Archive:
         words = ", ".join(f"{counts[s]} {s.words}" for s in Status if counts[s] or s <= Status.DONE)
         axes = " × ".join(f"{name} ({len(values)})" for name, values in self.grid.axes.items())
         return f"Archive {self.name}: {axes}; {words}; outputs {', '.join(self.outputs)}"
+
+    def _repr_html_(self):
+        counts = np.bincount(self.status.ravel(), minlength=len(Status))
+        rows = [
+            *(("axis " + name, short(values)) for name, values in self.grid.axes.items()),
+            *(("output", self._label(name)) for name in self.outputs),
+            *((s.words, counts[s]) for s in Status if counts[s]),
+        ]
+        return html_table(f"Archive {self.name}", ("", ""), rows)
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:

@@ -138,7 +138,7 @@ class Grid:
 
     def __repr__(self):
         together = "".join(f", {length} of {name} at once" for name, length in self.block.items())
-        return f"Grid({', '.join(f'{name}: {_short(values)}' for name, values in self.axes.items())}{together})"
+        return f"Grid({', '.join(f'{name}: {short(values)}' for name, values in self.axes.items())}{together})"
 
     def part(self, number: int, of: int) -> "Grid":
         """The part `number`, counted from 1, of this grid cut into `of` along its longest axis; it keeps its streams.
@@ -169,7 +169,7 @@ class Grid:
                 same = min(len(values), len(theirs))
                 first = next((i for i in range(same) if values[i] != theirs[i]), None)
                 where = "" if first is None else f", first {values[first]!r} against {theirs[first]!r}"
-                lines.append(f"{name}: {_short(values)} against {_short(theirs)}{where}")
+                lines.append(f"{name}: {short(values)} against {short(theirs)}{where}")
             elif not np.array_equal(self.streams[name], other.streams[name]):
                 lines.append(f"random streams of {name}: a part or a refinement against a grid of its own")
         if self.block != other.block:
@@ -201,9 +201,9 @@ def _axis(name: str, values) -> np.ndarray:
     if values.dtype.kind not in "iufU" or mixed:
         raise ValueError(f"axis {name!r} must hold numbers or strings; got dtype {values.dtype}")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise ValueError(f"axis {name!r} must be finite; got {_short(values)}")
+        raise ValueError(f"axis {name!r} must be finite; got {short(values)}")
     if len(np.unique(values)) != len(values):
-        raise ValueError(f"axis {name!r} must not repeat a value; got {_short(values)}")
+        raise ValueError(f"axis {name!r} must not repeat a value; got {short(values)}")
     values.flags.writeable = False
     return values
 
@@ -218,10 +218,10 @@ def _numbers(name: str, numbers, length: int) -> np.ndarray:
     numbers = np.arange(length) if numbers is None else np.array(numbers)
     whole = numbers.shape == (length,) and numbers.dtype.kind in "iu"
     if not whole or numbers.min() < 0 or len(np.unique(numbers)) != length:
-        raise ValueError(f"streams[{name!r}] must be {length} different integers >= 0; got {_short(numbers)}")
+        raise ValueError(f"streams[{name!r}] must be {length} different integers >= 0; got {short(numbers)}")
     numbers.flags.writeable = False
     return numbers
 
 
-def _short(values: np.ndarray) -> str:
+def short(values: np.ndarray) -> str:
     return f"{len(values)} values " + np.array2string(values, threshold=6, edgeitems=2, separator=", ")
