@@ -11,7 +11,14 @@ from cocycle.plotting.orbits import phase_portrait, return_map
 from cocycle.plotting.reservoirs import diagnosis_figure, forgetting_curve, synchronisation_lines
 from cocycle.plotting.results import result_figure
 from cocycle.plotting.spectra import angle_histograms, convergence_figure, running_exponents, spectrum_points
-from cocycle.plotting.sweeps import exponent_plane, one_panel, prediction_figure, valid_time_plane, zero_line
+from cocycle.plotting.sweeps import (
+    exponent_plane,
+    one_panel,
+    prediction_figure,
+    signed_ticks,
+    valid_time_plane,
+    zero_line,
+)
 
 __all__ = [
     "accuracy_plane",
@@ -32,6 +39,7 @@ __all__ = [
     "ridge_figure",
     "ridge_points",
     "running_exponents",
+    "signed_ticks",
     "spectrum_points",
     "stretching_lines",
     "synchronisation_lines",

@@ -41,9 +41,10 @@ class Synchronisation:
         return bool((self.distances[-1] <= 1e-6 * self.distances[0]).all())
 
     def __repr__(self):
+        copies, steps, rate = self.distances.shape[1] + 1, self.distances.shape[0], self.rate
         verdict = "synchronised" if self.synchronised else "not synchronised"
-        copies, steps = self.distances.shape[1] + 1, self.distances.shape[0]
-        return f"Synchronisation of {copies} copies over {steps} steps: {verdict}, rate {self.rate:.4g} per unit time"
+        words = f", rate {rate:.4g} per unit time" if np.isfinite(rate) else ""
+        return f"Synchronisation of {copies} copies over {steps} steps: {verdict}{words}"
 
     def plot(self) -> "Figure":
         """The distances against time: see `cocycle.plotting.synchronisation_lines`."""

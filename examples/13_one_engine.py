@@ -1,5 +1,5 @@
 # %% [markdown]
-# # One engine, four kinds of system
+# # One engine, four kinds of system, side by side
 #
 # A system is an iterable of maps.  `spectrum` pushes tangent vectors through it and averages their growth; what the
 # maps are is not its business.

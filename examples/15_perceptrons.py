@@ -4,8 +4,8 @@
 # The smallest networks that decide anything, by hand.  A perceptron trained by Hebb's rule learns what a line can
 # separate, and not XOR; two layers do XOR; more layers do the parity of more bits with few units.  Beside each
 # decision boundary: the maximal finite-time exponent over the plane of inputs.  Far from a boundary every unit is
-# saturated and nothing that is done to the input matters; where the output changes, the input is stretched.
-# (Mehlig, Machine Learning with Neural Networks, Cambridge University Press 2021, chapters 2, 5 and 7.)
+# saturated and nothing that is done to the input matters; where the output changes, the input is stretched. (Mehlig,
+# Machine Learning with Neural Networks, Cambridge University Press 2021, chapters 2, 5 and 7.)
 
 # %%
 from itertools import product
@@ -82,5 +82,4 @@ for ax, (name, layers) in zip(panels, networks.items(), strict=True):
     ax.set(title=name, xlabel="x₁", ylabel="x₂", aspect="equal")
     away = distances(found.points, level_lines(X, X, y)) / np.ptp(X)
     print(f"{name}: {np.mean(away < 0.02):.0%} of the ridge points are on a boundary, within 2 % of the plane's width")
-figure.savefig("perceptrons.png")
-print("figure: perceptrons.png")
+plt.show()

@@ -5,9 +5,9 @@
 # vanish or explode, and a task that spans many steps cannot be learned.  Engelken (NeurIPS 2023) therefore first
 # minimises the mean of λᵢ², by gradient descent through the QR loop, and then trains.
 #
-# The task: reproduce a random ±1 input with a delay of `DELAY` steps.  The same network, once flossed and once not, is
-# trained by the same number of steps.  What is looked at: the exponents before and after, the condition number of the
-# long Jacobian on the directions that were flossed, and the loss.
+# The task: reproduce a random ±1 input with a delay of `DELAY` steps.  The same network, once flossed and once not,
+# is trained by the same number of steps.  What is looked at: the exponents before and after, the condition number of
+# the long Jacobian on the directions that were flossed, and the loss.
 
 # %%
 import matplotlib.pyplot as plt
@@ -112,4 +112,4 @@ for name, values in losses.items():
 right.set_xlabel("step of training")
 right.set_ylabel(f"squared error, delay {DELAY}")
 right.legend()
-figure.savefig("gradient_flossing.png")
+plt.show()

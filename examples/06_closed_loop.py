@@ -1,0 +1,60 @@
+# %% [markdown]
+# # Has the closed loop the exponents of what it learned, and its directions?
+#
+# Fed with its own output, the trained network is an autonomous map.  Its first exponents should be those of the
+# system; below them come its own, those of forgetting.  Covariant vectors show more: the directions that grow at each
+# exponent, and the angles between them.
+
+# %%
+from itertools import repeat
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from cocycle import Compiled, Flow, Reservoir, frame, spectrum, train
+from cocycle.lyapunov import angles, covariant
+from cocycle.plotting import angle_histograms
+from cocycle.systems import Lorenz63
+
+DT = 0.02
+series = Lorenz63().series(8000, dt=DT)
+model = train(Reservoir.random(100, 3, spectral_radius=0.3), series[:6000], ridge=1e-8)
+
+# %% Exponents: per step of the network, divided by its time step
+r = model.warmed(series[6000:6300])
+closed = spectrum(repeat(model.closed, 10_000), r, frame(r, 6), every=5, transient=200)
+r = model.network.rest()
+conditional = spectrum(model.driven(series[6000:]), r, frame(r, 1), transient=200)
+published = (0.9056, 0.0, -14.5723)
+for i, (value, error) in enumerate(zip(closed.exponents / DT, closed.standard_error / DT, strict=True)):
+    print(f"λ{i + 1} = {value:8.3f} ± {error:.3f}" + (f"   Lorenz {published[i]}" if i < 3 else ""))
+print(f"conditional λ₁ = {conditional.exponents[0] / DT:.1f}: well below Lorenz' last, so it does not get in the way")
+
+# %% [markdown]
+# A network that forgets more slowly than the system contracts mixes its own exponents with those of the system (Hart,
+# arXiv 2401.00885).
+#
+# ## Covariant vectors
+# Angles between the three directions, along the true flow and along the closed loop.  The frame of the closed loop
+# lives in 100 dimensions, so angles are those between the directions as its output shows them.
+
+# %%
+flow = Compiled(Flow(Lorenz63(), dt=DT))
+x = series[0]
+true = [angles(step.v) for step in covariant(repeat(flow, 6000), x, frame(x, 3), transient=500, settle=500)]
+
+r, outputs = model.warmed(series[6000:6300]), model.readout.weight
+steps = covariant(repeat(model.closed, 4000), r, frame(r, 3), transient=500, settle=500)
+seen = (model.outputs.scale[:, None] * (outputs @ step.v) for step in steps)
+learned = [angles(v / np.linalg.norm(v, axis=0)) for v in seen]
+
+figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
+for ax, found, name in zip(axes, (true, learned), ("Lorenz", "closed loop, as its output shows it"), strict=True):
+    angle_histograms(ax, np.array(found))
+    ax.set_title(name)
+plt.show()
+
+# %%
+for name, found in (("Lorenz", true), ("closed loop", learned)):
+    first, last = np.degrees(np.array(found))[:, 0, [1, 2]].T
+    print(f"{name}: median angles {np.median(first):.1f}° between v1 and v2, {np.median(last):.1f}° between v1 and v3")

@@ -1,0 +1,63 @@
+# %% [markdown]
+# # One engine, both pictures
+#
+# The figure of the README: reservoirs that hear the Lorenz system, whose conditional exponent says where they can
+# predict it, and a deep classifier, whose maximal exponent shows where it decides.  The same loop over tangent maps
+# made both.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from cocycle import Archive, Grid, Reservoir, feedforward, frame, ftle, plane, run, spectrum, train
+from cocycle.lyapunov.ridges import ridges
+from cocycle.maps import end
+from cocycle.networks import Recipe, circle, fit, perceptron
+from cocycle.plotting import boundary_lines, exponent_plane, ridge_points, signed_ticks, valid_time_plane, zero_line
+from cocycle.reservoir import valid_times
+from cocycle.systems import Lorenz63
+
+LYAPUNOV_TIME = 1 / (0.9056 * 0.02)  # steps
+
+
+def measure(point, rng):
+    u = Lorenz63().series(6000, dt=0.02, rng=rng)
+    network = Reservoir.gaussian(150, 3, weight_std=point["weight_std"], input_std=point["input_std"], rng=rng)
+    r = network.rest()
+    exponent = spectrum(network.driven(u[:1200]), r, frame(r, 1), transient=200).exponents[0]
+    model = train(network, u[:4000], normalise=False, ridge=1e-4)
+    return {"exponent": exponent, "valid_time": valid_times(model, u[4000:], lyapunov_time=LYAPUNOV_TIME).median}
+
+
+grid = Grid({"weight_std": np.linspace(0.1, 2.3, 12), "input_std": np.geomspace(1e-3, 1, 9)})
+units = {"exponent": "1/step", "valid_time": "Lyapunov times"}
+archive = run(measure, Archive.resume("picture.h5", grid, outputs={name: () for name in units}, seed=1, units=units))
+exponent, times = archive["exponent"], archive["valid_time"]
+print(f"{(times[exponent > 0.01] > 1).sum()} of {(exponent > 0.01).sum()} networks with a positive exponent predict")
+print(f"{(times[exponent < -0.01] > 1).sum()} of {(exponent < -0.01).sum()} with a negative one")
+
+# %%
+X = np.linspace(-1, 1, 241)
+network = perceptron((2, *[10] * 8, 1), rng=1, head="Tanh")
+history = fit(network, circle(1, samples=6000), rng=2, recipe=Recipe(learning_rate=0.05, epochs=80))
+print(history)
+layers = feedforward(network)
+field = ftle(layers[:-1], plane(X, X))
+
+# %%
+x, y = grid.axes["input_std"], grid.axes["weight_std"]
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
+mesh = exponent_plane(left, x, y, exponent)
+ticks = signed_ticks(mesh.norm)  # above zero and below, where the scales differ
+figure.colorbar(mesh, ax=left, extend="min", ticks=ticks, label="conditional exponent λ₁ (per step)")
+figure.colorbar(valid_time_plane(middle, x, y, times), ax=middle, label="median valid time (Lyapunov times)")
+zero_line(left, x, y, exponent, color="black")
+zero_line(middle, x, y, exponent, color="white")
+left.set(title="a reservoir that hears Lorenz", xlabel="input scale", ylabel="weight scale")
+middle.set(title="its closed loop predicts", xlabel="input scale")
+figure.colorbar(exponent_plane(right, X, X, field.exponents), ax=right, label="maximal exponent λ₁ (per layer)")
+ridge_points(right, ridges(X, X, field.exponents))
+boundary_lines(right, X, X, end(layers, plane(X, X)))
+right.set(title="a deep classifier over its inputs", xlabel="x₁", ylabel="x₂", aspect="equal")
+figure.savefig("one-engine.png")
+plt.show()
