@@ -1,7 +1,7 @@
-"""The documentation site.  Nothing is fetched: `sphinx-build -W docs docs/_build` needs no network.
+"""The documentation site.  Nothing is fetched: `sphinx-build -W docs docs/_build/html` needs no network.
 
-The examples are percent scripts: here they are read as notebooks and run, so that the pages show what they print and draw
-today, and an example that fails, fails the build.
+The examples are percent scripts: here they are read as notebooks and run, so that the pages show what they print and
+draw today, and an example that fails, fails the build.
 """
 
 import os
@@ -59,7 +59,7 @@ def _page(source: Path, target: Path) -> None:
 
 
 def _linked(text: str, source: Path, target: Path) -> str:
-    """Links to files of the repository that are no pages of the site become plain words, those to the studies its pages."""
+    """Links to files that are no pages of the site become plain words, those to the studies lead to their pages."""
 
     def link(found: re.Match) -> str:
         words, address = found.groups()

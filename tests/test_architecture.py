@@ -11,7 +11,7 @@ import cocycle
 
 SOURCE = Path(cocycle.__file__).parent
 EVERYTHING = {
-    *("study", "summary", "network_study", "experiments", "validate", "diagnosis"),
+    *("study", "summary", "network_study", "experiments", "validate", "diagnosis", "doctor"),
     *("cli", "commands", "__init__", "__main__"),
 }
 ALLOWED = {
@@ -32,7 +32,7 @@ ALLOWED = {
     "plotting": {"lyapunov"},
 }
 OWNERS = {
-    "torch": {"autodiff", "networks", "network_study"},
+    "torch": {"autodiff", "networks", "network_study", "doctor"},
     "h5py": {"sweeps", "reservoir"},
     "matplotlib": {"plotting", "sweeps", "lyapunov", "reservoir", "networks", "diagnosis", "experiments"},
 }

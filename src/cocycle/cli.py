@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_sweep(add)
     _add_archive_commands(add)
+    add(commands.doctor, help="versions, threads, devices, and a self-check of some seconds")
     command = add(
         commands.validate,
         help="the spectrum of every system beside the published one",

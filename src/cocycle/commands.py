@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cocycle import doctor as examination
 from cocycle import study, summary, sweeps
 from cocycle import validate as validation
 from cocycle.sweeps import Archive, Status, read_study, rehearse, run
@@ -113,6 +114,12 @@ def refine(options: Namespace) -> int:
     print(sweeps.refine(archive, options.output, options.result, level=options.level, factor=options.factor))
     print(f"`cocycle resume {options.output}` computes what is to do")
     return 0
+
+
+def doctor(options: Namespace) -> int:
+    """Print what this installation consists of, and check it."""
+    print(examination.report(), flush=True)
+    return 0 if examination.self_check() else 1
 
 
 def validate(options: Namespace) -> int:
