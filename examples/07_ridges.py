@@ -49,7 +49,7 @@ plt.show()
 # contracted.  Trained as in the paper, by plain stochastic gradient descent; Adam moves wide networks further.
 
 # %%
-descent = Recipe(learning_rate=0.05, epochs=60)
+descent = Recipe(learning_rate=0.05, epochs=40)
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
 for ax, width in zip(axes, (10, 40, 160), strict=True):
     network, history = trained(width, depth=4, recipe=descent)

@@ -29,7 +29,7 @@ def measure(point, rng):
     return {"exponent": exponent, "valid_time": valid_times(model, u[4000:], lyapunov_time=LYAPUNOV_TIME).median}
 
 
-grid = Grid({"weight_std": np.linspace(0.1, 2.3, 12), "input_std": np.geomspace(1e-3, 1, 9)})
+grid = Grid({"weight_std": np.linspace(0.1, 2.3, 9), "input_std": np.geomspace(1e-3, 1, 9)})
 units = {"exponent": "1/step", "valid_time": "Lyapunov times"}
 archive = run(measure, Archive.resume("picture.h5", grid, outputs={name: () for name in units}, seed=1, units=units))
 exponent, times = archive["exponent"], archive["valid_time"]
@@ -37,9 +37,9 @@ print(f"{(times[exponent > 0.01] > 1).sum()} of {(exponent > 0.01).sum()} networ
 print(f"{(times[exponent < -0.01] > 1).sum()} of {(exponent < -0.01).sum()} with a negative one")
 
 # %%
-X = np.linspace(-1, 1, 241)
+X = np.linspace(-1, 1, 161)
 network = perceptron((2, *[10] * 8, 1), rng=1, head="Tanh")
-history = fit(network, circle(1, samples=6000), rng=2, recipe=Recipe(learning_rate=0.05, epochs=80))
+history = fit(network, circle(1, samples=4000), rng=2, recipe=Recipe(learning_rate=0.05, epochs=80))
 print(history)
 layers = feedforward(network)
 field = ftle(layers[:-1], plane(X, X))
