@@ -56,8 +56,8 @@ def main() -> None:
     machine = f"{report()}\n{versions()}"
     parts = [
         "# Measured in one run",
-        f"Made by `python benchmarks/everything.py` on {date.today()}, one benchmark after the other on one machine. Ratios "
-        "can be compared from machine to machine, seconds cannot; what they mean is in [benchmarks.md](benchmarks.md).",
+        f"Made by `python benchmarks/everything.py` on {date.today()}, one benchmark after the other on one machine. "
+        "Ratios can be compared from machine to machine, seconds cannot; what they mean: [benchmarks.md](benchmarks.md).",
         f"```text\n{machine}\n```",
     ]
     for name, title in PARTS.items():
