@@ -57,7 +57,7 @@ def main() -> None:
     parts = [
         "# Measured in one run",
         f"Made by `python benchmarks/everything.py` on {date.today()}, one benchmark after the other on one machine. "
-        "Ratios can be compared from machine to machine, seconds cannot; what they mean: [benchmarks.md](benchmarks.md).",
+        "Ratios can be compared from machine to machine, seconds cannot: see [benchmarks.md](benchmarks.md).",
         f"```text\n{machine}\n```",
     ]
     for name, title in PARTS.items():

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from cocycle import Archive, Grid, Reservoir, frame, run, spectrum, train
-from cocycle.plotting import exponent_plane, valid_time_plane, zero_line
+from cocycle.plotting import exponent_plane, signed_ticks, valid_time_plane, zero_line
 from cocycle.reservoir import valid_times
 from cocycle.systems import Lorenz63
 
@@ -48,7 +48,8 @@ print(archive)
 # %%
 x, y = grid.axes["input_std"], grid.axes["weight_std"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
-figure.colorbar(exponent_plane(left, x, y, archive["exponent"]), ax=left, label="conditional exponent (per step)")
+mesh = exponent_plane(left, x, y, archive["exponent"])
+figure.colorbar(mesh, ax=left, ticks=signed_ticks(mesh.norm), label="conditional exponent (per step)")
 figure.colorbar(valid_time_plane(right, x, y, archive["valid_time"]), ax=right, label="valid time (Lyapunov times)")
 zero_line(left, x, y, archive["exponent"], color="black")
 zero_line(right, x, y, archive["exponent"], color="white")

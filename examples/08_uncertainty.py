@@ -63,7 +63,7 @@ history = fit(narrow, task, rng=5, recipe=Recipe(loss="CrossEntropyLoss", optimi
 to_plane = feedforward(narrow)[:-1]
 print(f"test error through the bottleneck {history.error[-1]:.1%}")
 nine = x[np.flatnonzero((target == 9) & right)[0]]
-path = adversarial_path(narrow, nine, 4, length=6.0, bounds=(0.0, 1.0))
+path = adversarial_path(narrow, nine, 4, length=1.5, bounds=(0.0, 1.0))
 along = ftle(feedforward(narrow), path).exponents
 classes = end(feedforward(narrow), path).argmax(-1)
 print(f"class along the path: {classes[0]} at first, {classes[-1]} at last")

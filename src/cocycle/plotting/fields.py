@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cocycle.plotting.sweeps import STYLE, exponent_plane, signed_ticks
 
@@ -95,6 +96,7 @@ def ridge_figure(distances: np.ndarray, alignment: np.ndarray, contrasts: np.nda
             ax.hist(values, bins=30, color="tab:blue")
             ax.axvline(np.median(values), color="black", linewidth=1, label=f"median {np.median(values):.3g}")
             ax.set(xlabel=word)
+            ax.xaxis.set_major_locator(MaxNLocator(4))
             ax.legend(frameon=False)
         axes[0].set_ylabel("points on ridges")
     return figure
