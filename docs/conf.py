@@ -66,6 +66,8 @@ def _linked(text: str, source: Path, target: Path) -> str:
         study = re.search(r"experiments/(\w+)", address)
         if study:
             return f"[{words}](/generated/{study[1]}/index.md)"
+        if address.startswith("generated/"):
+            return found.group()
         kept = address.startswith(("http", "#", "/")) or (target / address.partition("#")[0]).exists()
         inside = HERE in (source / address).resolve().parents
         return found.group() if kept and (inside or target != HERE) else words

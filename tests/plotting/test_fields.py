@@ -87,3 +87,10 @@ def test_how_ridges_lie(rng):
     for ax, values in zip(figure.axes, (distances, alignment, contrasts), strict=True):
         assert sum(patch.get_height() for patch in ax.patches) == 200
         assert ax.get_legend().get_texts()[0].get_text() == f"median {np.median(values):.3g}"
+
+
+def test_a_field_says_what_it_is():
+    assert repr(field()).startswith("Field at inputs (31, 41) over time 1: λ₁ from ")
+    lost = ftle([Layer(np.full((1, 2), np.nan))], np.zeros((3, 2)))
+    assert repr(lost) == "Field at inputs (3,) over time 1: 3 NaN"
+    assert repr(ridges(X, Y, field().exponents)).startswith("Ridges: ")

@@ -76,4 +76,5 @@ def test_training():
     (ax,) = history.plot().axes
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), history.loss)
     assert np.isnan(ax.lines[1].get_ydata()[1])  # zero is not on a logarithmic axis
+    assert repr(History(np.zeros(0), np.zeros(0))) == "History of 0 epochs"
     assert repr(history) == "History of 2 epochs: loss 0.1, held-out error 0"

@@ -66,13 +66,12 @@ class Field:
         )
 
     def __repr__(self):
-        exponents = as_numpy(self.exponents)
-        words = (
-            f"λ₁ from {np.nanmin(exponents):.4g} to {np.nanmax(exponents):.4g}, median {np.nanmedian(exponents):.4g}"
-        )
-        lost = int(np.isnan(exponents).sum())
-        return f"Field at inputs {tuple(exponents.shape)} over time {self.time:g}: {words}" + (
-            f", {lost} NaN" if lost else ""
+        known = as_numpy(self.exponents).ravel()
+        known = known[~np.isnan(known)]
+        words = f"λ₁ from {known.min():.4g} to {known.max():.4g}, median {np.median(known):.4g}" if len(known) else ""
+        lost = prod(self.exponents.shape) - len(known)
+        return f"Field at inputs {tuple(self.exponents.shape)} over time {self.time:g}: " + ", ".join(
+            [*([words] if words else []), *([f"{lost} NaN"] if lost else [])]
         )
 
     def plot(self, outputs: Array | None = None) -> "Figure":

@@ -106,6 +106,8 @@ class History:
     error: np.ndarray
 
     def __repr__(self):
+        if not len(self.loss):
+            return "History of 0 epochs"
         return f"History of {len(self.loss)} epochs: loss {self.loss[-1]:.4g}, held-out error {self.error[-1]:.4g}"
 
     def plot(self) -> "Figure":
