@@ -118,7 +118,7 @@ def refine(options: Namespace) -> int:
 
 def doctor(options: Namespace) -> int:
     """Print what this installation consists of, and check it."""
-    print(examination.report(), flush=True)
+    print(f"installed at  {sys.prefix}\n{examination.report()}", flush=True)
     return 0 if examination.self_check() else 1
 
 

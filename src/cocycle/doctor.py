@@ -1,7 +1,6 @@
 """What this installation consists of, and a self-check of some seconds: exponents with known values, an archive."""
 
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,7 +25,7 @@ OPTIONAL = ("torch", "xarray", "h5netcdf", "scikit-learn", "distributed", "mpi4p
 
 def report() -> str:
     """Versions, threads and devices, a line each."""
-    lines = [f"python        {platform.python_version()} on {platform.platform()}, at {sys.prefix}"]
+    lines = [f"python        {platform.python_version()} on {platform.platform()}"]
     for name in (*NEEDED, *OPTIONAL):
         try:
             found = version(name)
