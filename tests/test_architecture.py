@@ -84,3 +84,12 @@ def test_every_name_of_the_face_is_there():
         assert getattr(cocycle, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         cocycle.nothing  # noqa: B018
+
+
+def test_without_torch_the_error_says_how_to_get_it(tmp_path):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no', name='torch')")
+    for line in ("from cocycle import feedforward", "from cocycle.networks import fit", "from cocycle import Autodiff"):
+        code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {line}"
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert found.returncode == 1
+        assert 'pip install -e ".[torch]"' in found.stderr

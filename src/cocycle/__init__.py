@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cocycle.adjoint import adjoint
+from cocycle.arrays import torch_module
 from cocycle.diagnosis import diagnose
 from cocycle.flows import Flow, Residual
 from cocycle.lyapunov import Diverged, Spectrum, frame, ftle, orthonormalise, plane, qr_steps, spectrum, stretching
@@ -59,11 +60,7 @@ __all__ = [
 def __getattr__(name: str):
     """The two names that need torch, which is imported when they are first asked for."""
     if name == "Autodiff":
-        from cocycle.autodiff import Autodiff
-
-        return Autodiff
+        return torch_module("cocycle.autodiff").Autodiff
     if name == "feedforward":
-        from cocycle.networks.sequential import feedforward
-
-        return feedforward
+        return torch_module("cocycle.networks.sequential").feedforward
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

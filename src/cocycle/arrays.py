@@ -2,7 +2,9 @@
 
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from math import prod
+from types import ModuleType
 from typing import Any, final
 
 import numpy as np
@@ -16,6 +18,18 @@ def namespace(x: Array) -> Any:
     """The module, `numpy` or `torch`, whose functions act on `x`.  Never imports torch."""
     torch = sys.modules.get("torch")
     return torch if torch is not None and isinstance(x, torch.Tensor) else np
+
+
+def torch_module(name: str) -> ModuleType:
+    """The module of that name, which imports torch.  Raises ImportError saying how to get it where it is missing."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ImportError(
+            'this needs PyTorch: install cocycle with the extra torch, pip install -e ".[torch]"'
+        ) from None
 
 
 def is_number(a: Array | float) -> bool:

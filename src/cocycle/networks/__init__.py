@@ -1,8 +1,8 @@
 """Networks as maps: layers, activations, recurrent networks, torch networks; their training, ensembles, uncertainty."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from cocycle.arrays import torch_module
 from cocycle.networks.activations import ERF, LINEAR, RELU, TANH, Activation
 from cocycle.networks.data import Labelled, Task, circle, digits, mnist, split
 from cocycle.networks.layers import Layer, Pointwise
@@ -68,5 +68,5 @@ TORCH = {
 def __getattr__(name: str):
     for module, names in TORCH.items():
         if name in names:
-            return getattr(import_module(f"cocycle.networks.{module}"), name)
+            return getattr(torch_module(f"cocycle.networks.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
