@@ -29,7 +29,7 @@ ALLOWED = {
     "lyapunov": {"arrays", "maps", "adjoint", "progress", "tables", "plotting"},
     "reservoir": {"arrays", "maps", "networks", "progress", "plotting"},
     "sweeps": {"progress", "tables", "plotting"},
-    "plotting": {"lyapunov"},
+    "plotting": {"arrays", "lyapunov"},
 }
 OWNERS = {
     "torch": {"autodiff", "networks", "network_study", "doctor"},

@@ -32,15 +32,35 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_benchmark(name, monkeypatch, capsys):
+def loaded(name):
     spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
+    return benchmark
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_benchmark(name, monkeypatch, capsys):
+    benchmark = loaded(name)
     for setting, value in SMALL[name].items():
         monkeypatch.setattr(benchmark, setting, value)
     benchmark.main()
     said = capsys.readouterr().out
     assert "ratio" in said or " s " in said
+
+
+def test_all_of_them_are_on_one_page(monkeypatch, tmp_path):
+    """With what each printed; a benchmark that fails is said to have failed, and the others go on."""
+    everything = loaded("everything")
+    assert set(everything.PARTS) == set(SMALL)
+    (tmp_path / "good.py").write_text("print('ratio 2')")
+    (tmp_path / "bad.py").write_text("raise ValueError('broken')")
+    for name, value in {"HERE": tmp_path, "PAGE": tmp_path / "page.md", "PARTS": {"bad": "B", "good": "G"}}.items():
+        monkeypatch.setattr(everything, name, value)
+    everything.main()
+    page = (tmp_path / "page.md").read_text()
+    assert "failed with status 1: ValueError: broken" in page
+    assert "## G\n\n`python benchmarks/good.py`\n\n```text\nratio 2\n```" in page
+    assert "numpy  " in page

@@ -71,3 +71,12 @@ def test_angles_are_counted_pair_by_pair():
     assert values.argmax() == 1  # 10 to 20 degrees
     with pytest.raises(ValueError, match=r"\(time, k, k\), k at least 2; got \(5, 1, 1\)"):
         angle_histograms(ax, np.zeros((5, 1, 1)))
+
+
+def test_what_torch_differentiates_is_drawn_too():
+    torch = pytest.importorskip("torch")
+    weight = torch.tensor([[2.0, 0.0], [0.0, 0.5]], dtype=torch.float64, requires_grad=True)
+    x = torch.zeros(2, dtype=torch.float64)
+    result = spectrum(repeat(Linear(weight), 30), x, frame(x, 2))
+    points = result.plot().axes[1].containers[0].lines[0].get_ydata()
+    np.testing.assert_allclose(points, result.exponents.detach().numpy())

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from cocycle.arrays import as_numpy
 from cocycle.plotting.sweeps import STYLE, exponent_plane, signed_ticks
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def ridge_points(ax: Axes, ridges: "Ridges"):
 def boundary_lines(ax: Axes, x: np.ndarray, y: np.ndarray, outputs: np.ndarray):
     """Where one output (len(y), len(x)) is zero, or the class with the largest of several (len(y), len(x), classes)
     changes.  Raises ValueError for another shape, and for labels in place of outputs."""
-    outputs = np.asarray(outputs)
+    outputs = as_numpy(outputs)
     if outputs.shape[:2] != (len(y), len(x)) or outputs.ndim not in (2, 3) or outputs.dtype.kind != "f":
         wanted = f"real numbers, of shape ({len(y)}, {len(x)}) or ({len(y)}, {len(x)}, classes)"
         raise ValueError(f"outputs must be {wanted}; got {outputs.dtype} of shape {outputs.shape}")

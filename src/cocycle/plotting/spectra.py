@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from cocycle.arrays import as_numpy
 from cocycle.plotting.sweeps import STYLE
 
 
@@ -16,7 +17,7 @@ def running_exponents(ax: Axes, result: Any, *, unit: str = "per unit time", mos
 
     Of a batch the mean over its members, with the scatter among them as the band; no more than the first `most`.
     """
-    times, exponents, errors = (np.asarray(a) for a in result.running())
+    times, exponents, errors = map(as_numpy, result.running())
     if exponents.ndim > 2:
         members = exponents.reshape(len(times), -1, exponents.shape[-1])
         exponents, errors = members.mean(1), members.std(1, ddof=1) / 2
@@ -37,9 +38,9 @@ def spectrum_points(ax: Axes, result: Any, *, unit: str = "per unit time"):
 
     Of a batch the mean over its members, with bars of two standard deviations among them.
     """
-    exponents, errors = np.asarray(result.exponents), np.asarray(result.standard_error)
+    exponents, errors = as_numpy(result.exponents), as_numpy(result.standard_error)
     if exponents.ndim > 1:
-        exponents, errors = exponents.reshape(-1, exponents.shape[-1]).mean(0), np.asarray(result.scatter)
+        exponents, errors = exponents.reshape(-1, exponents.shape[-1]).mean(0), as_numpy(result.scatter)
     ax.axhline(0, color="black", linewidth=0.8)
     points = ax.errorbar(np.arange(1, len(exponents) + 1), exponents, 2 * np.nan_to_num(errors), fmt="o", markersize=3)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -62,7 +63,7 @@ def angle_histograms(ax: Axes, angles: np.ndarray, *, bins: int = 60):
 
     Zero is where two directions touch: a tangency.
     """
-    angles, lines = np.degrees(np.asarray(angles)), []
+    angles, lines = np.degrees(as_numpy(angles)), []
     if angles.ndim != 3 or angles.shape[1] != angles.shape[2] or angles.shape[1] < 2:
         raise ValueError(f"angles must have shape (time, k, k), k at least 2; got {angles.shape}")
     for i in range(angles.shape[1]):
