@@ -65,7 +65,9 @@ def kill_parents(archive, truth, kills, rng):
         process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(rng.uniform(0.0, min(1.5 + 0.3 * kill, 5.0)))  # a busy machine takes long to start workers
+        if kill % 2:  # while it computes, however long its workers take to start; else, as a rule, before they have
+            new_ones(archive, before.sum())
+        time.sleep(rng.uniform(0.0, 1.5))
         seen = archive.status == Status.DONE
         process.kill()
         process.communicate()
@@ -73,6 +75,14 @@ def kill_parents(archive, truth, kills, rng):
         assert (done | ~(before | seen)).all()
         before = done
     return before
+
+
+def new_ones(archive, before):
+    """Wait until more points are done than before, or all are."""
+    until = time.monotonic() + 60
+    while not before < (archive.status == Status.DONE).sum() and before < archive.status.size:
+        assert time.monotonic() < until, "nothing was computed within a minute"
+        time.sleep(0.05)
 
 
 def kill_workers(archive, truth, kills, rng):
