@@ -39,7 +39,7 @@ result = spectrum(repeat(Compiled(Flow(lorenz, dt=0.02)), 50_000), x, frame(x, 3
 print(result)
 dimension, error = kaplan_yorke(result, neutral=1)
 print(f"Kaplan-Yorke dimension {dimension:.4f} ± {error:.4f}; published 2.062")
-result.plot(unit="per unit time")
+result.plot()
 plt.show()
 
 # %% [markdown]

@@ -46,7 +46,8 @@ plt.show()
 # %% [markdown]
 # ## The wider the network, the fainter the ridge
 # Its many hidden units embed the inputs so that a linear readout suffices: inputs far from the boundary are no longer
-# contracted.  Trained as in the paper, by plain stochastic gradient descent; Adam moves wide networks further.
+# contracted.  (Short ridges away from the boundary belong to bumps of the field in the corners.)  Trained as in the
+# paper, by plain stochastic gradient descent; Adam moves wide networks further.
 
 # %%
 descent = Recipe(learning_rate=0.05, epochs=40)

@@ -49,13 +49,13 @@ print(f"sum {result.exponents.sum():.6f}, -δ = {-Duffing.delta}")
 # position and velocity of the particle; the phase of the force is not predicted but given, as an `external` input.
 
 # %%
-series = trajectory(repeat(flow, 8000), result.x)
+series = trajectory(repeat(flow, 9500), result.x)
 data = series[:, :2]  # what an experiment would measure
 force = np.stack([np.cos(series[:, 2]), np.sin(series[:, 2])], axis=-1)
 model = train(
     Reservoir.random(300, 4, spectral_radius=0.5, rng=2), data[:6000], external=force[:6000], ridge=CrossValidated()
 )
-start, steps, exponent = 6300, 1200, result.exponents[0]
+start, steps, exponent = 6300, 3000, result.exponents[0]
 prediction = forecast(model, data[6000:start], steps, external=force[6000 : start + steps])
 truth = data[start : start + steps]
 valid = valid_time(prediction, truth, lyapunov_time=1 / (exponent * 0.05), reference=data)

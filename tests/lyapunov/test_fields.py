@@ -209,3 +209,8 @@ def test_alignment_of_jacobians():
     np.testing.assert_allclose(jacobian_alignment(steps, x.numpy()), found, atol=1e-14)
     timeless = jacobian_alignment((*steps, Select((0, 1, 2), dt=0.0)), x)
     torch.testing.assert_close(timeless * 4, found * 3)
+
+
+def test_a_network_that_is_not_made_into_maps_is_told_how():
+    with pytest.raises(TypeError, match=r"Linear is a module of torch: take feedforward\(network\)"):
+        ftle(network((2, 5, 1)), np.zeros((3, 2)))  # pyright: ignore[reportArgumentType]

@@ -160,7 +160,10 @@ def test_kaplan_yorke_where_it_is_exact():
 
 def test_repr_says_the_exponents_and_their_errors():
     result = spectrum(repeat(Linear(np.diag([2.0, 0.5])), 20), np.zeros(2), np.eye(2))
-    assert repr(result) == "Spectrum over time 20: 0.693147 ± 0, -0.693147 ± 0"
+    assert repr(result) == "Spectrum over time 20: 0.693147 ± 0, -0.693147 ± 0 per step"
+    half = spectrum(repeat(Linear(np.diag([2.0, 0.5]), dt=0.5), 8), np.zeros(2), np.eye(2), every=2)
+    assert (result.unit, half.unit, (half + half).maps) == ("per step", "per unit time", 16)
+    assert repr(half).startswith("Spectrum over time 4: 1.38629 (fewer than ten records: no error bar), ")
 
 
 class Exploding(Map):

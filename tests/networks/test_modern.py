@@ -1,7 +1,9 @@
 """Sequences, residual networks, neural ODEs and transformers have the exponents of their whole Jacobians."""
 
+from copy import deepcopy
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -19,6 +21,7 @@ from cocycle import (
     frame,
     ftle,
     orbit,
+    spectrum,
     stretching,
 )
 from cocycle.networks import Cell, Pointwise
@@ -156,3 +159,14 @@ def inner_and_outer(block):
 def test_euler_step_needs_a_time():
     with pytest.raises(ValueError, match="dt must be positive; got 0"):
         Residual(Pointwise(), 0)
+
+
+def test_cells_in_single_precision_take_what_rest_gives():
+    """The state stays as it was given, the cell computes in its own precision: agreement to that."""
+    torch.manual_seed(1)
+    module = nn.LSTM(3, 5)
+    u = np.random.default_rng(2).normal(size=(40, 3))
+    single, double = Cell.of(module), Cell.of(deepcopy(module).double())
+    state = single.rest()
+    found = [spectrum(cell.driven(u), state, frame(state, 2)).exponents for cell in (single, double)]
+    np.testing.assert_allclose(*found, rtol=1e-4)

@@ -33,7 +33,7 @@ def test_synchronisation():
     (ax,) = result.plot().axes
     assert ax.get_yscale() == "log"
     np.testing.assert_array_equal(ax.lines[1].get_ydata(), result.distances[:, 1])
-    assert "synchronised, rate -0.5 per unit time" in repr(result)
+    assert "synchronised, rate -0.5 per step" in repr(result)
 
 
 def test_memory():

@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.contour import ContourSet
 
-from cocycle.plotting import exponent_plane, prediction_figure, valid_time_plane, zero_line
+from cocycle.plotting import exponent_plane, prediction_figure, signed_ticks, valid_time_plane, zero_line
 
 X = np.geomspace(1e-3, 1, 4)
 Y = np.linspace(0, 2, 5)
@@ -64,3 +64,16 @@ def test_one_column_and_missing_values_can_be_drawn(ax):
     valid_time_plane(ax, X[:1], Y, np.full((5, 1), np.nan))
     exponent_plane(ax, X[:1], Y, np.full((5, 1), np.nan))
     assert zero_line(ax, X[:1], Y, np.full((5, 1), np.nan), color="black") is None
+
+
+@pytest.mark.parametrize(("sign", "colours"), [(1, "Reds"), (-1, "Blues_r")])
+def test_exponents_of_one_sign_have_the_colours_of_that_sign(sign, colours):
+    _, ax = plt.subplots()
+    exponent = sign * np.linspace(0.5, 1.0, 20).reshape(4, 5)
+    mesh = exponent_plane(ax, np.arange(5.0), np.arange(4.0), exponent)
+    assert mesh.get_cmap().name == colours
+    assert (mesh.norm.vmin, mesh.norm.vmax) == (exponent.min(), exponent.max())
+    ticks = signed_ticks(mesh.norm)
+    assert len(ticks) >= 3
+    assert (abs(ticks) >= 0.5).all()
+    assert mesh.norm(exponent.min()) == 0

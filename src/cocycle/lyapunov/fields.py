@@ -12,7 +12,7 @@ import numpy as np
 from cocycle.adjoint import adjoint
 from cocycle.arrays import Array, as_numpy, floating, like, namespace
 from cocycle.lyapunov.finite_time import scaled_product
-from cocycle.lyapunov.qr import qr_steps
+from cocycle.lyapunov.qr import as_map, qr_steps
 from cocycle.lyapunov.ridges import ridges
 from cocycle.maps import Composed, Map, orbit
 from cocycle.progress import progress_bar
@@ -113,7 +113,7 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     Raises TypeError for inputs of whole numbers, ValueError for x of another shape, no steps, or a memory that does not
     hold one input.
     """
-    steps = tuple(steps)
+    steps = tuple(map(as_map, steps))
     given = np.asarray(x) if isinstance(x, list | tuple) else x
     x = floating("x", given)
     if x is not given:

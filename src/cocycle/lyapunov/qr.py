@@ -18,12 +18,13 @@ FEW, MANY = 4, 8  # vectors and members of a batch for which Gram and Schmidt ar
 
 class QRStep(NamedTuple):
     """After a group of maps: state x (*batch, n), orthonormal frame q (*batch, n, k), the factor r (*batch, k, k)
-    with which the pushed frame was q r, and the time that the group took."""
+    with which the pushed frame was q r, the time that the group took, and its number of maps."""
 
     x: Array
     q: Array
     r: Array
     time: float
+    maps: int
 
 
 def frame(x: Array, k: int, rng: np.random.Generator | int = 0) -> Array:
@@ -130,7 +131,7 @@ def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1) 
         if every < 1:
             raise ValueError(f'every must be an integer of at least 1 or "auto"; got {every!r}')
     check_steps(steps)
-    return _loop(map(_as_map, steps), x, q, every)
+    return _loop(map(as_map, steps), x, q, every)
 
 
 def check_steps(steps: Iterable[Map]) -> None:
@@ -139,13 +140,16 @@ def check_steps(steps: Iterable[Map]) -> None:
         raise TypeError(f"steps must be an iterable of maps, such as repeat(map, 1000); got {type(steps).__name__}")
 
 
-def _as_map(step: Map) -> Map:
+def as_map(step: Map) -> Map:
+    """`step` itself.  Raises TypeError, with what to take instead, unless it is a map."""
     name = type(step).__name__
     if isinstance(step, VectorField):
         raise TypeError(f"steps must be maps; {name} is a vector field: take Flow({name}(), dt)")
     if isinstance(step, Driven):
         raise TypeError(f"steps must be maps; {name} is a driven system: take its maps, .driven(u)")
     if not callable(getattr(step, "tangent", None)):
+        if callable(getattr(step, "forward", None)):
+            raise TypeError(f"steps must be maps; {name} is a module of torch: take feedforward(network)")
         raise TypeError(f"steps must be maps; got {name}: of a trained forecaster take .closed, or .driven(series)")
     return step
 
@@ -154,19 +158,19 @@ def _loop(steps: Iterable[Map], x: Array, q: Array, every: int | str) -> Iterato
     steps, length = iter(steps), every if isinstance(every, int) else 1
     while group := tuple(islice(steps, length)):
         start = x, q
-        for step, size in _pushed(group, x, q, AUTO_SPREAD if every == "auto" else np.inf):
+        for step in _pushed(group, x, q, AUTO_SPREAD if every == "auto" else np.inf):
             x, q = step.x, step.q
             if every == "auto":
-                length = _next_length(size, _spread(step.r, *start))
-            elif size > 1 and not _in_range(step.r) and all(_in_range(one.r) for one in qr_steps(group, *start)):
+                length = _next_length(step.maps, _spread(step.r, *start))
+            elif step.maps > 1 and not _in_range(step.r) and all(_in_range(one.r) for one in qr_steps(group, *start)):
                 raise ValueError(
                     f'every={every} takes the vectors out of the range of numbers: make it less, or "auto"'
                 )
             yield step
 
 
-def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: float) -> Iterator[tuple[QRStep, int]]:
-    """The QR step of a group and its number of maps; of its halves, one after the other, if it spreads too much."""
+def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: float) -> Iterator[QRStep]:
+    """The QR step of a group; of its halves, one after the other, if it spreads too much."""
     end, pushed = x, q
     for f in group:
         try:
@@ -175,12 +179,12 @@ def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: float) -> Iterato
             raise TypeError(f"{type(f).__name__} fails on a state of type {type(end).__name__}: {error}") from error
     basis, r = orthonormalise(pushed)
     if len(group) == 1 or bound == np.inf or not _spread(r, x, q) > bound:
-        yield QRStep(end, basis, r, sum(f.dt for f in group)), len(group)
+        yield QRStep(end, basis, r, sum(f.dt for f in group), len(group))
         return
     for half in (group[: len(group) // 2], group[len(group) // 2 :]):
-        for step, size in _pushed(half, x, q, bound):
+        for step in _pushed(half, x, q, bound):
             x, q = step.x, step.q
-            yield step, size
+            yield step
 
 
 def _spread(r: Array, x: Array, q: Array) -> float:

@@ -1,6 +1,5 @@
 """Lyapunov exponents as averages over the QR loop, with the error bar that belongs to them."""
 
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -9,9 +8,10 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, constant, floating, namespace
+from cocycle.arrays import Array, as_numpy, floating, namespace
 from cocycle.lyapunov.derived import kaplan_yorke_dimension
 from cocycle.lyapunov.qr import QRStep, check_steps, orthonormal, qr_steps
+from cocycle.lyapunov.spread import Spread
 from cocycle.maps import Map
 from cocycle.progress import tracked
 from cocycle.tables import html_table
@@ -19,7 +19,6 @@ from cocycle.tables import html_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LOST_SPREAD = 1e12  # of the frame between two orthonormalisations: what is left of the last exponents is four digits
 SHOWN = 10  # exponents that a repr spells out
 BATCHES = 10  # means of about ten batches give an honest error for anticorrelated growth, where longer lags fail
 
@@ -29,18 +28,25 @@ BATCHES = 10  # means of about ten batches give an honest error for anticorrelat
 class Spectrum:
     """What the QR loop found, and where it stopped: pass `x` and `q` to `spectrum` again and add the results.
 
-    growth (groups, *batch, k) is ln diag(r) after each group of maps, times (groups,) the time each took.
+    growth (groups, *batch, k) is ln diag(r) after each group of maps, times (groups,) the time each took, maps the
+    number of all maps.
     """
 
     growth: Array
     times: Array
     x: Array
     q: Array
+    maps: int = 0
 
     @property
     def exponents(self) -> Array:
         """(*batch, k), per unit time, in the order of the QR columns: not sorted.  NaN where it diverged."""
         return _total(self.growth) / self.times.sum()
+
+    @property
+    def unit(self) -> str:
+        """That of the exponents: "per step" where each map took the time 1, as those of networks do."""
+        return "per step" if self.maps and abs(float(self.times.sum()) / self.maps - 1) < 1e-9 else "per unit time"
 
     @property
     def batches(self) -> tuple[Array, Array]:
@@ -100,9 +106,11 @@ class Spectrum:
     def __add__(self, later: "Spectrum") -> "Spectrum":
         """This result and the one that continued it, as one."""
         join = namespace(self.growth).concatenate
-        return Spectrum(join([self.growth, later.growth]), join([self.times, later.times]), later.x, later.q)
+        return Spectrum(
+            join([self.growth, later.growth]), join([self.times, later.times]), later.x, later.q, self.maps + later.maps
+        )
 
-    def plot(self, *, unit: str = "per unit time") -> "Figure":
+    def plot(self, *, unit: str | None = None) -> "Figure":
         """How the exponents settled, and where they ended: see `cocycle.plotting.convergence_figure`."""
         from cocycle.plotting import convergence_figure
 
@@ -122,9 +130,11 @@ class Spectrum:
 
     def __repr__(self):
         words = [f"{value:.6g} ± {error:.2g}" for value, error in self._values()]
+        if len(self.times) < BATCHES and self.exponents.ndim == 1:
+            words = [f"{value:.6g} (fewer than ten records: no error bar)" for value, _ in self._values()]
         if len(words) > SHOWN:
             words[SHOWN // 2 : -2] = [f"... ({len(words)} in all)"]
-        return f"{self._head}: " + ", ".join(words)
+        return f"{self._head}: " + ", ".join(words) + f" {self.unit}"
 
     def _repr_html_(self):
         rows: list[tuple[object, str, str]] = [
@@ -132,7 +142,7 @@ class Spectrum:
         ]
         if len(rows) > SHOWN:
             rows[SHOWN // 2 : -2] = [("…", f"{len(rows)} in all", "")]
-        return html_table(self._head, ("i", "λᵢ per unit time", "±"), rows)
+        return html_table(self._head, ("i", f"λᵢ {self.unit}", "±"), rows)
 
 
 def _total(growth: Array) -> Array:
@@ -191,7 +201,7 @@ def spectrum(
         x, q = settled.x, settled.q
         if not namespace(x).isfinite(x).all(-1).any():
             raise Diverged(f"values are no longer finite after QR step {count} of the transient", count, None)
-    spread = _Spread()
+    spread = Spread()
     result = collect(spread.watched(_of_one_dimension(qr_steps(steps, x, q, every=every), x)), thin)
     spread.warn()
     return result
@@ -208,51 +218,13 @@ def _of_one_dimension(loop: Iterable[QRStep], x: Array) -> Iterator[QRStep]:
         yield step
 
 
-class _Spread:
-    """How much the frame spreads between two orthonormalisations, watched to warn of exponents that are noise.
-
-    QR knows r_ii to about eps max_j r_jj, j <= i, so that a ratio of 1e12 leaves four digits.
-    """
-
-    def __init__(self):
-        self.largest = np.zeros(1)  # (k,): ln of the ratio, over all members of the batch and all steps
-        self.waiting: list[Array] = []  # diagonals of r, looked at many at a time
-
-    def watched(self, loop: Iterable[QRStep]) -> Iterator[QRStep]:
-        for step in loop:
-            self.waiting.append(constant(namespace(step.r).linalg.diagonal(step.r)))
-            if len(self.waiting) == 100:
-                self._look()
-            yield step
-
-    def _look(self) -> None:
-        diagonals = np.stack([as_numpy(d) for d in self.waiting]) if self.waiting else np.ones(1)
-        self.waiting = []
-        with np.errstate(all="ignore"):
-            logs = np.log(diagonals.reshape(-1, diagonals.shape[-1]))
-            spread = np.maximum.accumulate(logs, axis=-1) - logs
-        spread = np.where(np.isfinite(spread), spread, 0.0)  # an exponent of -inf is exact: a projection
-        self.largest = np.maximum(self.largest, spread.max(0))
-
-    def warn(self) -> None:
-        self._look()
-        lost = np.flatnonzero(self.largest > np.log(LOST_SPREAD))
-        if len(lost):
-            warnings.warn(
-                f"exponents from number {lost[0] + 1} on cannot be trusted: the pushed frame spread by up to"
-                f" {np.exp(np.max(self.largest)):.0e} between two orthonormalisations: take a smaller `every`,"
-                ' or "auto", and if these do not help, fewer exponents',
-                stacklevel=3,
-            )
-
-
 def collect(loop: Iterable[QRStep], thin: int = 1) -> Spectrum:
     """The Spectrum of what the QR loop yields, for a caller who wants to look at its states on the way.
 
     Each record of the growth takes together `thin` steps of the loop.  Raises ValueError when nothing is yielded or a
     map narrows the state below k, `Diverged` as `spectrum` does.
     """
-    growth, times, last, healthy, first = [], [], None, True, None
+    growth, times, last, maps, healthy, first = [], [], None, 0, True, None
     for count, step in enumerate(loop):
         xp, k = namespace(step.r), step.r.shape[-1]
         if step.r.shape[-2] != k:
@@ -270,8 +242,8 @@ def collect(loop: Iterable[QRStep], thin: int = 1) -> Spectrum:
         else:
             growth.append(logs)
             times.append(step.time)
-        last = step
-    return _finished(growth, times, last, healthy, first)
+        last, maps = step, maps + step.maps
+    return _finished(growth, times, last, maps, healthy, first)
 
 
 def _log(xp, diagonal):
@@ -281,13 +253,13 @@ def _log(xp, diagonal):
     return xp.log(diagonal)
 
 
-def _finished(growth, times, last, healthy, first) -> Spectrum:
+def _finished(growth, times, last, maps, healthy, first) -> Spectrum:
     if first == 0 and not growth:
         raise ValueError("the first group of steps already gives values that are not finite: check x, q and the maps")
     if not growth:
         raise ValueError("steps must hold at least one map after the transient; got none")
     xp = namespace(growth[0])
-    result = Spectrum(xp.stack(growth), _like(xp, growth[0], times), last.x, last.q)
+    result = Spectrum(xp.stack(growth), _like(xp, growth[0], times), last.x, last.q, maps)
     if first is not None:
         which = (
             "" if healthy.ndim == 0 else f" for {int((~healthy).sum())} of {prod(healthy.shape)} members of the batch"

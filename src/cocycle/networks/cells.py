@@ -77,6 +77,8 @@ class Cell(Driven):
 
 def _apply(cell: nn.RNNCellBase, u: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
     weights = {name: w.detach() for name, w in cell.named_parameters()}
+    given, own = state.dtype, next(iter(weights.values())).dtype  # computed in the precision of the cell
+    u, state = u.to(own), state.to(own)
     u = u.expand(*state.shape[:-1], u.shape[-1])
     # a cell takes one batch axis or none
     u, flat = u.reshape(-1, u.shape[-1]), state.reshape(-1, state.shape[-1])
@@ -85,7 +87,7 @@ def _apply(cell: nn.RNNCellBase, u: torch.Tensor, state: torch.Tensor) -> torch.
         after = torch.cat([h, c], dim=-1)
     else:
         after = functional_call(cell, weights, (u, flat))
-    return after.reshape(*state.shape)
+    return after.reshape(*state.shape).to(given)
 
 
 @final

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cocycle.arrays import as_numpy
@@ -28,7 +29,7 @@ def boundary_lines(ax: Axes, x: np.ndarray, y: np.ndarray, outputs: np.ndarray):
     changes.  Raises ValueError for another shape, and for labels in place of outputs."""
     outputs = as_numpy(outputs)
     if outputs.shape[:2] != (len(y), len(x)) or outputs.ndim not in (2, 3) or outputs.dtype.kind != "f":
-        wanted = f"real numbers, of shape ({len(y)}, {len(x)}) or ({len(y)}, {len(x)}, classes)"
+        wanted = f"real numbers, of shape ({len(y)}, {len(x)}) or ({len(y)}, {len(x)}, classes), as end(steps, plane)"
         raise ValueError(f"outputs must be {wanted}; got {outputs.dtype} of shape {outputs.shape}")
     if outputs.ndim == 3 and outputs.shape[-1] > 1:
         second, first = np.moveaxis(np.sort(outputs, axis=-1)[..., -2:], -1, 0)
@@ -84,6 +85,14 @@ def field_figure(
         if ridges is not None:
             ridge_points(ax, ridges)
         ax.set(xlabel=labels[0], ylabel=labels[1], aspect="equal" if np.isclose(np.ptp(x), np.ptp(y)) else "auto")
+        shown = {
+            "ridge": (ridges is not None, {"color": "black", "marker": ".", "linestyle": ""}),
+            "decision boundary": (outputs is not None, {"color": "tab:green", "linestyle": "--"}),
+            "maximal stretching": (directions is not None, {"color": "0.25", "linewidth": 0.8}),
+        }
+        handles = [Line2D([], [], label=label, **look) for label, (there, look) in shown.items() if there]
+        if handles:
+            figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 

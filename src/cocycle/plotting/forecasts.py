@@ -54,7 +54,7 @@ def forecast_figure(
             forecast_lines(ax, predicted, true, lyapunov_time=lyapunov_time, valid_time=valid_time)
             ax.set(ylabel=name)
             ax.label_outer()
-        axes[0, 0].legend(ncols=3, loc="upper right")
+        axes[0, 0].legend(ncols=3, loc="lower right", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 

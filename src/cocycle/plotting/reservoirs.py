@@ -17,7 +17,7 @@ def synchronisation_lines(ax: Axes, result: Any):
     distances = np.asarray(result.distances)
     shown = np.where(distances > 0, distances, np.nan)
     lines = ax.plot(np.arange(len(shown)) * result.dt, shown)
-    ax.set(yscale="log", xlabel="time", ylabel="distance from the first copy")
+    ax.set(yscale="log", xlabel="steps" if result.dt == 1 else "time", ylabel="distance from the first copy")
     return lines
 
 
@@ -35,14 +35,14 @@ def diagnosis_figure(result: Any) -> Figure:
     have, beside those of the system if they were given, and what differs in the long run."""
     with plt.style.context(STYLE):
         figure, ((top, valid), (closed, climate)) = plt.subplots(2, 2, figsize=(8, 5.2), layout="constrained")
-        running_exponents(top, result.conditional, unit="per step")
+        running_exponents(top, result.conditional)
         top.set(title="conditional exponent: negative where it synchronises")
         valid_time_histogram(valid, result.valid)
         valid.set(title="forecasts")
         if result.closed is None:
             closed.text(0.5, 0.5, "the closed loop leaves every bound", ha="center", transform=closed.transAxes)
         else:
-            spectrum_points(closed, result.closed, unit="per step")
+            spectrum_points(closed, result.closed)
         if result.true_exponents is not None:
             indices = np.arange(1, len(result.true_exponents) + 1)
             closed.plot(indices, result.true_exponents, "_", markersize=18, color="tab:red", label="the system's")

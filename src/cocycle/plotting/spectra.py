@@ -12,7 +12,7 @@ from cocycle.arrays import as_numpy
 from cocycle.plotting.sweeps import STYLE
 
 
-def running_exponents(ax: Axes, result: Any, *, unit: str = "per unit time", most: int = 10):
+def running_exponents(ax: Axes, result: Any, *, unit: str | None = None, most: int = 10):
     """The running estimates of a `Spectrum` against time, with bands of two standard errors and a line at zero.
 
     Of a batch the mean over its members, with the scatter among them as the band; no more than the first `most`.
@@ -29,11 +29,15 @@ def running_exponents(ax: Axes, result: Any, *, unit: str = "per unit time", mos
     ax.axhline(0, color="black", linewidth=0.8)
     later = np.concatenate([exponents[len(times) // 20 :, :most].ravel(), [0.0]])  # not where it has just begun
     margin = 0.1 * np.ptp(later) + 1e-12
-    ax.set(ylim=(later.min() - margin, later.max() + margin), xlabel="time", ylabel=f"running exponents ({unit})")
+    ax.set(
+        ylim=(later.min() - margin, later.max() + margin),
+        xlabel="time",
+        ylabel=f"running exponents ({unit or result.unit})",
+    )
     return lines
 
 
-def spectrum_points(ax: Axes, result: Any, *, unit: str = "per unit time"):
+def spectrum_points(ax: Axes, result: Any, *, unit: str | None = None):
     """The exponents of a `Spectrum` against their index, with bars of two standard errors and a line at zero.
 
     Of a batch the mean over its members, with bars of two standard deviations among them.
@@ -44,12 +48,13 @@ def spectrum_points(ax: Axes, result: Any, *, unit: str = "per unit time"):
     ax.axhline(0, color="black", linewidth=0.8)
     points = ax.errorbar(np.arange(1, len(exponents) + 1), exponents, 2 * np.nan_to_num(errors), fmt="o", markersize=3)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(xlabel="index i", ylabel=f"exponent λᵢ ({unit})")
+    ax.set(xlabel="index i", ylabel=f"exponent λᵢ ({unit or result.unit})")
     return points
 
 
-def convergence_figure(result: Any, *, unit: str = "per unit time", most: int = 10) -> Figure:
-    """`running_exponents` of a `Spectrum` beside the spectrum reached, `spectrum_points`; `unit` is the exponents'."""
+def convergence_figure(result: Any, *, unit: str | None = None, most: int = 10) -> Figure:
+    """`running_exponents` of a `Spectrum` beside the spectrum reached, `spectrum_points`; The unit is that of the
+    result unless given."""
     with plt.style.context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.1), layout="constrained")
         running_exponents(left, result, unit=unit, most=most)

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -24,10 +24,16 @@ def one_panel(draw: Callable[[Axes, Any], Any], result: Any) -> Figure:
 
 
 def exponent_plane(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, lowest: float = -2.0) -> QuadMesh:
-    """Exponents (len(y), len(x)) in diverging colours about zero; those below `lowest` share its colour."""
-    finite = exponent[np.isfinite(exponent)]
-    top, bottom = np.max(finite, initial=0.1), max(lowest, np.min(finite, initial=-0.1))
-    return plane(ax, x, y, np.maximum(exponent, bottom), cmap="RdBu_r", norm=TwoSlopeNorm(0.0, bottom, top))
+    """Exponents (len(y), len(x)) in diverging colours about zero, red where they are positive; where all have one sign,
+    in the colours of that sign.  Those below `lowest` share its colour."""
+    known, finite = exponent[~np.isnan(exponent)], exponent[np.isfinite(exponent)]
+    top, bottom = np.max(finite, initial=-np.inf), max(lowest, np.min(finite, initial=np.inf))
+    if len(finite) and (known.min() > 0 or known.max() < 0):
+        look = {"cmap": "Reds" if bottom > 0 else "Blues_r", "norm": Normalize(min(bottom, top), top)}
+    else:
+        top, bottom = max(top, 0.1), min(bottom, -0.1)
+        look = {"cmap": "RdBu_r", "norm": TwoSlopeNorm(0.0, bottom, top)}
+    return plane(ax, x, y, np.maximum(exponent, bottom), **look)
 
 
 def valid_time_plane(ax: Axes, x: np.ndarray, y: np.ndarray, times: np.ndarray) -> QuadMesh:
@@ -95,6 +101,9 @@ def plane(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, **colours)
 def signed_ticks(norm) -> np.ndarray:
     """Round numbers on either side of zero: the two halves of a TwoSlopeNorm have scales of their own."""
     locator = MaxNLocator(4)
+    if norm.vmin > 0 or norm.vmax < 0:
+        ticks = np.asarray(locator.tick_values(norm.vmin, norm.vmax))
+        return ticks[(ticks >= norm.vmin) & (ticks <= norm.vmax)]
     below, above = (np.asarray(locator.tick_values(*ends)) for ends in ((norm.vmin, 0.0), (0.0, norm.vmax)))
     ticks = np.union1d(below[below <= 0], above[above >= 0])
     return ticks[(ticks >= norm.vmin) & (ticks <= norm.vmax)]

@@ -43,7 +43,8 @@ class Synchronisation:
     def __repr__(self):
         copies, steps, rate = self.distances.shape[1] + 1, self.distances.shape[0], self.rate
         verdict = "synchronised" if self.synchronised else "not synchronised"
-        words = f", rate {rate:.4g} per unit time" if np.isfinite(rate) else ""
+        unit = "per step" if self.dt == 1 else "per unit time"
+        words = f", rate {rate:.4g} {unit}" if np.isfinite(rate) else ""
         return f"Synchronisation of {copies} copies over {steps} steps: {verdict}{words}"
 
     def plot(self) -> "Figure":

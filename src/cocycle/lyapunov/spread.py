@@ -1,0 +1,49 @@
+"""Can the last exponents be trusted?  Only if the frame did not spread too much between two orthonormalisations."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from cocycle.arrays import Array, as_numpy, constant, namespace
+from cocycle.lyapunov.qr import QRStep
+
+LOST_SPREAD = 1e12  # of the frame between two orthonormalisations: what is left of the last exponents is four digits
+
+
+class Spread:
+    """How much the frame spreads between two orthonormalisations, watched to warn of exponents that are noise.
+
+    QR knows r_ii to about eps max_j r_jj, j <= i, so that a ratio of 1e12 leaves four digits.
+    """
+
+    def __init__(self):
+        self.largest = np.zeros(1)  # (k,): ln of the ratio, over all members of the batch and all steps
+        self.waiting: list[Array] = []  # diagonals of r, looked at many at a time
+
+    def watched(self, loop: Iterable[QRStep]) -> Iterator[QRStep]:
+        for step in loop:
+            self.waiting.append(constant(namespace(step.r).linalg.diagonal(step.r)))
+            if len(self.waiting) == 100:
+                self._look()
+            yield step
+
+    def _look(self) -> None:
+        diagonals = np.stack([as_numpy(d) for d in self.waiting]) if self.waiting else np.ones(1)
+        self.waiting = []
+        with np.errstate(all="ignore"):
+            logs = np.log(diagonals.reshape(-1, diagonals.shape[-1]))
+            spread = np.maximum.accumulate(logs, axis=-1) - logs
+        spread = np.where(np.isfinite(spread), spread, 0.0)  # an exponent of -inf is exact: a projection
+        self.largest = np.maximum(self.largest, spread.max(0))
+
+    def warn(self) -> None:
+        self._look()
+        lost = np.flatnonzero(self.largest > np.log(LOST_SPREAD))
+        if len(lost):
+            warnings.warn(
+                f"exponents from number {lost[0] + 1} on cannot be trusted: the pushed frame spread by up to"
+                f" {np.exp(np.max(self.largest)):.0e} between two orthonormalisations: take a smaller `every`,"
+                ' or "auto", and if these do not help, fewer exponents',
+                stacklevel=3,
+            )
