@@ -216,3 +216,8 @@ def test_without_parameters_and_back_in_training_mode():
     net.train()
     with pytest.raises(ValueError, match="Dropout was put into training mode after feedforward"):
         ftle(steps, np.ones((2, 3)))
+
+
+def test_a_layer_says_its_size_and_not_its_weights():
+    steps = feedforward(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)))
+    assert repr(steps[1]) == "Layer(3 → 1, linear)"

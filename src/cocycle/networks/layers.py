@@ -37,6 +37,10 @@ class Layer(Dual):
         slope = self._times_gain(self.activation.slope(field))
         return linear_block(transposed(self.weight), slope[..., None] * p)
 
+    def __repr__(self):
+        p, n = self.weight.shape[-2:]
+        return f"Layer({n} → {p}, {self.activation.name})"
+
     def _times_gain(self, a):
         return a if is_number(self.gain) and self.gain == 1 else self.gain * a
 

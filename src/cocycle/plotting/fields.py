@@ -77,7 +77,8 @@ def field_figure(
     with plt.style.context(STYLE):
         figure, ax = plt.subplots(figsize=(5.2, 4.2), layout="constrained")
         mesh = exponent_plane(ax, x, y, exponents, lowest=-np.inf)
-        figure.colorbar(mesh, ax=ax, ticks=signed_ticks(mesh.norm), label=label)
+        both = "\nscales above and below zero differ" if mesh.norm.vmin < 0 < mesh.norm.vmax else ""
+        figure.colorbar(mesh, ax=ax, ticks=signed_ticks(mesh.norm), label=label + both)
         if directions is not None:
             stretching_lines(ax, x, y, directions)
         if outputs is not None:
