@@ -11,12 +11,6 @@ from cocycle.plotting import boundary_lines, field_figure, ridge_figure, stretch
 X, Y = np.linspace(-1, 1, 41), np.linspace(-2, 2, 31)
 
 
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
 def field():
     """One unit, tanh(3 (x + 0.5)): a ridge along x = -0.5, stretched along x."""
     return ftle([Layer(np.array([[3.0, 0.0]]), 1.5)], plane(X, Y))

@@ -1,17 +1,9 @@
 """Orbits and return maps: the points drawn are the data."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from cocycle.plotting import phase_portrait, return_map
-
-
-@pytest.fixture
-def ax():
-    figure, ax = plt.subplots()
-    yield ax
-    plt.close(figure)
 
 
 def test_two_components_against_each_other(ax):

@@ -2,7 +2,6 @@
 
 from itertools import repeat
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -10,12 +9,6 @@ from cocycle import Linear, Reservoir, spectrum
 from cocycle.diagnosis import Diagnosis
 from cocycle.networks import accuracy_map, uncertainty
 from cocycle.reservoir import Synchronisation, ValidTimes, memory_capacity
-
-
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
 
 
 def test_valid_times():

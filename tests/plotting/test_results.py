@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 from cocycle import Archive, Grid
 from cocycle.plotting import result_figure
@@ -10,12 +9,6 @@ from cocycle.sweeps import Status
 from cocycle.sweeps.records import Records
 
 X, Y = np.linspace(0.1, 1.0, 5), np.geomspace(0.01, 1, 4)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def mesh(ax):

@@ -11,12 +11,6 @@ from cocycle.plotting import angle_histograms, convergence_figure, running_expon
 from cocycle.systems import Henon
 
 
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
 def test_convergence_of_one_orbit():
     x = Henon().series(1)[0]
     result = spectrum(repeat(Henon(), 500), x, frame(x, 2))

@@ -16,13 +16,6 @@ Y = np.linspace(0, 2, 5)
 EXPONENT = np.tile((Y - 1.0)[:, None], (1, 4))
 
 
-@pytest.fixture
-def ax():
-    figure, ax = plt.subplots()
-    yield ax
-    plt.close(figure)
-
-
 def test_values_are_in_cells_around_their_coordinates(ax):
     mesh = valid_time_plane(ax, X, Y, np.arange(20.0).reshape(5, 4))
     corners = mesh.get_coordinates()
