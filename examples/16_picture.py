@@ -39,7 +39,7 @@ print(f"{(times[exponent < -0.01] > 1).sum()} of {(exponent < -0.01).sum()} with
 # %%
 X = np.linspace(-1, 1, 161)
 network = perceptron((2, *[10] * 8, 1), rng=1, head="Tanh")
-history = fit(network, circle(1, samples=4000), rng=2, recipe=Recipe(learning_rate=0.05, epochs=80))
+history = fit(network, circle(1, samples=4000), rng=2, recipe=Recipe(optimiser="Adam", epochs=40))
 print(history)
 layers = feedforward(network)
 field = ftle(layers[:-1], plane(X, X))

@@ -8,7 +8,7 @@ import torch
 
 from cocycle import Compiled, Diverged, Flow, Layer, Linear, Reservoir, frame, qr_steps, spectrum
 from cocycle.lyapunov.qr import AUTO_SPREAD, LONGEST
-from cocycle.lyapunov.spectrum import LOST_SPREAD
+from cocycle.lyapunov.spread import LOST_SPREAD
 from cocycle.systems import Henon, Lorenz63
 
 
