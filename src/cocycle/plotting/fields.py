@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -77,7 +78,7 @@ def field_figure(
     with plt.style.context(STYLE):
         figure, ax = plt.subplots(figsize=(5.2, 4.2), layout="constrained")
         mesh = exponent_plane(ax, x, y, exponents, lowest=-np.inf)
-        both = "\nscales above and below zero differ" if mesh.norm.vmin < 0 < mesh.norm.vmax else ""
+        both = "\nscales above and below zero differ" if isinstance(mesh.norm, TwoSlopeNorm) else ""
         figure.colorbar(mesh, ax=ax, ticks=signed_ticks(mesh.norm), label=label + both)
         if directions is not None:
             stretching_lines(ax, x, y, directions)
