@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_info
 from cocycle import Archive, Grid, run
 from cocycle.sweeps import Status
 from cocycle.sweeps.workers import held_back
+from here import Here
 
 AXES = {"a": np.arange(4), "b": np.array([10.0, 20.0, 30.0])}
 HERE = Path(__file__).parent
@@ -217,6 +218,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {here!r})
 import measures
+from here import Here
 from cocycle import Archive, run
 archive = Archive.open({path!r})
 print("start", flush=True)
@@ -308,6 +310,24 @@ def test_an_interrupt_that_python_drops_is_not_lost(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         run(measures.product, new(tmp_path / "run.h5"), Here(), progress=False)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+class LostWhileItIsSent:
+    """A measure on whose way to the workers an interrupt is lost, before the first point."""
+
+    def __call__(self, point, rng):
+        return measures.product(point, rng)
+
+    def __reduce__(self):
+        Dropping()
+        return LostWhileItIsSent, ()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_is_lost_before_the_first_point(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(LostWhileItIsSent(), new(tmp_path / "run.h5"), Here(), progress=False)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

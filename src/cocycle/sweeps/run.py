@@ -60,16 +60,19 @@ def run(
         raise TypeError(f"run takes a function and an Archive, in this order; got {kinds[0]} and {kinds[1]}")
     if workers is not None and (not isinstance(workers, int | np.integer) or workers < 1):
         raise ValueError(f"workers must be an integer of at least 1; got {workers!r}")
-    work = task_of(measure, archive)
-    with archive.writer() as writer:
-        missing = _missing(archive, writer, retry)
-        if missing.any():
-            _compute(measure, work, archive, writer, missing, executor, workers, progress)
+    with insistent_interrupt() as check:
+        work = task_of(measure, archive)
+        with archive.writer() as writer:
+            missing = _missing(archive, writer, retry)
+            if missing.any():
+                _compute(measure, work, archive, writer, missing, executor, workers, progress, check)
     _report(archive)
     return archive
 
 
-def _compute(measure, work: Task, archive: Archive, writer: Writer, missing, executor, workers, progress) -> None:
+def _compute(
+    measure, work: Task, archive: Archive, writer: Writer, missing, executor, workers, progress, check
+) -> None:
     """The points (*grid) that are missing."""
     with _noted(measure, archive, writer):
         queue = Queue(archive.grid.blocks(missing), engines.OWN_SHORTEST if executor is None else engines.SHORTEST)
@@ -78,11 +81,7 @@ def _compute(measure, work: Task, archive: Archive, writer: Writer, missing, exe
         else:
             results = engines.given(work, queue, executor, workers, archive.path)
         done, total = int((archive.status == Status.DONE).sum()), int((archive.status != Status.LEFT_OUT).sum())
-        with (
-            progress_bar(total, "sweep", initial=done, delay=0, show=progress) as advance,
-            closing(results),
-            insistent_interrupt() as check,
-        ):
+        with progress_bar(total, "sweep", initial=done, delay=0, show=progress) as advance, closing(results):
             _store(results, writer, advance, missing.ravel(), check)
 
 
