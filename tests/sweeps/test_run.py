@@ -218,7 +218,6 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {here!r})
 import measures
-from here import Here
 from cocycle import Archive, run
 archive = Archive.open({path!r})
 print("start", flush=True)
