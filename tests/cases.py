@@ -1,5 +1,6 @@
 """Every map of the package, once: a map and a batch of states where its contract is to be checked."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -192,13 +193,31 @@ ONE_FOR_EACH = {"linear, a batch of matrices", "linear, low-rank update"} | {nam
 
 def as_torch(thing):
     """The same map with torch tensors for its numpy arrays."""
+    return _converted(thing, torch.as_tensor, lambda w: torch.as_tensor(w.toarray()))
+
+
+def as_single(thing):
+    """The same map in single precision."""
+    return _converted(
+        thing, lambda a: a.astype(np.float32) if a.dtype.kind == "f" else a, lambda w: w.astype(np.float32)
+    )
+
+
+def _converted(thing, of_array, of_sparse):
+    def converted(part):
+        return _converted(part, of_array, of_sparse)
+
     if isinstance(thing, np.ndarray):
-        return torch.as_tensor(thing)
+        return of_array(thing)
     if issparse(thing):
-        return torch.as_tensor(thing.toarray())
+        return of_sparse(thing)
+    if isinstance(thing, torch.nn.Module):
+        return thing if of_array is torch.as_tensor else copy.deepcopy(thing).float()
+    if isinstance(thing, torch.Tensor):
+        return thing if of_array is torch.as_tensor else thing.float()
     if isinstance(thing, tuple | list):
-        return type(thing)(as_torch(part) for part in thing)
+        return type(thing)(converted(part) for part in thing)
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
-        fields = {f.name: as_torch(getattr(thing, f.name)) for f in dataclasses.fields(thing) if f.init}
+        fields = {f.name: converted(getattr(thing, f.name)) for f in dataclasses.fields(thing) if f.init}
         return dataclasses.replace(thing, **fields)
     return thing

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cases import CASES, ONE_FOR_EACH, as_torch
+from cases import CASES, ONE_FOR_EACH, as_single, as_torch
 from cocycle import ERF, LINEAR, RELU, TANH, Autodiff, Compiled, Flow, Map, Select, frame, orthonormalise
 from cocycle.systems import Henon, Lorenz63, ToralAutomorphism
 from cocycle.testing import check_map
@@ -20,6 +20,26 @@ def frames(x, k=2):
 def test_contract(name):
     f, x = CASES[name]
     check_map(f, x, frames(x))
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_contract_in_single_precision(name):
+    f, x = CASES[name]
+    x = x.astype(np.float32)
+    check_map(as_single(f), x, frames(x))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_single_precision_agrees_with_double(name):
+    """To the rounding of one step: of arguments, parameters and sums, a few hundred last digits beside the largest."""
+    f, x = CASES[name]
+    x = x.astype(np.float32)
+    q = frames(x)
+    single = as_single(f).tangent(x, q)
+    exact = f.tangent(x.astype(float), q.astype(float))
+    for mine, theirs in zip(single, exact, strict=True):
+        assert mine.dtype == np.float32
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=3000 * np.finfo(np.float32).eps * abs(theirs).max())
 
 
 @pytest.mark.parametrize("name", sorted(ONE_FOR_EACH))

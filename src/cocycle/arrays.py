@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from math import prod
 from types import ModuleType
@@ -37,17 +38,83 @@ def is_number(a: Array | float) -> bool:
     return isinstance(a, float | int | np.number)
 
 
+@final
+@dataclass(frozen=True)
+class Tolerances:
+    """Every threshold that depends on the precision of numbers, from their rounding `eps` and their range.
+
+    UNRELIABLE is the error of a logarithm of growth from which on it is called noise.
+    """
+
+    eps: float
+    largest: float
+    smallest: float  # that has all its digits
+
+    UNRELIABLE = 1e-3
+
+    @property
+    def lost_spread(self) -> float:
+        """The ratio of stretching in one tangent map whose smallest factor is known to UNRELIABLE: its error is eps
+        times the largest.  4.5e12 in double precision, 8.4e3 in single."""
+        return self.UNRELIABLE / self.eps
+
+    @property
+    def frame_spread(self) -> float:
+        """The ratio of growth in a frame that costs three eighths of the digits: 7.4e5 in double precision, 390 in
+        single."""
+        return self.eps ** (-3 / 8)
+
+    @property
+    def independent(self) -> float:
+        """The part of a vector outside the span of others from which on it counts as independent of them."""
+        return self.eps**0.5
+
+    @property
+    def orthonormal(self) -> float:
+        """The deviation from orthonormality that a frame from elsewhere may have and stay as it is."""
+        return self.eps ** (3 / 8)
+
+    @property
+    def range(self) -> float:
+        """Numbers below it, and above its inverse, have squares in range, also a sum of many of them."""
+        return self.largest ** (1 / 3)
+
+    @property
+    def difference_step(self) -> float:
+        """The step of a central difference, whose own error is its square, its rounding eps over it."""
+        return 10 * self.eps ** (1 / 3)
+
+
+@lru_cache(maxsize=16)
+def tolerances(dtype: Any) -> Tolerances:
+    """The thresholds for numbers of a dtype of numpy or torch."""
+    torch = sys.modules.get("torch")
+    info = torch.finfo(dtype) if torch is not None and isinstance(dtype, torch.dtype) else np.finfo(dtype)
+    return Tolerances(float(info.eps), float(info.max), float(info.tiny))
+
+
+def double(x: Array) -> Array:
+    """x in double precision: logarithms and sums of growth, whatever the precision of the states."""
+    return x.astype(np.float64, copy=False) if namespace(x) is np else x.double()
+
+
 def floating(name: str, x: Array) -> Array:
-    """`x` as an array of floating point numbers: lists, integers and python numbers become float64.
+    """`x` as an array in single or double precision: all else that is real becomes float64, also half precision, in
+    which LAPACK does not compute.
 
     Raises TypeError if `x` is not made of real numbers.
     """
     if namespace(x) is not np:
-        return x if x.is_floating_point() else x.double()
+        if x.is_complex():
+            raise TypeError(_REAL.format(name, x.dtype))
+        return x if x.dtype in (namespace(x).float32, namespace(x).float64) else x.double()
     x = np.asarray(x)
     if x.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must be an array of real numbers; got dtype {x.dtype}")
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
+        raise TypeError(_REAL.format(name, x.dtype))
+    return x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
+
+
+_REAL = "{} must be an array of real numbers; got dtype {}: of a complex state take its real and imaginary parts"
 
 
 def require_finite(name: str, x: Array) -> None:
@@ -69,8 +136,8 @@ def generator(rng: np.random.Generator | int) -> np.random.Generator:
     return np.random.default_rng(rng)
 
 
-def like(values: np.ndarray, x: Array) -> Array:
-    """The numpy array `values` as an array of x's own kind, dtype and device."""
+def like(values: Array, x: Array) -> Array:
+    """`values`, a numpy array or one of x's own kind, as an array of x's own kind, dtype and device."""
     if namespace(x) is np:
         return values.astype(x.dtype, copy=False)
     return namespace(x).as_tensor(values, dtype=x.dtype, device=x.device)

@@ -32,6 +32,7 @@ class Flow(Map):
     field: VectorField
     dt: float = dataclasses.field()  # no default: a flow has a unit of time
     substeps: int = 1
+    order = 4
 
     def __post_init__(self):
         if not isinstance(self.field, VectorField):
@@ -40,6 +41,9 @@ class Flow(Map):
             raise ValueError(f"dt must be a positive number; got {self.dt!r}")
         if self.substeps < 1:
             raise ValueError(f"substeps must be at least 1; got {self.substeps}")
+
+    def refined(self):
+        return dataclasses.replace(self, substeps=2 * self.substeps)
 
     def __call__(self, x):
         return self._advance(lambda x: (self.field(x),), (x,))[0]

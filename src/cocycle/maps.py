@@ -8,7 +8,7 @@ feed-forward network is the tuple of its layers.
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -30,6 +30,7 @@ class Map(ABC):
     """One step f of a dynamical system, with its tangent map (x, q) -> (f(x), Df(x) q)."""
 
     dt: Any = 1.0  # the time that one application takes: exponents are per unit of it
+    order: Any = 1  # of a map that can be `refined`: its error over a given time falls as dt^order
 
     @abstractmethod
     def __call__(self, x: Array) -> Array:
@@ -38,6 +39,11 @@ class Map(ABC):
     @abstractmethod
     def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
         """(f(x), Df(x) q), both at the same point: q (*batch, n, k) -> (*batch, p, k)."""
+
+    def refined(self) -> "Map | None":
+        """For a map that approximates, such as the time-dt map of an equation: the same time in two steps each half as
+        long.  None for a map that is what it is."""
+        return None
 
 
 class Dual(Map):
@@ -233,6 +239,15 @@ class Composed(Dual):
     def dt(self):
         return sum(f.dt for f in self.maps)
 
+    @property
+    def order(self):
+        return min(f.order for f in self.maps if f.refined() is not None)
+
+    def refined(self):
+        if all(f.refined() is None for f in self.maps):
+            return None
+        return Composed([f.refined() or f for f in self.maps])
+
     def __call__(self, x):
         for f in self.maps:
             x = f(x)
@@ -267,6 +282,14 @@ class Coupled(Map):
     @property
     def dt(self):
         return self.drive.dt
+
+    @property
+    def order(self):
+        return self.drive.order
+
+    def refined(self):
+        drive = self.drive.refined()
+        return None if drive is None else replace(self, drive=drive)
 
     def __call__(self, x):
         x, r = self._split(x, axis=-1)

@@ -16,8 +16,10 @@ import numpy as np
 
 from cocycle.arrays import namespace
 from cocycle.maps import Map
+from cocycle.purity import Dependencies, random_numbers_unused
 
 LONGEST = 5000  # operations
+CHECKED = 4096  # calls from one comparison with the map to the next
 NAME = re.compile(r"\bt\d+\b")  # of a line's result
 FUNCTIONS = ("sin", "cos", "tan", "tanh", "exp", "log", "sqrt")
 
@@ -86,27 +88,43 @@ for _name in FUNCTIONS:  # numpy's functions call the method of that name on the
     setattr(Symbol, _name, lambda self, _name=_name: self._record(f"{_name}({self.text})"))
 
 
-def straight_line(function: Callable[[np.ndarray], np.ndarray], n: int, library=math) -> Callable[..., tuple]:
+def straight_line(
+    function: Callable[[np.ndarray], np.ndarray], n: int, library=math, owner: object = None
+) -> Callable[..., tuple]:
     """`function`, (n,) -> (p,), as a function of n python floats that returns a tuple of p.
 
     With numpy as the `library` of elementary functions it takes n arrays, each a component of a whole batch.  The
     operations and their order are the same, so are the results, to the last digit for arithmetic alone.  Raises
     TypeError for a function that does anything but arithmetic and the elementary FUNCTIONS: one that branches or
-    compares, one that is long.
+    compares, one that is long; and for one that is not pure, because it draws random numbers, reads a clock or changes
+    attributes of its `owner`, the function itself by default.
     """
-    lines: list[str] = []
     arguments = [f"x{i}" for i in range(n)]
+    owner = function if owner is None else owner
+    with random_numbers_unused(owner) as unused:
+        lines = _traced(function, arguments)
+        attributes = Dependencies(owner)
+        again = _traced(function, arguments)  # the first time it may have filled caches
+        if not unused():
+            raise TypeError("a formula that draws random numbers cannot be traced: noise is an input")
+    if lines != again or attributes.changed():
+        raise TypeError("a formula that differs from one call to the next cannot be traced: what changes is an input")
+    source = f"def step({', '.join(arguments)}):\n    " + "\n    ".join(_with_few_names(lines))
+    scope = {name: getattr(library, name) for name in FUNCTIONS}
+    scope["power"] = math.pow if library is math else operator.pow  # python's own turns complex where numpy has NaN
+    exec(compile(source, "<straight line>", "exec"), scope)
+    return scope["step"]
+
+
+def _traced(function: Callable[[np.ndarray], np.ndarray], arguments: list[str]) -> list[str]:
+    """The lines of the function's body."""
+    lines: list[str] = []
     symbols = np.array([Symbol(lines, name) for name in arguments], dtype=object)
     try:
         results = [Symbol(lines, "0.0")._text(y) for y in function(symbols)]
     except Exception as error:  # whatever a library says of arrays of symbols
         raise TypeError(f"the formula cannot be traced: {error}") from error
-    body = _with_few_names([*lines, f"return ({', '.join(results)},)"])
-    source = f"def step({', '.join(arguments)}):\n    " + "\n    ".join(body)
-    scope = {name: getattr(library, name) for name in FUNCTIONS}
-    scope["power"] = math.pow if library is math else operator.pow  # python's own turns complex where numpy has NaN
-    exec(compile(source, "<straight line>", "exec"), scope)
-    return scope["step"]
+    return [*lines, f"return ({', '.join(results)},)"]
 
 
 def _with_few_names(lines: list[str]) -> list[str]:
@@ -152,9 +170,12 @@ class Compiled(Map):
     """The same map, value and tangent, some ten times faster for a low-dimensional system in numpy.
 
     A single state (n,) goes through straight-line python; a batch through the same lines, on one array for each
-    component.  Whatever they cannot serve, a torch tensor, a number out of range or a formula that cannot be traced,
-    goes through `map` itself.  The results are the same either way, but for the last digit of elementary functions.
-    A formula is traced once: the map's parameters must stay what they are.
+    component.  Whatever they cannot serve, a torch tensor, a number out of range, a formula that cannot be traced or is
+    not pure (noise, clocks), goes through `map` itself.  The results are the same either way, but for the last digit of
+    elementary functions.  When attributes of the map change, its formula is traced again; now and then the result is
+    compared with that of the map.
+
+    Raises RuntimeError if the two differ: the map then depends on something else that has changed.
     """
 
     map: Map
@@ -163,6 +184,14 @@ class Compiled(Map):
     @property
     def dt(self):
         return self.map.dt
+
+    @property
+    def order(self):
+        return self.map.order
+
+    def refined(self):
+        finer = self.map.refined()
+        return None if finer is None else Compiled(finer)
 
     def __call__(self, x):
         pushed = self._pushed(x, x.shape[-1], 0, ())
@@ -180,33 +209,90 @@ class Compiled(Map):
         """Value and tangent in one vector (*batch, p + p k), or None where straight lines do not serve."""
         if namespace(x) is not np or x.dtype != np.float64:
             return None
+        formulas = self._formulas()
         key = n, k, x.ndim == 1
-        if key not in self._traced:
-            self._traced[key] = self._trace(*key)
-        step = self._traced[key]
+        if key not in formulas.steps:
+            formulas.steps[key] = formulas.trace(*key)
+        step = formulas.steps[key]
         if step is None:
             return None
-        if x.ndim > 1:
-            batch, axes = x.shape[:-1], range(x.ndim - 1)
-            columns = q.transpose(x.ndim - 1, x.ndim, *axes).reshape(n * k, *batch) if k else ()
-            return _stacked(step(*x.transpose(x.ndim - 1, *axes), *columns), batch)
-        try:
-            return np.array(step(*x.tolist(), *(q.ravel().tolist() if k else ())))
-        except (ArithmeticError, ValueError):  # where python raises, numpy has infinities
-            return None
+        pushed = _through(step, x, n, k, q)
+        if pushed is not None:
+            formulas.check(pushed, x, k, q)
+        return pushed
 
-    def _trace(self, n, k, single):
+    def _formulas(self) -> "_Formulas":
+        formulas = self._traced.get("formulas")
+        if formulas is None or formulas.attributes.changed():
+            formulas = self._traced["formulas"] = _Formulas(self.map)
+        return formulas
+
+    def __reduce__(self):
+        return Compiled, (self.map,)
+
+
+class _Formulas:
+    """The traced formulas of a map whose attributes are what they are now."""
+
+    def __init__(self, f: Map):
+        self.map, self.attributes = f, Dependencies(f)
+        self.steps: dict[tuple[int, int, bool], Callable | None] = {}
+        self.calls = 0
+
+    def trace(self, n: int, k: int, single: bool) -> Callable | None:
         def stacked(xq):
             y, s = self.map.tangent(xq[:n], xq[n:].reshape(n, k))
             return np.concatenate([y, s.ravel()])
 
         try:
-            return straight_line(stacked if k else self.map, n + n * k, math if single else np)
+            step = straight_line(stacked if k else self.map, n + n * k, math if single else np, self.map)
         except TypeError:
-            return None
+            step = None
+        self.attributes = Dependencies(self.map)  # tracing may fill caches
+        return step
 
-    def __reduce__(self):
-        return Compiled, (self.map,)
+    def check(self, pushed: np.ndarray, x: np.ndarray, k: int, q: np.ndarray) -> None:
+        """Compare with the map, if it is time."""
+        self.calls += 1
+        if not time_to_check(self.calls):
+            return
+        if k:
+            y, s = self.map.tangent(x, q)
+            expected = np.concatenate([y, s.reshape(*y.shape[:-1], -1)], axis=-1)
+        else:
+            expected = self.map(x)
+        require_same(pushed, expected, type(self.map).__name__)
+
+
+def time_to_check(calls: int) -> bool:
+    """At calls 1, 2, 4, ..., then every CHECKED: a hundredth of the time."""
+    return calls % CHECKED == 0 or (calls < CHECKED and calls & (calls - 1) == 0)
+
+
+def require_same(traced: np.ndarray, expected: np.ndarray, name: str) -> None:
+    """Raise RuntimeError unless both agree but for the last digits, or neither is finite."""
+    finite = np.isfinite(expected)
+    scale = abs(expected[finite]).max(initial=0)
+    if (
+        not np.allclose(traced[finite], expected[finite], rtol=1e-9, atol=1e-9 * scale)
+        or np.isfinite(traced[~finite]).any()
+    ):
+        raise RuntimeError(
+            f"the traced formula of {name} no longer gives what {name} itself gives: it depends on something other than"
+            " its attributes that has changed, and the latest results may be wrong; make what changes an input or an"
+            " attribute, or do without Compiled"
+        )
+
+
+def _through(step: Callable, x: np.ndarray, n: int, k: int, q) -> np.ndarray | None:
+    if x.ndim > 1:
+        batch, axes = x.shape[:-1], range(x.ndim - 1)
+        columns = q.transpose(x.ndim - 1, x.ndim, *axes).reshape(n * k, *batch) if k else ()
+        return _stacked(step(*x.transpose(x.ndim - 1, *axes), *columns), batch)
+    try:
+        return np.array(step(*x.tolist(), *(q.ravel().tolist() if k else ())))
+    except (ArithmeticError, ValueError):  # where python raises, numpy has infinities
+        return None
 
 
 def _stacked(components: tuple, batch: tuple[int, ...]) -> np.ndarray:

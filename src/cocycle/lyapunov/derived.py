@@ -24,7 +24,8 @@ def kaplan_yorke(result: "Spectrum", neutral: int = 0) -> Estimate:
     It hinges on exponents near zero: `neutral` of them, those nearest to it, are taken to be exactly zero, as one is
     for an autonomous flow.  0 if the first exponent is negative; NaN where the sum of all k < n exponents is
     positive, because then k is too small to tell; n if the sum of all n is.  The error is a jackknife over ten
-    consecutive stretches.  Kaplan & Yorke, Lecture Notes in Math. 730, 204 (1979).
+    consecutive stretches; an exponent of -inf counts as what it is.
+    Kaplan & Yorke, Lecture Notes in Math. 730, 204 (1979).
 
     Raises ValueError for a record of fewer than ten groups, or `neutral` not in 0..k.
     """
@@ -93,7 +94,8 @@ def _jackknife(result: "Spectrum", quantity: Callable[[np.ndarray], np.ndarray])
     """`quantity` of the exponents, its error from its values with each of ten stretches left out in turn."""
     growth, times = (as_numpy(a) for a in result.batches)
     count = len(times)
-    without = (growth.sum(0) - growth) / (times.sum() - times).reshape(-1, *[1] * (growth.ndim - 1))
-    values = np.stack([quantity(exponents) for exponents in without])
-    spread = ((values - values.mean(0)) ** 2).sum(0)
+    left_out = ~np.eye(count, dtype=bool)  # sums of the others, not differences: growth may be -inf
+    values = np.stack([quantity(growth[others].sum(0) / times[others].sum()) for others in left_out])
+    with np.errstate(invalid="ignore"):  # a volume that vanishes has no error bar: NaN
+        spread = ((values - values.mean(0)) ** 2).sum(0)
     return Estimate(quantity(as_numpy(result.exponents)), ((count - 1) / count * spread) ** 0.5)

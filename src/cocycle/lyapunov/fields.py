@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from cocycle.adjoint import adjoint
-from cocycle.arrays import Array, as_numpy, floating, like, namespace
-from cocycle.lyapunov.finite_time import scaled_product
+from cocycle.arrays import Array, as_numpy, double, floating, like, namespace, tolerances
+from cocycle.lyapunov.finite_time import largest_factor, scaled_product
 from cocycle.lyapunov.qr import as_map, qr_steps
 from cocycle.lyapunov.ridges import ridges
 from cocycle.maps import Composed, Map, orbit
@@ -195,7 +195,8 @@ def _pushed(steps: Sequence[Map], x: Array, size: int) -> tuple[Array, Array]:
     """ln Λ_1 and its direction at the input, from all directions there."""
     n = x.shape[-1]
     identity = like(np.eye(n), x) + 0 * x[..., None]
-    return _largest([step.r for step in qr_steps(_grouped(steps, size), x, identity)], size)
+    found, right = _largest([step.r for step in qr_steps(_grouped(steps, size), x, identity)], size)
+    return found, like(right, x)
 
 
 def _pulled(steps: Sequence[Map], x: Array, size: int) -> tuple[Array, Array]:
@@ -206,8 +207,8 @@ def _pulled(steps: Sequence[Map], x: Array, size: int) -> tuple[Array, Array]:
     factors = []
     for last in qr_steps(_grouped(pulled, size), 0 * y, identity):
         factors.append(last.r)
-    left = _largest([r.swapaxes(-1, -2) for r in reversed(factors)], size)
-    return left[0], (last.q @ left[1][..., None])[..., 0]
+    found, left = _largest([r.swapaxes(-1, -2) for r in reversed(factors)], size)
+    return found, (last.q @ like(left, last.q)[..., None])[..., 0]
 
 
 def _largest(factors: list[Array], size: int) -> tuple[Array, Array]:
@@ -215,28 +216,11 @@ def _largest(factors: list[Array], size: int) -> tuple[Array, Array]:
 
     -inf also where a factor of several maps, `size`, is so small that digits may have been lost on the way.
     """
-    xp = namespace(factors[0])
+    xp, smallest = namespace(factors[0]), tolerances(factors[0].dtype).smallest
+    factors = [double(r) for r in factors]
     with np.errstate(all="ignore"):
-        log_scale, rows = scaled_product(factors)
-        top = xp.amax(log_scale, axis=-1)
-        matrix = rows * xp.exp(log_scale - top[..., None])[..., None]
-        matrix = xp.where(xp.isfinite(matrix), matrix, 0.0)
-        if matrix.shape[-1] == 2:
-            value, right = _largest_of_two(matrix)
-        else:
-            _, values, rights = xp.linalg.svd(matrix)
-            value, right = values[..., 0], rights[..., 0, :]
-        found = top + xp.log(value)
+        found, right, _ = largest_factor(*scaled_product(factors))
     largest = xp.stack([xp.amax(abs(r), axis=(-2, -1)) for r in factors])
-    healthy, lowest = xp.isfinite(largest).all(0), xp.finfo(largest.dtype).tiny ** 0.5 if size > 1 else 0.0
+    healthy, lowest = xp.isfinite(largest).all(0), smallest**0.5 if size > 1 else 0.0
     found = xp.where((largest < lowest).any(0), -np.inf, found)
     return xp.where(healthy, found, np.nan), xp.where(healthy[..., None], right, np.nan)
-
-
-def _largest_of_two(matrix: Array) -> tuple[Array, Array]:
-    """The same of matrices (*batch, 2, 2), at once: a decomposition for each takes longer than the network."""
-    xp, first, second = namespace(matrix), matrix[..., 0], matrix[..., 1]
-    a, b, d = ((u * v).sum(-1) for u, v in ((first, first), (first, second), (second, second)))
-    size = ((a + d) / 2 + xp.hypot((a - d) / 2, b)) ** 0.5
-    angle = xp.arctan2(2 * b, a - d) / 2
-    return size, xp.stack([xp.cos(angle), xp.sin(angle)], -1)

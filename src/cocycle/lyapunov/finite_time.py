@@ -1,20 +1,21 @@
 """Finite time: the stretching factors of one product of tangent maps, not an average along it."""
 
+import warnings
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import lapack
 
-from cocycle.arrays import Array, as_numpy, constant, floating, like, namespace, take
+from cocycle.arrays import Array, as_numpy, constant, double, floating, like, namespace, take, tolerances
 from cocycle.lyapunov.qr import orthonormal, qr_steps
 from cocycle.maps import Linear, Map
 
+# all of the following is computed in double precision, whatever the maps are in
 NEGLIGIBLE = 1e-15  # an element of that size beside the largest of its row turns a direction by as much
-SPREAD = 1e100  # of the factors that LAPACK's Jacobi iteration resolves at once
-SPREAD_TORCH = 1e4  # of those that an ordinary singular value decomposition resolves, to twelve digits
+SPREAD = 1e3  # of the factors that a singular value decomposition resolves at once, to twelve digits
 SWEEPS = 60  # after as many, factors whose ratio is below 0.85 are apart
+LARGEST_LOG = 700.0  # of a number in double precision
 
 
 class Stretching(NamedTuple):
@@ -23,12 +24,15 @@ class Stretching(NamedTuple):
     log_factors (*batch, m): ln Λ_1 >= ln Λ_2 >= ...  right (*batch, n, m): its columns are the directions at the
     input that are stretched by these factors, left (*batch, p, m): where they point at the output,
     J right_i = Λ_i left_i.  Directions are lines: their signs mean nothing.  time: what the product took.
+    known (*batch,): how many of the factors, from the largest on, the precision of the maps can tell; the others are
+    rounding, and there was a warning.
     """
 
     log_factors: Array
     right: Array
     left: Array
     time: float
+    known: np.ndarray
 
     @property
     def exponents(self) -> Array:
@@ -42,9 +46,11 @@ def stretching(steps: Iterable[Map], x: Array, q: Array) -> Array:
     For layers x (*batch, n) and a square frame q = `frame(x, n)` these are the singular values of J itself, and
     the finite-time exponents are λ_i = ln Λ_i / L for L layers (Storm et al., Phys. Rev. Lett. 132, 057301, 2024).
     Shape (*batch, m), with m the smallest of k and the widths on the way: a layer of m units leaves m factors.
-    `singular_directions` tells the directions too, and how accurate the factors are.
+    `singular_directions` tells the directions too, how accurate the factors are, and which are not known.
     """
-    return singular_directions(steps, x, q).log_factors
+    found = _decomposed(steps, x, q)
+    _warn_of_unknown(found)
+    return found.log_factors
 
 
 def singular_directions(steps: Iterable[Map], x: Array, q: Array) -> Stretching:
@@ -54,35 +60,128 @@ def singular_directions(steps: Iterable[Map], x: Array, q: Array) -> Stretching:
     high relative accuracy, to rounding times the condition number of a single map, whatever lies between the
     largest and the smallest: the triangular factors of J q are kept, and QR is done again on their transposes in
     reverse order until each factor stands alone (the product iteration of Stewart, SIAM J. Matrix Anal. Appl. 18,
-    1, 1997; Oliveira & Stewart, Lin. Alg. Appl. 309, 2000).  A factor that is exactly zero, where units are off or
-    dead, comes out as -inf or as what rounding leaves of it, some 35 below the largest.  Memory: one k x k factor for
-    each map.
+    1, 1997; Oliveira & Stewart, Lin. Alg. Appl. 309, 2000); two factors follow from the largest and the determinant.
+    A factor that is exactly zero, where units are off or dead, comes out as -inf or as what rounding leaves of it.
+    Logarithms are in double precision, whatever the maps are in.  Memory: one k x k factor for each map.
+
+    Warns where a single map stretches so unequally that its precision does not hold the smallest factors, and says
+    which of the product are lost: `known` counts the others.
 
     In a batch, members whose values are not finite get NaN.  Raises ValueError for shapes that do not fit and for an
     empty product, ArithmeticError when no member stays finite.
     """
+    found = _decomposed(steps, x, q)
+    _warn_of_unknown(found)
+    return found
+
+
+def _decomposed(steps: Iterable[Map], x: Array, q: Array) -> Stretching:
     x, q = floating("x", x), floating("q", q)
     q = orthonormal(x, q)
     factors, last, time = [], None, 0.0
     for last in qr_steps(steps, x, q):
-        factors.append(last.r)
+        factors.append(double(last.r))
         time += last.time
     if last is None:
         raise ValueError("steps must hold at least one map; got none")
-    xp = namespace(q)
+    xp, eps = namespace(last.q), tolerances(last.q.dtype).eps
     healthy = xp.stack([xp.isfinite(r).all(-1).all(-1) for r in factors]).all(0)
     if not healthy.any():
         raise ArithmeticError("the tangent vectors are no longer finite: check x, q and the maps")
     factors = [xp.where(healthy[..., None, None], r, 0.0) for r in factors]
-    left, log_factors, right = _product_svd(factors)
+    width = min(r.shape[-2] for r in factors)
+    left, log_factors, right = _product_svd_of_two(factors) if width == q.shape[-1] == 2 else _product_svd(factors)
+    known = _known(factors, log_factors, eps)
     log_factors = xp.where(healthy[..., None], log_factors, np.nan)
-    return Stretching(log_factors, q @ right, last.q @ left, time)
+    return Stretching(log_factors, _turned(q, right, last.q), _turned(last.q, left, last.q), time, known)
+
+
+def _turned(q: Array, directions: Array, kind: Array) -> Array:
+    """Directions given in the coordinates of the frame q, in those of the state: an array of the kind of `kind`."""
+    return like(double(like(q, kind)) @ directions, kind)
+
+
+def _known(factors: list[Array], log_factors: Array, eps: float) -> np.ndarray:
+    """How many of the sorted factors (*batch, m) are known: (*batch,).
+
+    QR knows r_ii to eps max_j r_jj, j <= i.  Column i of the product is noise where these errors, as errors of
+    ln r_ii, add up to too much; known are the factors above all that noise.
+    """
+    m = log_factors.shape[-1]
+    with np.errstate(all="ignore"):
+        logs = np.log(np.stack([np.diagonal(as_numpy(r), axis1=-2, axis2=-1)[..., :m] for r in factors]))
+        spread = np.maximum.accumulate(logs, axis=-1) - logs
+        spread = np.where(np.isfinite(spread), spread, 0.0)  # a factor that is exactly 0 is exact: a projection
+        error = eps * np.exp(2 * spread).sum(0) ** 0.5
+        noise = np.where(error > tolerances(np.float64).UNRELIABLE, logs.sum(0), -np.inf).max(-1)
+    above = (as_numpy(log_factors) > noise[..., None]) | (noise == -np.inf)[..., None]
+    return above.sum(-1)
+
+
+def _warn_of_unknown(found: Stretching) -> None:
+    m = found.log_factors.shape[-1]
+    lost = found.known < m
+    if lost.any():
+        members = f" in {lost.sum()} of {lost.size} members of the batch" if lost.ndim else ""
+        warnings.warn(
+            f"factors from number {found.known.min() + 1} on cannot be known{members}: a single map stretches so"
+            " unequally that its precision does not hold them; take fewer vectors, or double precision where it is"
+            " single",
+            stacklevel=3,
+        )
+
+
+def _product_svd_of_two(factors: list[Array]) -> tuple[Array, Array, Array]:
+    """u, ln s, v of a product of 2 x 2 triangular factors, for a whole batch at once.
+
+    ln Λ_1 + ln Λ_2 is the logarithm of the determinant, a sum of logarithms, however far the two are apart.
+    """
+    xp = namespace(factors[0])
+    with np.errstate(all="ignore"):
+        log_scale, rows = scaled_product(factors)
+        log_largest, right, matrix = largest_factor(log_scale, rows)
+        determinant = sum(xp.log(xp.linalg.diagonal(r)).sum(-1) for r in factors)
+        smallest = xp.where(determinant == -np.inf, -np.inf, determinant - log_largest)
+        left = (matrix @ right[..., None])[..., 0]
+        size = (left * left).sum(-1)[..., None] ** 0.5
+    left = xp.where(size > 0, left / xp.where(size > 0, size, 1.0), right)
+    # J turns the pair as a whole: its determinant is not negative
+    return _pair(left), xp.stack([log_largest, xp.minimum(smallest, log_largest)], -1), _pair(right)
+
+
+def _pair(first: Array) -> Array:
+    """Columns (*batch, 2, 2): a unit vector (*batch, 2) and the one at a right angle to its left."""
+    xp = namespace(first)
+    return xp.stack([first, xp.stack([-first[..., 1], first[..., 0]], -1)], -1)
+
+
+def largest_factor(log_scale: Array, rows: Array) -> tuple[Array, Array, Array]:
+    """ln of the largest singular value (*batch,) of exp(log_scale) rows, its right vector, and the matrix itself in
+    units of its largest row; of a product that is zero -inf and any vector."""
+    xp = namespace(rows)
+    top = xp.amax(log_scale, axis=-1)
+    matrix = rows * xp.exp(log_scale - top[..., None])[..., None]
+    matrix = xp.where(xp.isfinite(matrix), matrix, 0.0)
+    if matrix.shape[-1] == 2:
+        value, right = _largest_of_two(matrix)
+    else:
+        _, values, rights = xp.linalg.svd(matrix)
+        value, right = values[..., 0], rights[..., 0, :]
+    return top + xp.log(value), right, matrix
+
+
+def _largest_of_two(matrix: Array) -> tuple[Array, Array]:
+    """The same of matrices (*batch, p, 2), at once: a decomposition for each takes longer than the network."""
+    xp, first, second = namespace(matrix), matrix[..., 0], matrix[..., 1]
+    a, b, d = ((u * v).sum(-1) for u, v in ((first, first), (first, second), (second, second)))
+    size = ((a + d) / 2 + xp.hypot((a - d) / 2, b)) ** 0.5
+    angle = xp.arctan2(2 * b, a - d) / 2
+    return size, xp.stack([xp.cos(angle), xp.sin(angle)], -1)
 
 
 def _product_svd(factors: list[Array]) -> tuple[Array, Array, Array]:
     """u, ln s, v with r_L ... r_1 = u diag(s) vᵀ."""
-    xp, left, right = namespace(factors[0]), None, None
-    limit = SPREAD if xp is np else SPREAD_TORCH
+    left, right = None, None
     for sweep in range(1, SWEEPS + 1):
         z, factors = _transposed(factors)
         if sweep % 2:
@@ -91,7 +190,7 @@ def _product_svd(factors: list[Array]) -> tuple[Array, Array, Array]:
         left = z if left is None else left @ z
         log_scale, rows = scaled_product(factors)
         coupled = _coupled(rows)
-        if not (_spread(log_scale, coupled) > np.log(limit)).any():
+        if not (_spread(log_scale, coupled) > np.log(SPREAD)).any():
             break
     u, log_factors, v = _separated(log_scale, rows, coupled)
     order = (-log_factors).argsort(-1)
@@ -115,7 +214,7 @@ def scaled_product(factors: list[Array]) -> tuple[Array, Array]:
             if log_scale is not None:
                 shift = xp.amax(xp.log(abs(constant(r))) + log_scale[..., None, :], axis=-1)
                 shift = xp.where(xp.isfinite(shift), shift, 0.0)  # a row of zeros
-                r = r * xp.exp((log_scale[..., None, :] - shift[..., None]).clip(None, 700.0))
+                r = r * xp.exp((log_scale[..., None, :] - shift[..., None]).clip(None, LARGEST_LOG))
                 log_scale = shift
             rows = r if rows is None else r @ rows
             size = xp.amax(abs(constant(rows)), axis=-1)
@@ -143,35 +242,30 @@ def _spread(log_scale: Array, coupled: Array) -> Array:
 
 
 def _separated(log_scale: Array, rows: Array, coupled: Array) -> tuple[Array, Array, Array]:
-    """The singular value decomposition of exp(log_scale) rows, ties resolved within their groups."""
-    xp, m = namespace(rows), rows.shape[-1]
+    """The singular value decomposition of exp(log_scale) rows, ties resolved within their groups.
+
+    Members of the batch with ties at the same places are resolved together.
+    """
+    xp, (*batch, m) = namespace(rows), log_scale.shape
+    log_scale, rows = log_scale.reshape(-1, m), rows.reshape(-1, m, m)
+    coupled = as_numpy(coupled).reshape(len(rows), m - 1)
     with np.errstate(divide="ignore"):
         log_factors = log_scale + xp.log(abs(xp.linalg.diagonal(rows)))
     u = like(np.eye(m), rows) + 0 * rows
     v = like(np.eye(m), rows) + 0 * rows
-    coupled = as_numpy(coupled)
-    for member in map(tuple, np.argwhere(coupled.any(-1))):
-        for group in _groups(coupled[member]):
-            top = log_scale[member][group].max()
-            block = xp.exp(log_scale[member][group] - top)[:, None] * rows[member][group, group]
-            u[(*member, group, group)], values, v[(*member, group, group)] = _svd(block)
+    for pattern in np.unique(coupled, axis=0):
+        (members,) = (coupled == pattern).all(-1).nonzero()
+        for group in _groups(pattern):
+            scales, block = log_scale[members, group], rows[members, group, group]
+            top = xp.amax(scales, axis=-1)[..., None]
+            left, values, right = xp.linalg.svd(xp.exp(scales - top)[..., None] * block)
+            u[members, group, group], v[members, group, group] = left, right.swapaxes(-1, -2)
             with np.errstate(divide="ignore"):
-                log_factors[(*member, group)] = xp.log(values) + top
-    return u, log_factors, v
+                log_factors[members, group] = xp.log(values) + top
+    return u.reshape(*batch, m, m), log_factors.reshape(*batch, m), v.reshape(*batch, m, m)
 
 
 def _groups(coupled: np.ndarray) -> list[slice]:
     """The runs of factors that are tied together, [True, False] meaning {0, 1}, {2}."""
     borders = [0, *(np.flatnonzero(~coupled) + 1), len(coupled) + 1]
     return [slice(a, b) for a, b in pairwise(borders) if b - a > 1]
-
-
-def _svd(block: Array) -> tuple[Array, Array, Array]:
-    """u, s, v of a matrix whose rows differ by decades: LAPACK's Jacobi iteration sees them, the usual one does not."""
-    if namespace(block) is not np:
-        u, values, v = namespace(block).linalg.svd(block)
-        return u, values, v.T
-    values, v, u, work, _, info = lapack.dgejsv(np.asfortranarray(block.T), joba=2, jobr=0)  # pyright: ignore[reportAttributeAccessIssue]
-    if info != 0:
-        raise np.linalg.LinAlgError(f"LAPACK's dgejsv did not converge: info={info}")
-    return u, values * (work[0] / work[1]), v

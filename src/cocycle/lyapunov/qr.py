@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cocycle.arrays import Array, constant, floating, generator, like, namespace
+from cocycle.arrays import Array, constant, floating, generator, like, namespace, tolerances
 from cocycle.maps import Driven, Map, VectorField
 
-AUTO_SPREAD = 1e6  # a condition number that costs six digits of sixteen
 LONGEST = 100  # maps in a group
 FEW, MANY = 4, 8  # vectors and members of a batch for which Gram and Schmidt are faster than LAPACK
 
@@ -62,7 +61,7 @@ def orthonormalise(q: Array) -> tuple[Array, Array]:
 
 def _normalise(q: Array) -> tuple[Array, Array] | None:
     """The QR factors of single vectors: direction and length.  None where squares might overflow or vanish."""
-    v, limit = q[..., 0], _limit(q)
+    v, limit = q[..., 0], tolerances(q.dtype).range
     with np.errstate(all="ignore"):
         size = namespace(q).linalg.vecdot(v, v) ** 0.5
         if not ((size > 1 / limit) & (size < limit)).all():
@@ -76,8 +75,8 @@ def _gram_schmidt(q: Array) -> tuple[Array, Array] | None:
     Every vector is projected twice, which is enough (Giraud, Langou & Rozloznik, Comput. Math. Appl. 50, 1069, 2005)
     unless it nearly vanishes in the first pass.  None then, and where squares might overflow or vanish.
     """
-    xp, k, limit = namespace(q), q.shape[-1], _limit(q)
-    vanishing = 1e4 * float(xp.finfo(q.dtype).eps)
+    xp, k, limit = namespace(q), q.shape[-1], tolerances(q.dtype).range
+    vanishing = 1e4 * tolerances(q.dtype).eps
     basis: list[Array] = []
     r = like(np.zeros((k, k, *q.shape[:-2])), q)
     with np.errstate(all="ignore"):
@@ -107,19 +106,14 @@ def _norm(v: Array) -> Array:
     return (v * v).sum(-1) ** 0.5
 
 
-def _limit(x: Array) -> float:
-    """The cube root of the largest number of x's kind: below it, and above its inverse, squares are in range."""
-    return float(namespace(x).finfo(x.dtype).max) ** (1 / 3)
-
-
 def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1) -> Iterator[QRStep]:
     """Push (x, q) through `steps`; orthonormalise and yield after each group of `every` maps, and at the end.
 
     The sum of ln diag(r) is the growth of the volumes that the first 1, 2, ..., k vectors span.  Between two
     orthonormalisations the frame's condition number grows like exp((λ_1 - λ_k) t), and the last exponents lose as many
     digits.  every="auto" chooses the groups from the growth seen, so that max diag(r) / min diag(r) stays below
-    AUTO_SPREAD = 1e6 in every member of the batch, except where a single map exceeds it.  Benettin et al., Meccanica
-    15, 9 (1980).
+    `tolerances(dtype).frame_spread`, 7e5 in double precision, in every member of the batch, except where a single map
+    exceeds it.  Benettin et al., Meccanica 15, 9 (1980).
 
     Raises ValueError for another `every`, and when one is so long that vectors leave the range of numbers.
     """
@@ -156,13 +150,14 @@ def as_map(step: Map) -> Map:
 
 def _loop(steps: Iterable[Map], x: Array, q: Array, every: int | str) -> Iterator[QRStep]:
     steps, length = iter(steps), every if isinstance(every, int) else 1
+    bound = tolerances(q.dtype).frame_spread if every == "auto" else np.inf
     while group := tuple(islice(steps, length)):
         start = x, q
-        for step in _pushed(group, x, q, AUTO_SPREAD if every == "auto" else np.inf):
+        for step in _pushed(group, x, q, bound):
             x, q = step.x, step.q
             if every == "auto":
-                length = _next_length(step.maps, _spread(step.r, *start))
-            elif step.maps > 1 and not _in_range(step.r) and all(_in_range(one.r) for one in qr_steps(group, *start)):
+                length = _next_length(step.maps, _spread(step.r, *start), bound)
+            elif step.maps > 1 and not _in_range(step) and all(_in_range(one) for one in qr_steps(group, *start)):
                 raise ValueError(
                     f'every={every} takes the vectors out of the range of numbers: make it less, or "auto"'
                 )
@@ -193,7 +188,7 @@ def _spread(r: Array, x: Array, q: Array) -> float:
     Infinite if an element is so large, small or unknown that the next maps might take it out of range.  Members whose
     state x or frame q was not finite before do not count: nothing can be done for them.
     """
-    xp, limit = namespace(r), _limit(r)
+    xp, limit = namespace(r), tolerances(r.dtype).range
     diagonal = xp.linalg.diagonal(r)
     largest, smallest = xp.amax(diagonal, axis=-1), xp.amin(diagonal, axis=-1)
     fine = (largest < limit) & (smallest > 1 / limit)
@@ -203,16 +198,16 @@ def _spread(r: Array, x: Array, q: Array) -> float:
     return float((xp.where(fine, largest, 1.0) / xp.where(fine, smallest, 1.0)).max())
 
 
-def _in_range(r: Array) -> bool:
-    diagonal = namespace(r).linalg.diagonal(r)
-    return bool(((diagonal > 0) & (diagonal < np.inf)).all())
+def _in_range(step: QRStep) -> bool:
+    diagonal = namespace(step.r).linalg.diagonal(step.r)
+    return bool(((diagonal > 0) & (diagonal < np.inf)).all()) and bool(namespace(step.x).isfinite(step.x).all())
 
 
-def _next_length(size: int, spread: float) -> int:
+def _next_length(size: int, spread: float, bound: float) -> int:
     """How many maps to take next, at the growth of the last `size`: well inside the bound, at most twice as many."""
     if not spread < np.inf:
         return size
-    allowed = 0.85 * np.log(AUTO_SPREAD) / max(np.log(spread), 1e-9) * size
+    allowed = 0.85 * np.log(bound) / max(np.log(spread), 1e-9) * size
     return int(np.clip(allowed, 1, min(2 * size, LONGEST)))
 
 
@@ -229,8 +224,9 @@ def orthonormal(x: Array, q: Array) -> Array:
         raise ValueError(f"q must not be wider than the state, n={q.shape[-2]}; got k={q.shape[-1]} columns")
     xp, (basis, r) = namespace(q), orthonormalise(q)
     diagonal = xp.linalg.diagonal(constant(r))
-    if (diagonal < 1e-8 * xp.amax(diagonal, axis=-1)[..., None]).any() or (diagonal == 0).any():
+    limits = tolerances(q.dtype)
+    if (diagonal < limits.independent * xp.amax(diagonal, axis=-1)[..., None]).any() or (diagonal == 0).any():
         raise ValueError("q must have full rank: its columns are not independent")
     identity = like(np.eye(q.shape[-1]), q)
     # a frame that is handed on from a result stays what it was, bit for bit
-    return basis if (abs(constant(r) - identity) > 1e-6).any() else q
+    return basis if (abs(constant(r) - identity) > limits.orthonormal).any() else q

@@ -1,17 +1,21 @@
 """Lyapunov exponents as averages over the QR loop, with the error bar that belongs to them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import islice
 from math import prod
+from operator import add
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, floating, namespace
+from cocycle.arrays import Array, as_numpy, double, floating, namespace
 from cocycle.lyapunov.derived import kaplan_yorke_dimension
+from cocycle.lyapunov.errors import BATCHES, batches, standard_errors
 from cocycle.lyapunov.qr import QRStep, check_steps, orthonormal, qr_steps
 from cocycle.lyapunov.spread import Spread
+from cocycle.lyapunov.step_error import StepCheck, StepError
 from cocycle.maps import Map
 from cocycle.progress import tracked
 from cocycle.tables import html_table
@@ -20,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = 10  # exponents that a repr spells out
-BATCHES = 10  # means of about ten batches give an honest error for anticorrelated growth, where longer lags fail
 
 
 @final
@@ -28,8 +31,9 @@ BATCHES = 10  # means of about ten batches give an honest error for anticorrelat
 class Spectrum:
     """What the QR loop found, and where it stopped: pass `x` and `q` to `spectrum` again and add the results.
 
-    growth (groups, *batch, k) is ln diag(r) after each group of maps, times (groups,) the time each took, maps the
-    number of all maps.
+    growth (groups, *batch, k) is ln diag(r) after each group of maps, times (groups,) the time each took, both in
+    double precision; maps the number of all maps.  step_error: what the step of maps that approximate does to the
+    exponents, None for maps that are exact.
     """
 
     growth: Array
@@ -37,6 +41,11 @@ class Spectrum:
     x: Array
     q: Array
     maps: int = 0
+    step_error: StepError | None = None
+
+    def __post_init__(self):
+        for name in ("growth", "times"):
+            object.__setattr__(self, name, double(getattr(self, name)))
 
     @property
     def exponents(self) -> Array:
@@ -50,27 +59,21 @@ class Spectrum:
 
     @property
     def batches(self) -> tuple[Array, Array]:
-        """Growth (10, *batch, k) and times (10,) of ten consecutive stretches of the record, all of its latest part.
+        """Growth (10, *batch, k) and times (10,) of ten consecutive stretches of equal time: fewer where single groups
+        are longer.
 
         Raises ValueError when the record has fewer than ten groups.
         """
-        used = len(self.times) // BATCHES * BATCHES
-        if used == 0:
-            raise ValueError(f"an error bar takes at least {BATCHES} groups of maps; got {len(self.times)}")
-        shape = (BATCHES, used // BATCHES)
-        growth = self.growth[-used:].reshape(*shape, *self.growth.shape[1:]).sum(1)
-        return growth, self.times[-used:].reshape(shape).sum(1)
+        return batches(self.growth, self.times)
 
     @property
     def standard_error(self) -> Array:
-        """(*batch, k): the scatter of the means of ten consecutive batches, over √10.
+        """(*batch, k): from the scatter of ten consecutive stretches, and from how the growth wanders about its mean.
 
         NaN when there are fewer than ten groups.  It measures the error of a finite time average; how much
-        realisations of a random network differ is `scatter`, another thing.
+        realisations of a random network differ is `scatter`, another thing.  See `cocycle.lyapunov.errors`.
         """
-        if len(self.times) < BATCHES:
-            return namespace(self.growth).full_like(self.exponents, np.nan)
-        return _batch_error(*self.batches)
+        return standard_errors(self.growth, self.times, np.array([len(self.times)]))[0]
 
     @property
     def scatter(self) -> Array:
@@ -85,17 +88,10 @@ class Spectrum:
 
         At most `points` moments, evenly spaced over the record.
         """
-        xp, ends = namespace(self.growth), np.linspace(1, len(self.times), min(points, len(self.times))).astype(int)
-        growth, times = self.growth.cumsum(0), self.times.cumsum(0)
-        column = (-1, *[1] * (growth.ndim - 1))
-        exponents = growth[ends - 1] / times[ends - 1].reshape(column)
-        errors = xp.full_like(exponents, np.nan)
-        for i, end in enumerate(ends):
-            if end >= BATCHES:
-                borders = end % BATCHES + end // BATCHES * np.arange(1, BATCHES + 1) - 1
-                total, elapsed = growth[borders], times[borders]
-                errors[i] = _batch_error(total[1:] - total[:-1], elapsed[1:] - elapsed[:-1])
-        return times[ends - 1], exponents, errors
+        ends = np.linspace(1, len(self.times), min(points, len(self.times))).astype(int)
+        growth, times = self.growth.cumsum(0)[ends - 1], self.times.cumsum(0)[ends - 1]
+        exponents = growth / times.reshape(-1, *[1] * (growth.ndim - 1))
+        return times, exponents, standard_errors(self.growth, self.times, ends)
 
     @property
     def kaplan_yorke(self) -> Array:
@@ -106,9 +102,10 @@ class Spectrum:
     def __add__(self, later: "Spectrum") -> "Spectrum":
         """This result and the one that continued it, as one."""
         join = namespace(self.growth).concatenate
-        return Spectrum(
-            join([self.growth, later.growth]), join([self.times, later.times]), later.x, later.q, self.maps + later.maps
-        )
+        growth, times = join([self.growth, later.growth]), join([self.times, later.times])
+        known = [result.step_error for result in (self, later) if result.step_error is not None]
+        error = reduce(add, known) if known else None
+        return Spectrum(growth, times, later.x, later.q, self.maps + later.maps, error)
 
     def plot(self, *, unit: str | None = None) -> "Figure":
         """How the exponents settled, and where they ended: see `cocycle.plotting.convergence_figure`."""
@@ -134,7 +131,8 @@ class Spectrum:
             words = [f"{value:.6g} (fewer than ten records: no error bar)" for value, _ in self._values()]
         if len(words) > SHOWN:
             words[SHOWN // 2 : -2] = [f"... ({len(words)} in all)"]
-        return f"{self._head}: " + ", ".join(words) + f" {self.unit}"
+        coarse = self.step_error is not None and self.step_error.coarse
+        return f"{self._head}: " + ", ".join(words) + f" {self.unit}" + (f" (too coarse: {self.step_error})" * coarse)
 
     def _repr_html_(self):
         rows: list[tuple[object, str, str]] = [
@@ -149,13 +147,6 @@ def _total(growth: Array) -> Array:
     """The sum over axis 0, pairwise as over contiguous memory: term by term, 10⁶ groups cost three digits."""
     rows = namespace(growth).moveaxis(growth, 0, -1)
     return (np.ascontiguousarray(rows) if isinstance(rows, np.ndarray) else rows.contiguous()).sum(-1)
-
-
-def _batch_error(growth: Array, times: Array) -> Array:
-    """The standard error of the mean rate from the rates of consecutive stretches (stretches, *batch, k)."""
-    rates, count = growth / times.reshape(-1, *[1] * (growth.ndim - 1)), len(times)
-    with np.errstate(invalid="ignore"):  # an exponent of -inf has no error bar: NaN
-        return ((rates - rates.mean(0)) ** 2).sum(0) ** 0.5 / (count * (count - 1)) ** 0.5
 
 
 class Diverged(ArithmeticError):
@@ -184,15 +175,18 @@ def spectrum(
     Memory: the frame, and batch x k numbers for each record of the growth; a record takes together `thin` groups.
 
     Warns when the frame spread so much between two orthonormalisations that the last exponents are noise, and says
-    which: because `every` is too long, or because a single map spreads it as far as numbers have digits.
+    which: because `every` is too long, or because a single map spreads it as far as numbers have digits.  Warns too
+    when the step of maps that approximate, such as flows, is too long: `step_error` of the result has what was found.
 
     Raises ValueError for shapes that do not fit, a map that changes the dimension, or an `every` so long that the
-    vectors leave the range of numbers, TypeError for arrays that are not numbers, and `Diverged` when a state or a
-    vector is no longer finite.
+    vectors leave the range of numbers, a start that is not finite, TypeError for arrays that are not numbers, and
+    `Diverged` when a state or a vector is no longer finite.
     """
     check_steps(steps)
     x, q = floating("x", x), floating("q", q)
     q = orthonormal(x, q)
+    if not namespace(x).isfinite(x).all(-1).any():
+        raise ValueError("x must be finite: the start is not finite, or none of a batch is")
     for name, count, least in (("transient", transient, 0), ("thin", thin, 1)):
         if not isinstance(count, int | np.integer) or count < least:
             raise ValueError(f"{name} must be an integer of at least {least}; got {count!r}")
@@ -201,9 +195,13 @@ def spectrum(
         x, q = settled.x, settled.q
         if not namespace(x).isfinite(x).all(-1).any():
             raise Diverged(f"values are no longer finite after QR step {count} of the transient", count, None)
-    spread = Spread()
-    result = collect(spread.watched(_of_one_dimension(qr_steps(steps, x, q, every=every), x)), thin)
+    spread, check = Spread(), StepCheck(x, q)
+    loop = _of_one_dimension(qr_steps(check.maps(steps), x, q, every=every), x)
+    result = collect(check.watched(spread.watched(loop)), thin)
     spread.warn()
+    result = replace(result, step_error=check.result(result.exponents))
+    if result.step_error is not None:
+        result.step_error.warn(stacklevel=2)
     return result
 
 
@@ -249,13 +247,13 @@ def collect(loop: Iterable[QRStep], thin: int = 1) -> Spectrum:
 def _log(xp, diagonal):
     if xp is np:
         with np.errstate(divide="ignore", invalid="ignore"):  # a projection has exponent -inf, and that is right
-            return np.log(diagonal)
-    return xp.log(diagonal)
+            return np.log(double(diagonal))
+    return xp.log(double(diagonal))
 
 
 def _finished(growth, times, last, maps, healthy, first) -> Spectrum:
     if first == 0 and not growth:
-        raise ValueError("the first group of steps already gives values that are not finite: check x, q and the maps")
+        raise Diverged("values are no longer finite after the first QR step: check the maps", 0, None)
     if not growth:
         raise ValueError("steps must hold at least one map after the transient; got none")
     xp = namespace(growth[0])

@@ -5,24 +5,24 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, constant, namespace
+from cocycle.arrays import Array, as_numpy, constant, namespace, tolerances
 from cocycle.lyapunov.qr import QRStep
-
-LOST_SPREAD = 1e12  # of the frame between two orthonormalisations: what is left of the last exponents is four digits
 
 
 class Spread:
     """How much the frame spreads between two orthonormalisations, watched to warn of exponents that are noise.
 
-    QR knows r_ii to about eps max_j r_jj, j <= i, so that a ratio of 1e12 leaves four digits.
+    QR knows r_ii to about eps max_j r_jj, j <= i: beyond a ratio of `tolerances(dtype).lost_spread` it is noise.
     """
 
     def __init__(self):
+        self.limit = np.inf
         self.largest = np.zeros(1)  # (k,): ln of the ratio, over all members of the batch and all steps
         self.waiting: list[Array] = []  # diagonals of r, looked at many at a time
 
     def watched(self, loop: Iterable[QRStep]) -> Iterator[QRStep]:
         for step in loop:
+            self.limit = tolerances(step.r.dtype).lost_spread
             self.waiting.append(constant(namespace(step.r).linalg.diagonal(step.r)))
             if len(self.waiting) == 100:
                 self._look()
@@ -39,11 +39,11 @@ class Spread:
 
     def warn(self) -> None:
         self._look()
-        lost = np.flatnonzero(self.largest > np.log(LOST_SPREAD))
+        lost = np.flatnonzero(self.largest > np.log(self.limit))
         if len(lost):
             warnings.warn(
                 f"exponents from number {lost[0] + 1} on cannot be trusted: the pushed frame spread by up to"
                 f" {np.exp(np.max(self.largest)):.0e} between two orthonormalisations: take a smaller `every`,"
-                ' or "auto", and if these do not help, fewer exponents',
+                ' or "auto", and if these do not help, fewer exponents, or double precision where it is single',
                 stacklevel=3,
             )

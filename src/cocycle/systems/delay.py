@@ -1,6 +1,6 @@
 """Delay equations as maps on their history."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from cocycle.arrays import namespace
@@ -12,11 +12,11 @@ from cocycle.systems.series import DiscreteSystem
 class MackeyGlass(DiscreteSystem):
     """x'(t) = beta x(t - delay) / (1 + x(t - delay)^exponent) - gamma x(t), as the time-dt map of its history.
 
-    The state (*batch, points + 2) is x now, dt earlier, ..., with dt = delay / points; `series` gives x now alone.  One
-    Runge-Kutta step of fourth order makes the next x; what was half a step before, it interpolates between four
-    points of the history, with an error of the same order.  The exponents of the delay equation are the first of the
-    map's.  Mackey & Glass, Science 197, 287 (1977); Farmer, Physica D 4, 366 (1982).  Raises ValueError for fewer than
-    3 points.
+    The state (*batch, points + 2) is x now, dt earlier, ..., with dt = delay / points; `series` gives x now alone.
+    `substeps` Runge-Kutta steps of fourth order make the next x; what lies between the points of the history is
+    interpolated between four of them, with an error of the same order.  The exponents of the delay equation are the
+    first of the map's.  Mackey & Glass, Science 197, 287 (1977); Farmer, Physica D 4, 366 (1982).  Raises ValueError
+    for fewer than 3 points or less than one substep.
     """
 
     beta: float = 0.2
@@ -24,11 +24,15 @@ class MackeyGlass(DiscreteSystem):
     exponent: float = 10.0
     delay: float = 17.0
     points: int = 100
+    substeps: int = 1
     observed = slice(0, 1)
+    order = 4
 
     def __post_init__(self):
         if self.points < 3:
             raise ValueError(f"points must be at least 3; got {self.points}")
+        if self.substeps < 1:
+            raise ValueError(f"substeps must be at least 1; got {self.substeps}")
 
     @property
     def dt(self):
@@ -37,6 +41,9 @@ class MackeyGlass(DiscreteSystem):
     @property
     def dimension(self):
         return self.points + 2
+
+    def refined(self):
+        return replace(self, substeps=2 * self.substeps)
 
     def start(self, rng, batch=()):
         return rng.uniform(0.5, 1.5, size=(*batch, 1)) + 0.1 * rng.uniform(size=(*batch, self.dimension))
@@ -47,21 +54,20 @@ class MackeyGlass(DiscreteSystem):
         rate = self.beta / (1 + power)
         return delayed * rate, rate * (1 - self.exponent * power / (1 + power))
 
-    @staticmethod
-    def _delayed(x):
-        """x at the delay before now, before half a step from now and before a whole step from now."""
-        middle = (9 * (x[..., -2] + x[..., -3]) - x[..., -1] - x[..., -4]) / 16
-        return x[..., -2], middle, x[..., -3]
+    def _delayed(self, x):
+        """x at the delay before now, before the middle and before the end of each substep, and so on."""
+        return [_interpolated(x, i / (2 * self.substeps)) for i in range(2 * self.substeps + 1)]
 
     def _step(self, now, feedback):
         """Runge-Kutta for now' = feedback(t) - gamma now: linear in now and feedback, so its own tangent map."""
-        first, middle, last = feedback
-        h = self.dt
-        k1 = first - self.gamma * now
-        k2 = middle - self.gamma * (now + h / 2 * k1)
-        k3 = middle - self.gamma * (now + h / 2 * k2)
-        k4 = last - self.gamma * (now + h * k3)
-        return now + h / 6 * (k1 + 2 * (k2 + k3) + k4)
+        h = self.dt / self.substeps
+        for first, middle, last in zip(feedback[:-1:2], feedback[1::2], feedback[2::2], strict=True):
+            k1 = first - self.gamma * now
+            k2 = middle - self.gamma * (now + h / 2 * k1)
+            k3 = middle - self.gamma * (now + h / 2 * k2)
+            k4 = last - self.gamma * (now + h * k3)
+            now = now + h / 6 * (k1 + 2 * (k2 + k3) + k4)
+        return now
 
     def __call__(self, x):
         after = self._step(x[..., 0], [self._feedback(d)[0] for d in self._delayed(x)])
@@ -72,3 +78,16 @@ class MackeyGlass(DiscreteSystem):
         moved = [s * d for s, d in zip(slopes, self._delayed(q.swapaxes(-1, -2)), strict=True)]
         after = self._step(q[..., 0, :], moved)
         return self(x), namespace(x).concatenate([after[..., None, :], q[..., :-1, :]], axis=-2)
+
+
+def _interpolated(x, s: float):
+    """The history (*batch, points + 2) at the delay before now + s dt, 0 <= s <= 1: a cubic through four points."""
+    if s in (0, 1):
+        return x[..., -2] if s == 0 else x[..., -3]
+    weights = (
+        -s * (s - 1) * (s - 2) / 6,
+        (s + 1) * (s - 1) * (s - 2) / 2,
+        -(s + 1) * s * (s - 2) / 2,
+        (s + 1) * s * (s - 1) / 6,
+    )
+    return sum(w * x[..., i] for w, i in zip(weights, (-1, -2, -3, -4), strict=True))

@@ -1,12 +1,13 @@
 """Partial differential equations as maps of a field on a grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
 
 import numpy as np
 
 from cocycle.arrays import like, namespace
+from cocycle.maps import Composed
 from cocycle.systems.series import DiscreteSystem
 
 CONTOUR = 64  # points on the circle over which the coefficients are averaged
@@ -27,6 +28,7 @@ class KuramotoSivashinsky(DiscreteSystem):
     length: float = 22.0
     points: int = 64
     dt: float = 0.1
+    order = 4
 
     def __post_init__(self):
         if self.points < 8 or self.points % 2:
@@ -35,6 +37,11 @@ class KuramotoSivashinsky(DiscreteSystem):
     @property
     def dimension(self):
         return self.points
+
+    def refined(self):
+        """Of the step in time: whether the points are enough is another question, which a run with more answers."""
+        half = replace(self, dt=self.dt / 2)
+        return Composed((half, half))
 
     def start(self, rng, batch=()):
         x = 2 * np.pi * np.arange(self.points) / self.points

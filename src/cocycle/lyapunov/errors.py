@@ -1,0 +1,88 @@
+"""The error of a finite time average of growth: from consecutive stretches of it, and from its slow wandering.
+
+Local growth is correlated in time, in flows often negatively, so that neither its naive standard error nor one from
+estimated correlation times holds.  The scatter of the means of about ten stretches does for chaotic systems.  On limit
+cycles and tori it does not: where a tenth of the record is near a multiple of a period all stretches agree with one
+another and share one error.  There the bridge tells, the cumulative sum of the growth's deviations from its mean,
+which starts and ends at zero: it wanders as far as the total growth depends on where the record happens to end.
+"""
+
+import numpy as np
+
+from cocycle.arrays import Array, as_numpy, namespace, tolerances
+
+BATCHES = 10  # stretches
+
+
+def batches(growth: Array, times: Array) -> tuple[Array, Array]:
+    """Growth (m, *batch, k) and times (m,) of m consecutive stretches of equal time: ten, fewer where single groups of
+    maps are longer than that.
+
+    From growth (groups, *batch, k) and times (groups,).  Raises ValueError for fewer than ten groups.
+    """
+    if len(times) < BATCHES:
+        raise ValueError(f"an error bar takes at least {BATCHES} groups of maps; got {len(times)}")
+    xp, ends = namespace(growth), _ends(as_numpy(times.cumsum(0)))
+    starts = np.concatenate([[0], ends[:-1]])
+    parts = [slice(a, b) for a, b in zip(starts, ends, strict=True)]
+    return xp.stack([growth[part].sum(0) for part in parts]), xp.stack([times[part].sum() for part in parts])
+
+
+def _ends(clock: np.ndarray) -> np.ndarray:
+    """Where the stretches end, as numbers of groups, nearest to equal times on the clock at the end of each group."""
+    wanted = clock[-1] * np.arange(1, BATCHES + 1) / BATCHES
+    after = np.searchsorted(clock, wanted).clip(None, len(clock) - 1)
+    before = np.where(after > 0, clock[after - 1], 0.0)
+    ends = after + (clock[after] - wanted <= wanted - before)
+    return np.unique(np.append(ends[(ends > 0) & (ends < len(clock))], len(clock)))
+
+
+def standard_errors(growth: Array, times: Array, ends: np.ndarray) -> Array:
+    """The standard error (ends, *batch, k) of the mean rate of growth (groups, *batch, k) per unit of `times` (groups,)
+    over the first `ends` groups; NaN below ten groups, and for a rate of -inf.
+
+    The larger of two: the scatter of the rates of ten stretches over √10, and twice the standard deviation in time of
+    the bridge, over the time.  For independent growth the second is 0.58 of the true error on average.
+    """
+    xp = namespace(growth)
+    with np.errstate(invalid="ignore"):
+        bridge = _bridge(growth, times, ends)
+        total, clock = growth.cumsum(0), times.cumsum(0)
+        scatter = xp.stack([_scatter(total[:end], clock[:end]) for end in ends])
+        error = xp.maximum(scatter, bridge)
+        rate = abs(growth).cumsum(0)[ends - 1] / clock[ends - 1].reshape(-1, *[1] * (growth.ndim - 1))
+        return xp.where(error < 4 * tolerances(growth.dtype).eps * rate, 0.0 * error, error)  # constant growth
+
+
+def _scatter(total: Array, clock: Array) -> Array:
+    """The scatter of the rates of stretches, weighted by their times, from cumulative growth and time."""
+    xp = namespace(total)
+    if len(clock) < BATCHES:
+        return xp.full_like(total[-1], np.nan)
+    ends = _ends(as_numpy(clock)) - 1
+    growth, times = total[ends] * 1, clock[ends] * 1
+    growth[1:] -= total[ends[:-1]]
+    times[1:] -= clock[ends[:-1]]
+    column = times.reshape(-1, *[1] * (growth.ndim - 1))
+    deviation = growth / column - total[-1] / clock[-1]
+    return ((column * deviation**2).sum(0) / clock[-1] / (len(ends) - 1 or np.nan)) ** 0.5
+
+
+def _bridge(growth: Array, times: Array, ends: np.ndarray) -> Array:
+    """Twice the standard deviation of the bridge over the time, for all `ends` from running sums.
+
+    Relative to the whole record's rate the bridge of its first part is G(t) - d t, with d the difference of the two
+    rates; its variance is a quadratic form in d, whose coefficients are running means.
+    """
+    column = (-1, *[1] * (growth.ndim - 1))
+    weight = times.reshape(column)
+    clock = weight.cumsum(0)
+    wandering = (growth - growth.sum(0) / clock[-1] * weight).cumsum(0)
+
+    def mean(values):
+        return (weight * values).cumsum(0)[ends - 1] / clock[ends - 1]
+
+    difference = wandering[ends - 1] / clock[ends - 1]
+    first = mean(wandering) - difference * mean(clock)
+    second = mean(wandering**2) - 2 * difference * mean(wandering * clock) + difference**2 * mean(clock**2)
+    return 2 * (second - first**2).clip(0.0, None) ** 0.5 / clock[ends - 1]

@@ -1,0 +1,204 @@
+"""Is the step of an approximate map fine enough?  Along the run it is compared with two steps half as long.
+
+The mean difference of what both do to a frame predicts how far the sum of all exponents and the most contracting one
+are from those of the flow, because both are averages of local rates that the attractor changes little.  The leading
+exponents depend on the attractor itself, and nothing local tells their error: a run at half the step does.
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from math import ceil, prod
+from typing import final
+
+import numpy as np
+
+from cocycle.arrays import Array, as_numpy, double, namespace, tolerances
+from cocycle.lyapunov.qr import QRStep, frame, orthonormalise
+from cocycle.maps import Map
+from cocycle.refinement import approximates, extrapolation, rounded_down, shorter_step, state_error
+
+STATES = 200  # at least: with 20 the jumps of a relaxation oscillator are missed
+FEWEST_TIMES = 10  # of a batch
+MEMORY = 2**28  # bytes of the frames that wait
+WHOLE = 64  # dimensions up to which the growth of the whole volume is looked at, whatever k is
+OF_LARGEST = 2e-3  # error of an exponent beside the largest of all
+OF_RATE = 1e-5  # beside the rate at which tangent vectors move, where all exponents are nearly zero
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class StepError:
+    """What the run's step does to its results, estimated at `states` of its states; arrays are (*batch,).
+
+    total: the error of the sum of all exponents (of those k asked for, beyond 64 dimensions), last: that of the most
+    contracting one, NaN unless all n were asked for; both as value minus truth, in the unit of the exponents.  state:
+    the largest error of a state after one step, over the root mean square fluctuation of the state.  dt: the step;
+    suggested: a dt at which all would be small, dt itself where they are.  The errors of the other exponents are
+    unknown: repeat at dt/2.
+    """
+
+    states: int
+    total: np.ndarray
+    last: np.ndarray
+    state: np.ndarray
+    dt: float
+    suggested: float
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the step is too long."""
+        return self.suggested < self.dt
+
+    def __add__(self, other: "StepError") -> "StepError":
+        """That of two runs as one."""
+        count = self.states + other.states
+        total, last = (
+            (self.states * getattr(self, name) + other.states * getattr(other, name)) / count
+            for name in ("total", "last")
+        )
+        state, suggested = np.maximum(self.state, other.state), min(self.suggested, other.suggested)
+        return StepError(count, total, last, state, max(self.dt, other.dt), suggested)
+
+    def __str__(self):
+        words = [f"the sum of the exponents is off by about {_largest(self.total):+.2g}"]
+        if not np.isnan(self.last).all():
+            words.append(f"the most contracting one by {_largest(self.last):+.2g}")
+        words.append(f"a state by up to {np.max(self.state):.2g} of its fluctuation after one step")
+        return ", ".join(words) + "; the errors of the other exponents are unknown: repeat at dt/2"
+
+    def warn(self, stacklevel: int) -> None:
+        """Warn if the step is too long."""
+        if self.coarse:
+            warnings.warn(
+                f"the step dt={self.dt:.4g} is too coarse: {self}.  dt={self.suggested:.2g} should do",
+                stacklevel=stacklevel + 1,
+            )
+
+
+def _largest(a: np.ndarray) -> float:
+    """The element of largest modulus."""
+    return float(np.ravel(a)[np.argmax(abs(np.ravel(a)))])
+
+
+@final
+class StepCheck:
+    """Maps that can be `refined`, with states and frames of a run to look at, spread evenly over it."""
+
+    def __init__(self, x: Array, q: Array):
+        self.start: tuple[Array, Array] | None = (x, q)  # of the next map
+        self.samples: list[tuple[Map, Array, Array]] = []
+        times = min(STATES / prod(x.shape[:-1]), MEMORY / (16 * prod(q.shape)))
+        self.wanted = max(FEWEST_TIMES, ceil(times))
+        self.stride, self.count = 1, 0
+
+    def maps(self, steps: Iterable[Map]) -> Iterator[Map]:
+        """`steps`, the first of each group being remembered with the state and the frame before it."""
+        for f in steps:
+            if self.start is not None:
+                self._take(f)
+            yield f
+
+    def watched(self, loop: Iterable[QRStep]) -> Iterator[QRStep]:
+        """What the QR loop over `maps` yields."""
+        for step in loop:
+            self.start = step.x, step.q
+            yield step
+
+    def _take(self, f: Map) -> None:
+        if self.count % self.stride == 0 and self.start is not None and approximates(f):
+            self.samples.append((f, *self.start))
+            if len(self.samples) == 2 * self.wanted:
+                self.samples, self.stride = self.samples[::2], 2 * self.stride
+        self.start, self.count = None, self.count + 1
+
+    def result(self, exponents: Array) -> StepError | None:
+        """What was found, beside the `exponents` (*batch, k) of the run; None for maps that are exact."""
+        if not self.samples:
+            return None
+        parts = []
+        for _, group in groupby(self.samples, key=lambda sample: id(sample[0])):
+            maps, states, frames = zip(*group, strict=True)
+            xp = namespace(states[0])
+            with np.errstate(all="ignore"):
+                parts.append(_compared(maps[0], xp.stack(states), xp.stack(frames)))
+        growth, finer, moved, rate = (np.concatenate(part) for part in zip(*parts, strict=True))
+        dt = float(np.mean([float(f.dt) for f, _, _ in self.samples]))
+        visited = np.stack([as_numpy(x) for _, x, _ in self.samples]).astype(np.float64)
+        f, lost = self.samples[0][0], tolerances(self.samples[0][2].dtype).lost_spread
+        with np.errstate(all="ignore"):
+            known = _known(growth, finer, as_numpy(exponents).shape[-1], lost)
+            return _judged(growth[..., :known], finer[..., :known], moved, rate, visited, as_numpy(exponents), f, dt)
+
+
+def _compared(f: Map, x: Array, q: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """At states x (times, *batch, n): ln diag(r) of f and of f refined (times, *batch, columns), how far apart they
+    take the states (times, *batch, n), and how far f moves the frame (times, *batch).  In few dimensions the frame q
+    is completed, so that the growth of the whole volume is there."""
+    n, whole = x.shape[-1], q
+    if q.shape[-1] < n <= WHOLE:
+        whole = orthonormalise(namespace(q).concatenate([q, frame(x, n - q.shape[-1])], axis=-1))[0]
+    (y, s), (better, t) = _pushed(f, x, whole), _pushed(f.refined(), x, whole)
+    growth = [np.log(as_numpy(namespace(a).linalg.diagonal(orthonormalise(double(a))[1]))) for a in (s, t)]
+    moved = ((as_numpy(s) - as_numpy(whole)).astype(np.float64) ** 2).sum((-2, -1)) / whole.shape[-1]
+    return *growth, as_numpy(double(y) - double(better)), moved**0.5
+
+
+def _pushed(f: Map, x: Array, q: Array) -> tuple[Array, Array]:
+    """f's value and tangent at all states at once; of a map that takes no further batch axis at one after the other."""
+    xp = namespace(x)
+    first = f.tangent(x[0], q[0])
+    try:
+        y, s = f.tangent(x, q)
+        same = y.shape == x.shape and s.shape == q.shape and np.allclose(as_numpy(s[0]), as_numpy(first[1]), 1e-3, 1e-6)
+    except (TypeError, ValueError, IndexError, RuntimeError):
+        same = False
+    if same:
+        return y, s
+    pairs = [first, *(f.tangent(*pair) for pair in zip(x[1:], q[1:], strict=True))]
+    return xp.stack([y for y, _ in pairs]), xp.stack([s for _, s in pairs])
+
+
+def _known(growth: np.ndarray, finer: np.ndarray, k: int, lost: float) -> int:
+    """How many columns of the frame to look at: all, unless some are lost in rounding, then those of the k asked for
+    that are not."""
+    worst = np.zeros(growth.shape[-1])
+    for logs in (growth, finer):
+        spread = np.maximum.accumulate(logs, axis=-1) - logs
+        worst = np.fmax(worst, np.fmax.reduce(spread.reshape(-1, spread.shape[-1])))
+    columns = np.flatnonzero(worst > np.log(lost))
+    return min(k, int(columns[0])) if len(columns) else len(worst)
+
+
+def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float) -> StepError:
+    """The errors from what was compared at the visited states, and the step that would make them small.
+
+    Errors of exponents count as far as their own scatter over the states makes them sure, of each member of the batch
+    and of its mean: a step across a kink is rare and large.
+    """
+    n, k, known = visited.shape[-1], exponents.shape[-1], growth.shape[-1]
+    differences = (growth - finer) * extrapolation(f) / dt
+    total, last = _mean(differences.sum(-1)), _mean(differences[..., -1])
+    last = last if k == n == known else (last[0] * np.nan, last[1])
+    error = state_error(moved * extrapolation(f), visited)
+    largest = np.where(np.isfinite(exponents), abs(exponents), 0.0).max(-1)
+    largest = np.maximum(largest, abs(growth.sum(-1).mean(0)) / dt)
+    allowed = np.maximum(OF_LARGEST * largest, OF_RATE * (rate**2).mean(0) ** 0.5 / dt)
+    healthy = np.isfinite(visited).all((0, -1))  # members that diverged are told elsewhere
+    factors = []
+    for mean, spread in (total, last):
+        if np.isnan(mean[healthy]).all() and mean is last[0]:
+            continue
+        pooled = abs(mean[healthy].mean()) - 2 * spread[healthy].mean() / healthy.sum() ** 0.5
+        worst = np.append((abs(mean) - 2 * spread)[healthy] / allowed[healthy], pooled / allowed[healthy].mean())
+        factors.append(np.where(np.isfinite(worst), np.maximum(worst, 1e-12) ** (-1 / f.order), 0.5).min())
+    factors.append(np.where(np.isfinite(error), shorter_step(f, error), 0.5)[healthy].min())
+    factor = float(min(factors))
+    suggested = dt if factor >= 1 else rounded_down(dt * factor)
+    return StepError(int(np.prod(visited.shape[:-1])), total[0], last[0], error, dt, suggested)
+
+
+def _mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean over axis 0 and its standard error."""
+    return values.mean(0), values.std(0) / len(values) ** 0.5

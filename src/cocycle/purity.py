@@ -1,0 +1,121 @@
+"""What a map depends on beside its arguments: its attributes, and generators of random numbers.
+
+A formula that is traced once stands for the map only as long as these stay what they are.
+"""
+
+import dataclasses
+import pickle
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, final
+
+import numpy as np
+
+CONSTANT = (int, float, complex, str, bytes, bool, type(None), np.number)
+LIBRARIES = ("numpy", "torch", "scipy", "builtins")
+
+
+@final
+class Dependencies:
+    """The attributes of `owner`, and of all it is made of, as they are now."""
+
+    def __init__(self, owner: object):
+        self.attributes: list[tuple[Any, Any]] = []  # dictionaries and lists, each with a copy
+        self.arrays: list[tuple[np.ndarray, bytes]] = []
+        for part in _parts(owner):
+            if isinstance(part, np.ndarray):
+                self.arrays.append((part, part.tobytes()))
+            elif isinstance(part, dict | list):
+                self.attributes.append((part, part.copy()))
+            elif _has_attributes(part) and not _is_constant(part):
+                self.attributes.append((vars(part), vars(part).copy()))
+
+    def changed(self) -> bool:
+        """Whether any of them is another than it was."""
+        try:
+            return any(now != then for now, then in self.attributes) or any(
+                now.tobytes() != then for now, then in self.arrays
+            )
+        except ValueError:  # arrays, one in place of the other, do not say whether they are equal
+            return True
+
+
+@contextmanager
+def random_numbers_unused(owner: object) -> Iterator[Callable[[], bool]]:
+    """A function that tells whether any random number was drawn since: by numpy, python, torch, or a generator that
+    `owner` has.  Afterwards all generators are in the state that they were in."""
+    sources = [*_global_generators(), *_generators(owner)]
+    before = [read() for read, _ in sources]
+    try:
+        yield lambda: [pickle.dumps(read()) for read, _ in sources] == [pickle.dumps(state) for state in before]
+    finally:
+        for (_, write), state in zip(sources, before, strict=True):
+            write(state)
+
+
+def _global_generators() -> Iterator[tuple[Callable, Callable]]:
+    """Of each generator that belongs to nobody, how to read and how to write its state."""
+    yield np.random.get_state, np.random.set_state
+    yield random.getstate, random.setstate
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        yield lambda: torch.get_rng_state().numpy(), lambda state: torch.set_rng_state(torch.as_tensor(state))
+
+
+def _generators(owner: object) -> Iterator[tuple[Callable, Callable]]:
+    for part in _parts(owner):
+        if isinstance(part, np.random.Generator | np.random.RandomState):
+            bits = part.bit_generator if isinstance(part, np.random.Generator) else part._bit_generator
+            yield lambda bits=bits: bits.state, lambda state, bits=bits: setattr(bits, "state", state)
+        elif isinstance(part, random.Random):
+            yield part.getstate, part.setstate
+
+
+def _parts(owner: object) -> list[object]:
+    """`owner` and all that can be reached from it through attributes, containers, closures and named globals."""
+    found, waiting, seen = [], [owner], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen or isinstance(part, (*CONSTANT, type, ModuleType)):
+            continue
+        seen.add(id(part))
+        found.append(part)
+        waiting.extend(_inside(part))
+    return found
+
+
+def _inside(part: Any) -> Iterator[object]:
+    if isinstance(part, dict):
+        yield from part.values()
+    elif isinstance(part, list | tuple | set | frozenset):
+        yield from part
+    elif isinstance(part, MethodType):
+        yield from (part.__self__, part.__func__)
+    elif isinstance(part, FunctionType):
+        yield from _closed_over(part)
+        named = (part.__globals__.get(name) for name in part.__code__.co_names)
+        yield from (thing for thing in named if isinstance(thing, np.random.Generator | random.Random))
+        yield from part.__defaults__ or ()
+    elif _has_attributes(part):
+        yield from vars(part).values()
+        if not type(part).__module__.startswith("cocycle."):
+            yield from (f for kind in type(part).__mro__ for f in vars(kind).values() if isinstance(f, FunctionType))
+
+
+def _closed_over(function: FunctionType) -> Iterator[object]:
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # of a name that has no value yet
+            yield cell.cell_contents
+
+
+def _has_attributes(part: object) -> bool:
+    library = type(part).__module__.partition(".")[0] in LIBRARIES
+    return hasattr(part, "__dict__") and not library and not isinstance(part, FunctionType | MethodType)
+
+
+def _is_constant(part: Any) -> bool:
+    """Whether its attributes cannot be set: what they refer to is looked at for itself."""
+    return dataclasses.is_dataclass(part) and type(part).__dataclass_params__.frozen
