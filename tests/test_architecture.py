@@ -21,12 +21,14 @@ ALLOWED = {
     "maps": {"arrays"},
     "adjoint": {"arrays", "maps"},
     "flows": {"maps"},
+    "saturation": {"arrays"},
+    "slopes": {"saturation"},
     "refinement": {"maps"},
     "purity": set(),
     "straightline": {"arrays", "maps", "purity"},
-    "autodiff": {"arrays", "maps"},
-    "testing": {"maps"},
-    "networks": {"arrays", "maps", "autodiff", "progress", "plotting"},
+    "autodiff": {"arrays", "maps", "slopes"},
+    "testing": {"arrays", "maps"},
+    "networks": {"arrays", "maps", "saturation", "slopes", "autodiff", "progress", "plotting"},
     "systems": {"arrays", "maps", "flows", "straightline", "refinement", "progress"},
     "lyapunov": {"arrays", "maps", "refinement", "adjoint", "progress", "tables", "plotting"},
     "reservoir": {"arrays", "maps", "networks", "progress", "plotting"},
@@ -34,7 +36,7 @@ ALLOWED = {
     "plotting": {"arrays", "lyapunov"},
 }
 OWNERS = {
-    "torch": {"autodiff", "networks", "network_study", "doctor"},
+    "torch": {"autodiff", "slopes", "networks", "network_study", "doctor"},
     "h5py": {"sweeps", "reservoir"},
     "matplotlib": {"plotting", "sweeps", "lyapunov", "reservoir", "networks", "diagnosis", "experiments"},
 }

@@ -10,6 +10,7 @@ from torch.func import jvp, vjp, vmap
 
 from cocycle.arrays import Array, namespace
 from cocycle.maps import Dual
+from cocycle.slopes import slopes_from_fields
 
 
 @final
@@ -18,7 +19,12 @@ class Autodiff(Dual):
     """Any differentiable torch function (*batch, n) -> (*batch, p) as a map.
 
     The tangent costs one forward-mode product per column of the frame (`torch.func.jvp`), several times what an
-    analytic one does.  numpy states come back as numpy; every member of a batch must be treated alone.
+    analytic one does.  Functions that saturate are differentiated from their local fields (`cocycle.slopes`).  numpy
+    states come back as numpy; every member of a batch must be treated alone.  The function may work in place: it is
+    given copies.
+
+    Raises TypeError for values that are complex or no tensor, ValueError for values of another batch, and for a
+    function that is random.
     """
 
     function: Callable
@@ -26,21 +32,58 @@ class Autodiff(Dual):
 
     def __call__(self, x):
         if namespace(x) is np:
-            return self.function(torch.as_tensor(x)).detach().numpy()
-        return self.function(x)
+            return self(as_tensor(x)).detach().numpy()
+        return self._value(x)
 
     def tangent(self, x: Array, q: Array):
         if namespace(x) is np:
-            y, s = self.tangent(torch.as_tensor(x), torch.as_tensor(q))
+            y, s = self.tangent(as_tensor(x), as_tensor(q))
             return y.detach().numpy(), s.detach().numpy()
 
         def pushed(column):
-            return jvp(self.function, (x,), (column,))[1]
+            return jvp(self._value, (x,), (column,))
 
-        return self.function(x), vmap(pushed, in_dims=-1, out_dims=-1)(q)
+        with slopes_from_fields():
+            try:
+                return vmap(pushed, in_dims=-1, out_dims=(None, -1))(q)
+            except (RuntimeError, ValueError) as error:
+                _refuse_randomness(error)
+                pairs = [pushed(column) for column in q.unbind(-1)]  # what has no rule for many columns at once
+        if not all(torch.equal(pairs[0][0], y) for y, _ in pairs):
+            raise ValueError(_RANDOM)
+        return pairs[0][0], torch.stack([s for _, s in pairs], dim=-1)
 
     def cotangent(self, x: Array, p: Array):
         if namespace(x) is np:
-            return self.cotangent(torch.as_tensor(x), torch.as_tensor(p)).detach().numpy()
-        pulled = vjp(self.function, x)[1]
-        return vmap(pulled, in_dims=-1, out_dims=-1)(p)[0]
+            return self.cotangent(as_tensor(x), as_tensor(p)).detach().numpy()
+        with slopes_from_fields():
+            pulled = vjp(self._value, x)[1]
+            try:
+                return vmap(pulled, in_dims=-1, out_dims=-1)(p)[0]
+            except (RuntimeError, ValueError) as error:
+                _refuse_randomness(error)
+                return torch.stack([pulled(column)[0] for column in p.unbind(-1)], dim=-1)
+
+    def _value(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.function(x.clone())
+        if not isinstance(y, torch.Tensor) or not y.is_floating_point():
+            got = f"dtype {y.dtype}" if isinstance(y, torch.Tensor) else type(y).__name__
+            raise TypeError(f"function must return a tensor of real numbers; got {got}")
+        if y.ndim != x.ndim or y.shape[:-1] != x.shape[:-1]:
+            raise ValueError(
+                f"function must take states (*batch, n) to (*batch, p); it took {tuple(x.shape)} to {tuple(y.shape)}"
+            )
+        return y
+
+
+_RANDOM = "function must not be random: every call gives other values; noise is an input"
+
+
+def _refuse_randomness(error: Exception) -> None:
+    if "randomness" in str(error):
+        raise ValueError(_RANDOM) from error
+
+
+def as_tensor(a: np.ndarray) -> torch.Tensor:
+    """A tensor over the same memory as the numpy array, or over a copy where torch cannot have that."""
+    return torch.from_numpy(a if a.flags.writeable and min(a.strides, default=0) >= 0 else a.copy())

@@ -45,6 +45,10 @@ class Map(ABC):
         long.  None for a map that is what it is."""
         return None
 
+    def native(self, x: Array) -> Array:
+        """x as the kind of array that this map computes with; others are converted, there and back, at each step."""
+        return x
+
 
 class Dual(Map):
     """A map that can also pull covectors back, at the cost of pushing as many vectors."""

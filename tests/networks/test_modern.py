@@ -122,7 +122,9 @@ def test_transformer_blocks():
     steps = feedforward(net, (3, 4))
     assert len(steps) == 3
     torch.testing.assert_close(ftle(steps, x).log_factors, brute_force(net, (3, 4), x)[:, 0], rtol=0, atol=1e-10)
-    for found, expected in zip(stretching(steps[:2], x, frame(x, 12)), brute_force(net[:2], (3, 4), x), strict=True):
+    with pytest.warns(UserWarning, match="factors from number 10 on cannot be known in 4 of 4"):  # three means are lost
+        factors = stretching(steps[:2], x, frame(x, 12))
+    for found, expected in zip(factors, brute_force(net[:2], (3, 4), x), strict=True):
         compare(found, expected)
 
 
@@ -162,11 +164,11 @@ def test_euler_step_needs_a_time():
 
 
 def test_cells_in_single_precision_take_what_rest_gives():
-    """The state stays as it was given, the cell computes in its own precision: agreement to that."""
+    """States are in the cell's precision, which thresholds have to know: agreement to that."""
     torch.manual_seed(1)
     module = nn.LSTM(3, 5)
     u = np.random.default_rng(2).normal(size=(40, 3))
     single, double = Cell.of(module), Cell.of(deepcopy(module).double())
-    state = single.rest()
-    found = [spectrum(cell.driven(u), state, frame(state, 2)).exponents for cell in (single, double)]
+    assert single.rest().dtype == np.float32
+    found = [spectrum(cell.driven(u), cell.rest(), frame(cell.rest(), 2)).exponents for cell in (single, double)]
     np.testing.assert_allclose(*found, rtol=1e-4)

@@ -122,7 +122,7 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
         raise ValueError("steps must hold at least one map; got none")
     if x.ndim < 1 or not prod(x.shape):
         raise ValueError(f"x must be inputs of shape (*batch, n), at least one; got {tuple(x.shape)}")
-    rows, xp = x.reshape(-1, x.shape[-1]), namespace(x)
+    rows, xp = _native(steps[0], x.reshape(-1, x.shape[-1])), namespace(x)
     widths = _widths(steps, rows[:1])
     backwards = widths[-1] < widths[0]
     size = _chunk(widths, backwards, memory, rows.dtype.itemsize)
@@ -157,6 +157,14 @@ def _retain_memory() -> None:
     It would give it back to the system, and new pages take a quarter of the whole time.  Elsewhere without effect.
     """
     np.empty(RETAINED, dtype=np.uint8)
+
+
+def _native(f: Map, x: Array) -> Array:
+    """Inputs as the first map computes with them.  Raises ValueError if it does not take them."""
+    try:
+        return getattr(f, "native", lambda x: x)(x)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"the maps do not take inputs of shape (..., {x.shape[-1]}) and {x.dtype}: {error}") from None
 
 
 def _widths(steps: Sequence[Map], x: Array) -> list[int]:

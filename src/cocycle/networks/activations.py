@@ -1,10 +1,5 @@
-"""Pointwise non-linearities g, value beside slope, both functions of the local field b.
+"""Pointwise non-linearities g, value beside slope, both functions of the local field b: see `cocycle.saturation`."""
 
-The slope is never computed from the output: 1 - tanh² b is exactly 0 beyond |b| = 19, where the true slope is 1e-16
-and a saturated reservoir still has a finite exponent.
-"""
-
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -13,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from cocycle.arrays import Array, namespace
+from cocycle.saturation import erf_slope, sigmoid, sigmoid_slope, tanh_slope
 
 
 @final
@@ -40,11 +36,6 @@ def _tanh(field):
     return namespace(field).tanh(field)
 
 
-def _tanh_slope(field):
-    e = namespace(field).exp(-2 * abs(field))  # a third of the price of a hyperbolic cosine
-    return 4 * e / (1 + e) ** 2
-
-
 def _tanh_pair(field):
     """With one exponential for both: a tanh costs three.  In place, because new arrays cost too."""
     small = namespace(field).exp(-2 * abs(field))
@@ -59,10 +50,6 @@ def _tanh_pair(field):
 def _erf(field):
     xp = namespace(field)
     return special.erf(field) if xp is np else xp.erf(field)
-
-
-def _erf_slope(field):
-    return 2 / math.sqrt(math.pi) * namespace(field).exp(-(field**2))
 
 
 def _relu(field):
@@ -81,7 +68,8 @@ def _linear_slope(field):
     return namespace(field).ones_like(field)
 
 
-TANH = Activation("tanh", _tanh, _tanh_slope, _tanh_pair)
-ERF = Activation("erf", _erf, _erf_slope)
+TANH = Activation("tanh", _tanh, tanh_slope, _tanh_pair)
+ERF = Activation("erf", _erf, erf_slope)
+SIGMOID = Activation("sigmoid", sigmoid, sigmoid_slope)
 RELU = Activation("relu", _relu, _relu_slope)
 LINEAR = Activation("linear", _linear, _linear_slope)

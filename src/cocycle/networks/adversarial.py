@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from cocycle.arrays import as_numpy, floating, generator
-from cocycle.networks.sequential import Entry, require_evaluation
+from cocycle.networks.modules import require_evaluation
+from cocycle.networks.sequential import moved_to
 from cocycle.networks.training import linear_layer
 
 
@@ -57,7 +58,7 @@ def towards(network: nn.Module, x: np.ndarray, targets: np.ndarray) -> np.ndarra
     classes, and where the cross-entropy does not change at all.
     """
     require_evaluation(network)
-    inputs = Entry.of(network)(floating("x", x)).detach().requires_grad_()
+    inputs = moved_to(network, floating("x", x)).detach().requires_grad_()
     logits, wanted = network(inputs), torch.as_tensor(targets, device=inputs.device)
     if wanted.shape != (len(inputs),) or wanted.min() < 0 or wanted.max() >= logits.shape[-1]:
         raise ValueError(f"targets must be a class in 0..{logits.shape[-1] - 1} for each input; got {targets}")

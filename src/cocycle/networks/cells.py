@@ -10,8 +10,9 @@ from torch import nn
 from torch.func import functional_call
 
 from cocycle.arrays import Array
-from cocycle.autodiff import Autodiff
+from cocycle.autodiff import Autodiff, as_tensor
 from cocycle.maps import Driven, Map, check_inputs
+from cocycle.networks.modules import is_plain, require_no_backward_hooks
 
 
 @final
@@ -19,34 +20,45 @@ from cocycle.maps import Driven, Map, check_inputs
 class Cell(Driven):
     """A torch RNNCell, GRUCell or LSTMCell as a driven system: its state is h, that of an LSTM [h | c].
 
-    Weights are shared with the cell, not copied.  numpy inputs and states come back as numpy; the cell must have their
-    dtype: `cell.double()` for numpy's.  Tangents by automatic differentiation.
+    Weights are shared with the cell, not copied: whatever is trained or loaded later counts.  States are in the
+    precision of the cell; numpy inputs and states come back as numpy.  Tangents by automatic differentiation, with the
+    slopes of saturated gates from their fields.
 
     Raises TypeError for another kind of module.
     """
 
     cell: nn.RNNCellBase
+    source: nn.RNNBase | None = None  # whose weights are to be taken, if it is not the cell's own
 
     def __post_init__(self):
         if not isinstance(self.cell, nn.RNNCellBase):
             raise TypeError(f"cell must be a torch RNNCell, GRUCell or LSTMCell; got {type(self.cell).__name__}")
+        require_no_backward_hooks(self.cell)
 
     @classmethod
     def of(cls, module: nn.RNNBase) -> "Cell":
         """The cell of an RNN, GRU or LSTM, weights shared: a sequence u (time, *batch, m) is `driven(u)`.
 
-        Raises ValueError for more than one layer, two directions, or projections: take one layer after the other.
+        Raises TypeError for another kind of module, ValueError for more than one layer, two directions, projections,
+        hooks, and for one that takes the batch first.
         """
         kind = {nn.RNN: nn.RNNCell, nn.GRU: nn.GRUCell, nn.LSTM: nn.LSTMCell}.get(type(module))
         if kind is None:
             raise TypeError(f"module must be a torch RNN, GRU or LSTM; got {type(module).__name__}")
         if module.num_layers > 1 or module.bidirectional or module.proj_size:
             raise ValueError("module must have one layer, one direction, no projection: take one layer after the other")
+        if module.batch_first:
+            raise ValueError(
+                "module must take time first, as all inputs here are (time, *batch, m); it has batch_first=True: set"
+                " module.batch_first = False and swap the axes of its inputs, u.swapaxes(0, 1)"
+            )
+        if not is_plain(module):
+            raise ValueError("module must have no hooks and no forward of its own: its cell would not know of them")
         options = {"nonlinearity": module.nonlinearity} if isinstance(module, nn.RNN) else {}
         cell = kind(module.input_size, module.hidden_size, bias=module.bias, device="meta", **options)
         for name in dict(cell.named_parameters()):
             setattr(cell, name, getattr(module, f"{name}_l0"))
-        return cls(cell)
+        return cls(cell, module)
 
     @property
     def dimension(self) -> int:
@@ -62,32 +74,41 @@ class Cell(Driven):
         Raises ValueError for another shape, and for inputs that are not finite.
         """
         u = check_inputs("u", u, self.inputs)
-        return (Autodiff(_Step(self.cell, torch.as_tensor(now))) for now in u)
+        u = as_tensor(u) if isinstance(u, np.ndarray) else u
+        return (Autodiff(_Step(self, now)) for now in u)
 
     def rest(self, starts: tuple[int, ...] = ()) -> Array:
-        return np.zeros((*starts, self.dimension))
+        kind = next(iter(self.weights.values())).dtype
+        return torch.zeros((*starts, self.dimension), dtype=kind).numpy()
 
     def spread(self, axes: int) -> "Cell":
         return self
 
     @property
     def joint(self) -> Map:
-        return Autodiff(_Joint(self.cell))
+        return Autodiff(_Joint(self))
 
+    @property
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Those of the cell by their names, as they are now."""
+        if self.source is None:
+            return {name: w.detach() for name, w in self.cell.named_parameters()}
+        names = dict(self.cell.named_parameters())
+        return {name: getattr(self.source, f"{name}_l0").detach() for name in names}
 
-def _apply(cell: nn.RNNCellBase, u: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
-    weights = {name: w.detach() for name, w in cell.named_parameters()}
-    given, own = state.dtype, next(iter(weights.values())).dtype  # computed in the precision of the cell
-    u, state = u.to(own), state.to(own)
-    u = u.expand(*state.shape[:-1], u.shape[-1])
-    # a cell takes one batch axis or none
-    u, flat = u.reshape(-1, u.shape[-1]), state.reshape(-1, state.shape[-1])
-    if isinstance(cell, nn.LSTMCell):
-        h, c = functional_call(cell, weights, (u, tuple(flat.chunk(2, dim=-1))))
-        after = torch.cat([h, c], dim=-1)
-    else:
-        after = functional_call(cell, weights, (u, flat))
-    return after.reshape(*state.shape).to(given)
+    def after(self, u: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+        """The state (*batch, n) that follows `state` at the inputs u (*batch, m), in the precision of the cell."""
+        weights, n = self.weights, state.shape[-1]
+        own = next(iter(weights.values()))
+        state = state.to(own)
+        u = u.to(own).expand(*state.shape[:-1], u.shape[-1])
+        # a cell takes one batch axis or none
+        u, flat = u.reshape(-1, u.shape[-1]), state.reshape(-1, n)
+        if isinstance(self.cell, nn.LSTMCell):
+            after = torch.cat(functional_call(self.cell, weights, (u, tuple(flat.chunk(2, dim=-1)))), dim=-1)
+        else:
+            after = functional_call(self.cell, weights, (u, flat))
+        return after.reshape(*state.shape)
 
 
 @final
@@ -95,11 +116,11 @@ def _apply(cell: nn.RNNCellBase, u: torch.Tensor, state: torch.Tensor) -> torch.
 class _Step:
     """state -> next state at the input u."""
 
-    cell: nn.RNNCellBase
+    cell: Cell
     u: torch.Tensor
 
     def __call__(self, state):
-        return _apply(self.cell, self.u, state)
+        return self.cell.after(self.u, state)
 
 
 @final
@@ -107,7 +128,7 @@ class _Step:
 class _Joint:
     """[u | state] -> next state."""
 
-    cell: nn.RNNCellBase
+    cell: Cell
 
     def __call__(self, joint):
-        return _apply(self.cell, joint[..., : self.cell.input_size], joint[..., self.cell.input_size :])
+        return self.cell.after(joint[..., : self.cell.inputs], joint[..., self.cell.inputs :])

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from cocycle.arrays import as_numpy, floating, generator
 from cocycle.networks.data import Task
-from cocycle.networks.sequential import DROPOUTS, Entry, require_evaluation
+from cocycle.networks.modules import require_evaluation
+from cocycle.networks.sequential import moved_to
 from cocycle.networks.training import AT_ONCE, Recipe, fit, seeded
 from cocycle.progress import tracked
 
@@ -56,7 +58,7 @@ def dropout_probabilities(
     Gal & Ghahramani, ICML (2016).  The network is left in evaluation mode.  Raises ValueError for a network without
     dropout.
     """
-    dropping = [module for module in network.modules() if isinstance(module, DROPOUTS)]
+    dropping = [module for module in network.modules() if isinstance(module, _DropoutNd)]
     if not dropping or samples < 1:
         raise ValueError(f"network must have a Dropout module, and samples be at least 1; got {samples}")
     with seeded(generator(rng), next(network.parameters()).device), _training(network, dropping):
@@ -76,7 +78,7 @@ def _training(network: nn.Module, modules: Sequence[nn.Module]) -> Iterator[None
 
 @torch.no_grad()
 def _softmax(network: nn.Module, x: np.ndarray) -> np.ndarray:
-    inputs = Entry.of(network)(floating("x", x))
+    inputs = moved_to(network, floating("x", x))
     outputs = torch.cat([network(part) for part in inputs.split(AT_ONCE)])
     if (outputs >= 0).all() and torch.allclose(outputs.sum(-1), outputs.new_ones(())):
         raise ValueError("networks must return logits, without a soft-max at their end; got probabilities")

@@ -13,7 +13,8 @@ from torch import nn
 
 from cocycle.arrays import generator
 from cocycle.networks.data import Labelled, Task
-from cocycle.networks.sequential import Entry, require_evaluation
+from cocycle.networks.modules import require_evaluation
+from cocycle.networks.sequential import moved_to
 from cocycle.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -219,8 +220,7 @@ def _share_wrong(network: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
 
 def _tensors(network: nn.Module, samples: Labelled) -> tuple[torch.Tensor, torch.Tensor]:
     """Inputs and targets where the network is, in its precision.  Raises ValueError if its outputs do not fit them."""
-    enter = Entry.of(network)
-    x, y = enter(samples.inputs), torch.as_tensor(samples.targets)
+    x, y = moved_to(network, samples.inputs), torch.as_tensor(samples.targets)
     try:
         with torch.no_grad():
             outputs = network(x[:1])

@@ -1,0 +1,184 @@
+"""One torch module as a map: by its formula where it is exactly a known one, else as what it computes.
+
+What a module computes is not told by its class: a subclass has its own forward, a hook changes the output, a
+parametrisation or pruning the weights.  Formulas are for exactly the types named here, without any of that; all others
+are differentiated automatically, as they are, at every application.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from types import FunctionType
+
+import torch
+from torch import nn
+from torch.func import functional_call, jvp
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules import module as torch_module
+
+from cocycle.arrays import tolerances
+from cocycle.autodiff import Autodiff
+from cocycle.maps import Map
+from cocycle.networks.activations import LINEAR, RELU, SIGMOID, TANH, Activation
+from cocycle.networks.layers import Layer, Pointwise
+from cocycle.slopes import slopes_from_fields
+
+ACTIVATIONS: dict[type[nn.Module], Activation] = {
+    nn.Tanh: TANH,
+    nn.ReLU: RELU,
+    nn.Sigmoid: SIGMOID,
+    nn.Identity: LINEAR,
+}
+POINTWISE = (nn.LogSigmoid, nn.Softplus, nn.Softsign, nn.GELU, nn.SiLU, nn.Mish, nn.ELU, nn.CELU, nn.SELU,
+             nn.LeakyReLU, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.Tanhshrink)  # fmt: skip
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Whether calling the module does no more than the forward of its class: no hook, its own or for all modules."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    everywhere = (
+        torch_module._global_forward_hooks,
+        torch_module._global_forward_pre_hooks,
+        torch_module._global_backward_hooks,
+        torch_module._global_backward_pre_hooks,
+    )
+    replaced = any(name in vars(module) for name in ("forward", "__call__", "_call_impl"))
+    return not any(hooks) and not any(everywhere) and not replaced
+
+
+def is_chain(module: nn.Module) -> bool:
+    """Whether the module is the composition of its children: a Sequential, or a subclass that only gives it a name."""
+    if not isinstance(module, nn.Sequential) or not is_plain(module):
+        return False
+    kind = type(module)
+    return kind.forward is nn.Sequential.forward and kind.__call__ is nn.Module.__call__
+
+
+def flattened(network: nn.Module) -> Iterator[nn.Module]:
+    """The modules that the network applies one after the other."""
+    if not is_chain(network):
+        yield network
+        return
+    for module in network.children():
+        yield from flattened(module)
+
+
+def is_known(module: nn.Module, kinds: tuple[type[nn.Module], ...] | dict) -> bool:
+    """Whether the module is exactly one of the kinds, without anything that changes what it computes."""
+    return type(module) in kinds and is_plain(module)
+
+
+def is_torch(module: nn.Module) -> bool:
+    """Whether the class is one of torch's own layers, parametrised or not."""
+    return type(module).__module__.startswith(("torch.nn.modules.", "torch.ao.nn.", "torch.nn.utils."))
+
+
+def require_evaluation(network: nn.Module, state: str = "is in training mode") -> None:
+    """Raise ValueError if a module that behaves differently in training is in training mode.
+
+    torch's own say so in their code; one of somebody else's might.
+    """
+    for module in network.modules():
+        if module.training and (not is_torch(module) or _looks_at_mode(type(module))):
+            raise ValueError(f"network must be in evaluation mode, network.eval(): its {type(module).__name__} {state}")
+
+
+def _looks_at_mode(kind: type) -> bool:
+    """Whether code of the class, or of those it is derived from, reads `training`: dropouts, normalisations, ..."""
+    classes = [base for base in kind.__mro__ if base not in (nn.Module, object)]
+    functions = [f for base in classes for f in vars(base).values() if isinstance(f, FunctionType)]
+    return any("training" in f.__code__.co_names for f in functions)
+
+
+def require_no_backward_hooks(network: nn.Module) -> None:
+    """Raise ValueError if hooks change what is pulled back: the adjoint would be that of another network."""
+    for module in network.modules():
+        if module._backward_hooks or module._backward_pre_hooks:
+            raise ValueError(f"network must have no backward hooks; its {type(module).__name__} has one")
+
+
+def parts_of(modules: list[nn.Module], shapes: list[tuple[int, ...]]) -> list[Map]:
+    """The modules, inputs of given shapes, as maps of flat states, an affine one and its activation as one."""
+    parts: list[Map] = []
+    pairs = list(zip(modules, shapes, strict=True))
+    while pairs:
+        module, shape = pairs.pop(0)
+        if is_known(module, (nn.Linear,)) and len(shape) == 1:
+            follows = bool(pairs) and is_known(pairs[0][0], ACTIVATIONS)
+            activation = ACTIVATIONS[type(pairs.pop(0)[0])] if follows else LINEAR
+            bias = 0.0 if module.bias is None else module.bias.detach()
+            parts.append(Layer(module.weight.detach(), bias, activation, dt=0.0))
+        elif is_known(module, ACTIVATIONS):
+            parts.append(Pointwise(ACTIVATIONS[type(module)], 0.0))
+        elif is_known(module, POINTWISE):
+            parts.append(Pointwise(_activation(module), 0.0))
+        else:
+            parts.append(Autodiff(on_flat(module, shape), 0.0))
+    return parts
+
+
+def _activation(module: nn.Module) -> Activation:
+    def value(field):
+        return module(field.clone())  # it may work in place
+
+    def slope(field):
+        """g'(b), all units at once: each output depends on its own input alone."""
+        with slopes_from_fields():
+            return jvp(value, (field,), (torch.ones_like(field),))[1]
+
+    return Activation(type(module).__name__, value, slope)
+
+
+def on_flat(module: nn.Module, shape: tuple[int, ...]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """`module`, with the weights that it has when it is called, on flat states (*batch, n)."""
+
+    def applied(x):
+        own = {name: p.detach() for name, p in (*module.named_parameters(), *module.named_buffers())}
+        with _without_fused_attention(module):
+            y = functional_call(module, own, (x.reshape(-1, *shape),))
+        return y.reshape(*x.shape[:-1], -1) if isinstance(y, torch.Tensor) else y
+
+    return applied
+
+
+@contextmanager
+def _without_fused_attention(module: nn.Module) -> Iterator[None]:
+    """Its kernels cannot be differentiated forwards, or not in batches."""
+    if is_torch(module) and not any(isinstance(part, nn.MultiheadAttention) for part in module.modules()):
+        yield
+        return
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+def require_true_derivative(module: nn.Module, shape: tuple[int, ...], x: torch.Tensor, name: str) -> None:
+    """Raise ValueError if torch's derivative of the module at inputs x (batch, *shape) is not that of its values.
+
+    A detach or no_grad inside, an own backward: then the tangents would be those of another function.  Values are
+    compared in double precision, at two distances, so that a kink on the way is not taken for such a fault.
+    """
+    try:
+        double = deepcopy(module).double()
+    except Exception:  # whatever cannot be copied cannot be tried
+        return
+    applied, x = on_flat(double, shape), x.double().reshape(len(x), -1)
+    direction = torch.linspace(1, 2, x.numel(), dtype=x.dtype, device=x.device).cos().reshape(x.shape)
+    step = tolerances(x.dtype).difference_step * float(x.abs().max())
+    try:
+        pushed = Autodiff(applied).tangent(x, direction[..., None])[1][..., 0]
+        rough, fine = ((applied(x + h * direction) - applied(x - h * direction)) / (2 * h) for h in (step, step / 10))
+    except (RuntimeError, ValueError, TypeError):
+        return  # what cannot be differentiated says so when it is used
+    size = float(fine.abs().max())
+    steady = (rough - fine).abs().max() < 0.01 * size
+    if steady and (pushed - fine).abs().max() > 0.1 * size:
+        raise ValueError(
+            f"{name} does not compute what torch differentiates: values change by {size:.3g} where the derivative says"
+            f" {float(pushed.abs().max()):.3g} (a detach, no_grad or an own backward inside); its exponents would be"
+            " those of another network"
+        )

@@ -1,0 +1,243 @@
+"""torch's functions that saturate, with derivatives from the local field in place of torch's, which use the output.
+
+Within `slopes_from_fields()` torch.tanh, sigmoid, softmax and their kin have the values that they always have; what
+automatic differentiation makes of them, forwards and backwards and to any order, is accurate where they saturate.
+What torch computes in one piece in C++ or inside its own functions stays as it is: the soft-max inside
+`nn.MultiheadAttention`, the gates inside `nn.GRU` and `nn.LSTM` over sequences.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
+
+from cocycle import saturation
+
+
+def _pointwise(value: Callable, slope: Callable) -> Callable:
+    """value(b), one unit at a time, with the derivative slope(b)."""
+
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(b):
+            return value(b)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+            ctx.save_for_forward(*inputs)
+
+        @staticmethod
+        def backward(ctx, *gradients):
+            return gradients[0] * slope(ctx.saved_tensors[0])
+
+        @staticmethod
+        def jvp(ctx, *tangents):
+            return tangents[0] * slope(ctx.saved_tensors[0])
+
+        @staticmethod
+        def vmap(info, in_dims, b):
+            return Function.apply(b), in_dims[0]
+
+    return Function.apply
+
+
+def _gelu_slope(b):
+    """Of b Φ(b), with Φ the normal distribution's integral: Φ(b) + b φ(b)."""
+    return torch.erfc(-b / math.sqrt(2)) / 2 + b * torch.exp(-(b**2) / 2) / math.sqrt(2 * math.pi)
+
+
+def _mish_slope(b):
+    """Of b tanh(ln(1 + exp b))."""
+    s = F.softplus(b)
+    return torch.tanh(s) + b * saturation.tanh_slope(s) * saturation.sigmoid(b)
+
+
+tanh = _pointwise(torch.tanh, saturation.tanh_slope)
+sigmoid = _pointwise(torch.sigmoid, saturation.sigmoid_slope)
+softsign = _pointwise(F.softsign, saturation.softsign_slope)
+tanhshrink = _pointwise(F.tanhshrink, saturation.tanhshrink_slope)
+silu = _pointwise(F.silu, saturation.silu_slope)
+mish = _pointwise(F.mish, _mish_slope)
+logsigmoid = _pointwise(F.logsigmoid, lambda b: saturation.sigmoid(-b))
+exact_gelu = _pointwise(F.gelu, _gelu_slope)
+tanh_gelu = _pointwise(lambda b: F.gelu(b, approximate="tanh"), saturation.gelu_tanh_slope)
+
+
+def gelu(b, approximate="none"):
+    return tanh_gelu(b) if approximate == "tanh" else exact_gelu(b)
+
+
+def _among(b: torch.Tensor, tangent: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """p = softmax(b), tangents relative to that of the largest unit, and their mean: differences that vanish where one
+    unit takes all, in place of p (1 - p), which is 0 there."""
+    p = torch.softmax(b, dim)
+    top = b.argmax(dim, keepdim=True)
+    relative = tangent - torch.take_along_dim(tangent, top, dim)
+    return p, relative, (p * relative).sum(dim, keepdim=True)
+
+
+class _SoftMax(torch.autograd.Function):
+    """softmax(b) along an axis: dp_i = p_i (db_i - Σ p_j db_j)."""
+
+    @staticmethod
+    def forward(b, dim):
+        return torch.softmax(b, dim)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.save_for_forward(inputs[0])
+        ctx.dim = inputs[1]
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        p, relative, mean = _among(ctx.saved_tensors[0], gradients[0], ctx.dim)
+        return p * (relative - mean), None
+
+    @staticmethod
+    def jvp(ctx, *tangents):
+        p, relative, mean = _among(ctx.saved_tensors[0], tangents[0], ctx.dim)
+        return p * (relative - mean)
+
+    @staticmethod
+    def vmap(info, in_dims, b, dim):
+        return _SoftMax.apply(b.movedim(in_dims[0], 0), dim + 1 if dim >= 0 else dim), 0
+
+
+class _LogSoftMax(torch.autograd.Function):
+    """log softmax(b) along an axis: db_i - Σ p_j db_j."""
+
+    @staticmethod
+    def forward(b, dim):
+        return torch.log_softmax(b, dim)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.save_for_forward(inputs[0])
+        ctx.dim = inputs[1]
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        b, dim = ctx.saved_tensors[0], ctx.dim
+        # g_i - p_i Σ g: of the largest unit, whose p is near 1, the sum of the others' g and what its p lacks
+        p, total = torch.softmax(b, dim), gradients[0].sum(dim, keepdim=True)
+        top = torch.zeros_like(b).scatter(dim, b.argmax(dim, keepdim=True), 1.0)
+        others = gradients[0] * (1 - top)
+        lacking = (p * (1 - top)).sum(dim, keepdim=True)
+        of_largest = -others.sum(dim, keepdim=True) + lacking * total
+        return torch.where(top > 0, of_largest, others - p * total), None
+
+    @staticmethod
+    def jvp(ctx, *tangents):
+        _, relative, mean = _among(ctx.saved_tensors[0], tangents[0], ctx.dim)
+        return relative - mean
+
+    @staticmethod
+    def vmap(info, in_dims, b, dim):
+        return _LogSoftMax.apply(b.movedim(in_dims[0], 0), dim + 1 if dim >= 0 else dim), 0
+
+
+def softmax(b, dim=None, *further, dtype=None, **options):
+    b = b if dtype is None else b.to(dtype)
+    return _SoftMax.apply(b, _axis(b, dim))
+
+
+def log_softmax(b, dim=None, *further, dtype=None, **options):
+    b = b if dtype is None else b.to(dtype)
+    return _LogSoftMax.apply(b, _axis(b, dim))
+
+
+def _axis(b, dim):
+    """The axis that torch takes where none is named."""
+    return dim if dim is not None else (0 if b.ndim in (0, 1, 3) else 1)
+
+
+def softmin(b, dim=None, *further, dtype=None, **options):
+    return softmax(-b, dim, dtype=dtype)
+
+
+def glu(b, dim=-1):
+    left, right = b.chunk(2, dim)
+    return left * sigmoid(right)
+
+
+def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
+    """softmax(query keyᵀ scale + mask) value, as torch documents scaled_dot_product_attention."""
+    if dropout_p:
+        raise ValueError(f"dropout_p must be 0 where exponents are looked at; got {dropout_p}")
+    if enable_gqa:
+        key, value = (a.repeat_interleave(query.shape[-3] // a.shape[-3], -3) for a in (key, value))
+    scores = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if attn_mask is not None:
+        boolean = attn_mask.dtype == torch.bool
+        scores = scores.masked_fill(~attn_mask, -math.inf) if boolean else scores + attn_mask
+    return softmax(scores, -1) @ value
+
+
+def _rnn(activation: Callable) -> Callable:
+    def cell(u, h, w, v, b=None, c=None):
+        return activation(F.linear(u, w, b) + F.linear(h, v, c))
+
+    return cell
+
+
+def gru_cell(u, h, w, v, b=None, c=None):
+    """(1 - z) n + z h, with 1 - z computed from the field of z."""
+    r, z, n = F.linear(u, w, b).chunk(3, -1)
+    from_r, from_z, from_n = F.linear(h, v, c).chunk(3, -1)
+    field = z + from_z
+    return sigmoid(-field) * tanh(n + sigmoid(r + from_r) * from_n) + sigmoid(field) * h
+
+
+def lstm_cell(u, state, w, v, b=None, c=None):
+    h, memory = state
+    i, f, g, o = (F.linear(u, w, b) + F.linear(h, v, c)).chunk(4, -1)
+    memory = sigmoid(f) * memory + sigmoid(i) * tanh(g)
+    return sigmoid(o) * tanh(memory), memory
+
+
+def _in_place(function: Callable) -> Callable:
+    return lambda b, *arguments, **options: b.copy_(function(b, *arguments, **options))
+
+
+REPLACED: dict[Any, Callable] = {
+    **dict.fromkeys((torch.tanh, torch.Tensor.tanh, F.tanh), tanh),
+    **dict.fromkeys((torch.tanh_, torch.Tensor.tanh_), _in_place(tanh)),
+    **dict.fromkeys((torch.sigmoid, torch.Tensor.sigmoid, F.sigmoid, torch.special.expit), sigmoid),
+    **dict.fromkeys((torch.sigmoid_, torch.Tensor.sigmoid_), _in_place(sigmoid)),
+    **dict.fromkeys((torch.softmax, torch.Tensor.softmax, F.softmax, torch.special.softmax), softmax),
+    **dict.fromkeys(
+        (torch.log_softmax, torch.Tensor.log_softmax, F.log_softmax, torch.special.log_softmax), log_softmax
+    ),
+    F.softmin: softmin,
+    F.softsign: softsign,
+    F.tanhshrink: tanhshrink,
+    F.logsigmoid: logsigmoid,
+    F.gelu: gelu,
+    F.glu: glu,
+    F.silu: lambda b, inplace=False: _in_place(silu)(b) if inplace else silu(b),
+    F.mish: lambda b, inplace=False: _in_place(mish)(b) if inplace else mish(b),
+    F.scaled_dot_product_attention: attention,
+    torch.rnn_tanh_cell: _rnn(tanh),
+    torch.rnn_relu_cell: _rnn(torch.relu),
+    torch.gru_cell: gru_cell,
+    torch.lstm_cell: lstm_cell,
+}
+
+
+class slopes_from_fields(TorchFunctionMode):
+    """A context in which torch's saturating functions have accurate derivatives."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func not in REPLACED:
+            return func(*args, **kwargs)
+        named = [kwargs.pop("input")] if "input" in kwargs else []
+        return REPLACED[func](*named, *args, **kwargs)
