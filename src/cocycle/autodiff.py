@@ -1,6 +1,8 @@
 """Tangents by automatic differentiation: for maps that are not affine-then-pointwise, and as an oracle in tests."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
@@ -43,26 +45,35 @@ class Autodiff(Dual):
         def pushed(column):
             return jvp(self._value, (x,), (column,))
 
-        with slopes_from_fields():
+        with _differentiated():
             try:
                 return vmap(pushed, in_dims=-1, out_dims=(None, -1))(q)
             except (RuntimeError, ValueError) as error:
                 _refuse_randomness(error)
-                pairs = [pushed(column) for column in q.unbind(-1)]  # what has no rule for many columns at once
-        if not all(torch.equal(pairs[0][0], y) for y, _ in pairs):
-            raise ValueError(_RANDOM)
-        return pairs[0][0], torch.stack([s for _, s in pairs], dim=-1)
+                y, jacobian = self._rows(x)
+                return y, jacobian @ q
 
     def cotangent(self, x: Array, p: Array):
         if namespace(x) is np:
             return self.cotangent(as_tensor(x), as_tensor(p)).detach().numpy()
-        with slopes_from_fields():
-            pulled = vjp(self._value, x)[1]
+        with _differentiated():
             try:
+                pulled = vjp(self._value, x)[1]
                 return vmap(pulled, in_dims=-1, out_dims=-1)(p)[0]
             except (RuntimeError, ValueError) as error:
                 _refuse_randomness(error)
-                return torch.stack([pulled(column)[0] for column in p.unbind(-1)], dim=-1)
+                return self._rows(x)[1].mT @ p
+
+    def _rows(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """f(x) and the Jacobian (*batch, p, n), one output after the other: for functions with parts that torch cannot
+        differentiate forwards, or not for many vectors at once."""
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            y = self._value(x)
+            rows = [torch.autograd.grad(one.sum(), x, retain_graph=True)[0] for one in y.unbind(-1)]
+        if not torch.equal(y, self._value(x)):
+            raise ValueError(_RANDOM)
+        return y.detach(), torch.stack(rows, dim=-2)
 
     def _value(self, x: torch.Tensor) -> torch.Tensor:
         y = self.function(x.clone())
@@ -74,6 +85,13 @@ class Autodiff(Dual):
                 f"function must take states (*batch, n) to (*batch, p); it took {tuple(x.shape)} to {tuple(y.shape)}"
             )
         return y
+
+
+@contextmanager
+def _differentiated() -> Iterator[None]:
+    with slopes_from_fields(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop")  # of what torch has no batched formula for
+        yield
 
 
 _RANDOM = "function must not be random: every call gives other values; noise is an input"

@@ -204,7 +204,7 @@ def lstm_cell(u, state, w, v, b=None, c=None):
 
 
 def _in_place(function: Callable) -> Callable:
-    return lambda b, *arguments, **options: b.copy_(function(b, *arguments, **options))
+    return lambda b, *arguments, **options: b.copy_(function(b.clone(), *arguments, **options))
 
 
 REPLACED: dict[Any, Callable] = {

@@ -1,8 +1,8 @@
 """Feed-forward torch networks as dynamical systems whose time is the layer index."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import prod
 from typing import final
 
@@ -56,7 +56,7 @@ def feedforward(
 def _check(network: nn.Sequential, modules: list[nn.Module]) -> None:
     if not len(network) or not modules:
         raise ValueError("network must hold at least one module; got none")
-    for module in network.modules():
+    for module in modules:
         if isinstance(module, nn.RNNBase | nn.RNNCellBase) and is_torch(module):
             raise TypeError(
                 f"{type(module).__name__} is recurrent: take cocycle.networks.Cell, or Autodiff of a function of the"
@@ -104,7 +104,7 @@ def _first_shape(modules: list[nn.Module], shape: Sequence[int] | None) -> tuple
 def _shapes(modules: list[nn.Module], shape: Sequence[int] | None) -> list[tuple[int, ...]]:
     """The shape of one input of each module, found by sending two through.  Raises ValueError if they do not fit."""
     shape = _first_shape(modules, shape)
-    kind = next((p for module in modules for p in module.parameters()), torch.zeros(()))
+    kind = next((own for module in modules for own in _numbers(module)), torch.zeros(()))
     x, shapes = torch.arange(2 * prod(shape), dtype=kind.dtype, device=kind.device).sin().reshape(2, *shape), []
     for i, module in enumerate(modules):
         shapes.append(tuple(x.shape[1:]))
@@ -130,8 +130,13 @@ def _shapes(modules: list[nn.Module], shape: Sequence[int] | None) -> list[tuple
 def moved_to(network: nn.Module, a: Array) -> torch.Tensor:
     """The array as a tensor in the precision and on the device of the network; as it is for one without parameters."""
     a = as_tensor(a) if isinstance(a, np.ndarray) else torch.as_tensor(a)
-    own = next(network.parameters(), None)
+    own = next(_numbers(network), None)
     return a if own is None else a.to(dtype=own.dtype, device=own.device)
+
+
+def _numbers(network: nn.Module) -> Iterator[torch.Tensor]:
+    """Its parameters and buffers in floating point, which say its precision and device."""
+    return (own for own in chain(network.parameters(), network.buffers()) if own.is_floating_point())
 
 
 @final
