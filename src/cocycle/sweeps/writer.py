@@ -10,7 +10,7 @@ import fcntl
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ from cocycle.sweeps import layout, provenance
 from cocycle.sweeps.records import MESSAGE_BYTES, Records, Status
 
 LOG = logging.getLogger("cocycle")
+EXPLAINED = 10  # places of failures in a run whose tracebacks are kept
 sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 
 
@@ -108,6 +109,7 @@ class Writer:
 
     def __init__(self, path: Path, descriptor: int, start: dict[str, int]):
         self._path, self._descriptor, self._start = path, descriptor, start
+        self._explained: set[str] = set()
 
     def commit(self, records: Records) -> None:
         """Put records on the disk, values first, status last.  Raises OSError if the disk does not take them."""
@@ -121,6 +123,15 @@ class Writer:
         sync(self._descriptor)
         for rows in runs:
             self._write("status", int(rows.points[0]), rows.status.astype("u1"))
+        self.explain(records.tracebacks)
+
+    def explain(self, tracebacks: Mapping[str, str]) -> None:
+        """Keep the last frames of failures, one traceback for each place; of at most EXPLAINED places."""
+        for place, text in tracebacks.items():
+            if place not in self._explained and len(self._explained) < EXPLAINED:
+                self._explained.add(place)
+                line = provenance.line_of({"event": layout.FAILURE, "place": place, "traceback": text})
+                self._append(line, layout.JOURNAL_BYTES // 2)  # the other half is for the runs
 
     def forget(self, points: np.ndarray) -> None:
         """Make points to do again, before anything of them changes."""
@@ -130,15 +141,20 @@ class Writer:
 
     def note(self, facts: dict[str, Any]) -> None:
         """Append facts to the journal; without the source text if that has no place, and not at all if it is full."""
+        shorter = {name: value for name, value in facts.items() if name != "source"}
+        lines = (provenance.line_of(facts), provenance.line_of(shorter))
+        if not any(self._append(line, layout.JOURNAL_BYTES) for line in lines):
+            LOG.warning("the journal of %s is full: this run is not in it", self._path)
+
+    def _append(self, line: bytes, limit: int) -> bool:
+        """Append a line to the journal, unless that gets longer than `limit`; whether it was appended."""
         whole = os.pread(self._descriptor, layout.JOURNAL_BYTES, self._start[layout.JOURNAL])
         used = sum(len(provenance.line_of(known)) for known in provenance.facts_of(whole))
-        shorter = {name: value for name, value in facts.items() if name != "source"}
-        for line in (provenance.line_of(facts), provenance.line_of(shorter)):
-            if used + len(line) <= layout.JOURNAL_BYTES:
-                self._put(line.ljust(min(len(line) + 1, layout.JOURNAL_BYTES - used), b"\0"), layout.JOURNAL, used)
-                sync(self._descriptor)
-                return
-        LOG.warning("the journal of %s is full: this run is not in it", self._path)
+        if used + len(line) > limit:
+            return False
+        self._put(line.ljust(min(len(line) + 1, layout.JOURNAL_BYTES - used), b"\0"), layout.JOURNAL, used)
+        sync(self._descriptor)
+        return True
 
     def _write(self, name: str, first: int, rows: np.ndarray) -> None:
         """The rows of a dataset from the point `first` on."""
