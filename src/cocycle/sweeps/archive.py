@@ -263,8 +263,8 @@ class Archive:
     def writer(self) -> Iterator[Writer]:
         """The one writer of this archive.
 
-        Raises BlockingIOError while another process has it, PermissionError for a file that may not be written,
-        ValueError for one that was repacked, or replaced by another sweep's.
+        Raises BlockingIOError while another process has it, PermissionError for a file that may not be written
+        and on Windows, ValueError for one that was repacked, or replaced by another sweep's.
         """
         with locked(self.path), opened_to_write(self.path) as descriptor:
             difference = layout.read(self.path).difference(self.contents)

@@ -2,11 +2,10 @@
 
 A commit writes values, waits until they are on the disk, then writes the status: a point is done if and only if its
 status says so, whenever the writer was killed.  Readers use HDF5 as ever, also meanwhile; the writer never touches the
-structure of the file (see `layout`), only bytes at known places.
+structure of the file (see `layout`), only bytes at known places.  This needs POSIX: file locks, and writes at a place.
 """
 
 import errno
-import fcntl
 import logging
 import os
 import platform
@@ -14,12 +13,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from cocycle.sweeps import layout, provenance
 from cocycle.sweeps.records import MESSAGE_BYTES, Records, Status
+
+if TYPE_CHECKING:
+    import fcntl
+else:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        fcntl = None
 
 LOG = logging.getLogger("cocycle")
 EXPLAINED = 10  # places of failures in a run whose tracebacks are kept
@@ -28,7 +35,11 @@ sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock beside the archive.  Raises BlockingIOError while another process has it."""
+    """Hold the lock beside the archive.
+
+    Raises BlockingIOError while another process has it, PermissionError where there are no such locks.
+    """
+    _require_posix(path)
     beside = path.with_name(path.name + ".lock")
     with _in_words(path):
         lock = open(beside, "a+")  # noqa: SIM115 -- closed below; what happens meanwhile has words of its own
@@ -49,8 +60,18 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def _require_posix(path: Path) -> None:
+    if fcntl is None or not hasattr(os, "pwrite"):
+        raise PermissionError(
+            f"a sweep can be written on Linux and macOS only; got {path} on {platform.system()}.  All else works here,"
+            " as do reading, plotting and exporting an archive; to write one, use WSL or another machine"
+        )
+
+
 def is_being_written(path: Path) -> bool:
     """Whether a process holds the lock beside the archive, as far as the file system says."""
+    if fcntl is None:
+        return False
     try:
         with open(path.with_name(path.name + ".lock")) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -70,7 +91,8 @@ def _let_go() -> None:
     HELD.clear()
 
 
-os.register_at_fork(after_in_child=_let_go)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 @contextmanager
