@@ -45,7 +45,7 @@ for module in pkgutil.walk_packages(cocycle.__path__, "cocycle."):
     if not module.name.endswith("__main__"):
         try:
             importlib.import_module(module.name)
-        except ImportError as error:
+        except ImportError:
             if torch is not None:
                 raise
 for name in cocycle.__all__:
@@ -101,3 +101,17 @@ def test_what_is_taken_away_is_missed():
     """The modules are really gone for our code: else these tests would show nothing."""
     with pytest.raises(AssertionError, match="No module named 'fcntl'"):
         without_posix("exec('import fcntl', {'__name__': 'cocycle.sweeps.writer'})")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-c", "import importlib, pkgutil\ntorch = None\n" + MODULES],
+        ["-m", "cocycle", "sweep", "--help"],
+        ["-m", "cocycle", "doctor"],
+    ],
+    ids=["import", "help", "doctor"],
+)
+def test_nothing_warns(words):
+    done = subprocess.run([sys.executable, "-W", "error", *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
