@@ -160,7 +160,7 @@ class Archive:
 
         Of the first point that failed there in the last run that had one; of the first ten places of a run.
         """
-        failures = [entry for entry in layout.journal(self.path) if entry["event"] == layout.FAILURE]
+        failures = [entry for entry in layout.journal(self.path) if entry.get("event") == layout.FAILURE]
         return {entry["place"]: entry["traceback"] for entry in failures}
 
     def records(self, points: np.ndarray) -> Records:
@@ -182,7 +182,7 @@ class Archive:
     @property
     def history(self) -> list[dict[str, Any]]:
         """Who computed this, when and with what: one entry at the start of each run and one at its end."""
-        return [entry for entry in layout.journal(self.path) if entry["event"] != layout.FAILURE]
+        return [entry for entry in layout.journal(self.path) if entry.get("event") != layout.FAILURE]
 
     def damage(self) -> list[str]:
         """What of the file is not as it was written, in words: points by their checksums, the journal by its own.
