@@ -134,7 +134,7 @@ def validate(options: Namespace) -> int:
             f"Made by `cocycle validate --scale {options.scale:g} --seed {options.seed}`: mean over replicas, in "
             "brackets its standard error in units of the last digits."
         )
-        options.output.write_text(f"# Lyapunov spectra beside the published ones\n\n{made}\n\n{table}\n")
+        options.output.write_text(f"# Lyapunov spectra beside the published ones\n\n{made}\n\n{table}\n", "utf-8")
     return 0 if all(row.agrees for row in rows) else 1
 
 

@@ -146,3 +146,9 @@ def counting(point, rng):
 
 def wrong_at_two(point, rng):
     return {"y": [1.0, 2.0] if point["a"] == 2 else 1.0}
+
+
+def singular(point, rng):
+    if point["a"] == 2:
+        np.linalg.inv(np.zeros((2, 2)))
+    return product(point, rng)

@@ -155,6 +155,14 @@ class Archive:
             for point, message in zip(records.points, records.messages, strict=True)
         }
 
+    def tracebacks(self) -> dict[str, str]:
+        """The last frames of failures, by the place, such as "measure.py, line 3", at the end of their `messages`.
+
+        Of the first point that failed there in the last run that had one; of the first ten places of a run.
+        """
+        failures = [entry for entry in layout.journal(self.path) if entry.get("event") == layout.FAILURE]
+        return {entry["place"]: entry["traceback"] for entry in failures}
+
     def records(self, points: np.ndarray) -> Records:
         """All that the file holds of some points, by their numbers in increasing order, whatever their status is."""
 
@@ -174,7 +182,7 @@ class Archive:
     @property
     def history(self) -> list[dict[str, Any]]:
         """Who computed this, when and with what: one entry at the start of each run and one at its end."""
-        return layout.journal(self.path)
+        return [entry for entry in layout.journal(self.path) if entry.get("event") != layout.FAILURE]
 
     def damage(self) -> list[str]:
         """What of the file is not as it was written, in words: points by their checksums, the journal by its own.
@@ -255,8 +263,8 @@ class Archive:
     def writer(self) -> Iterator[Writer]:
         """The one writer of this archive.
 
-        Raises BlockingIOError while another process has it, PermissionError for a file that may not be written,
-        ValueError for one that was repacked, or replaced by another sweep's.
+        Raises BlockingIOError while another process has it, PermissionError for a file that may not be written
+        and on Windows, ValueError for one that was repacked, or replaced by another sweep's.
         """
         with locked(self.path), opened_to_write(self.path) as descriptor:
             difference = layout.read(self.path).difference(self.contents)

@@ -1,15 +1,11 @@
 """What a worker of a sweep is given to do, and what it does with it."""
 
-import io
-import sys
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import _lru_cache_wrapper, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from typing import Any, NamedTuple, final
 
 import cloudpickle
@@ -17,8 +13,9 @@ import numpy as np
 from numpy.random.bit_generator import ISpawnableSeedSequence
 
 from cocycle.sweeps.contents import Contents
+from cocycle.sweeps.failures import Failure, failure
 from cocycle.sweeps.grid import Grid, Index
-from cocycle.sweeps.provenance import PACKAGE
+from cocycle.sweeps.pickling import dumped
 from cocycle.sweeps.records import Records, Status
 from cocycle.sweeps.workers import one_thread
 
@@ -52,7 +49,7 @@ class _Failed(NamedTuple):
     """Points (n,) for which the measure raised."""
 
     points: np.ndarray
-    message: str
+    failure: Failure
     misfit: str = ""  # what does not fit the archive
 
 
@@ -134,15 +131,15 @@ class Task:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too, and what asyncio cancels with
-            return _Failed(points, _in_words(error), str(error) if isinstance(error, WrongOutput) else "")
+            return _Failed(points, failure(error, __file__), str(error) if isinstance(error, WrongOutput) else "")
 
     def _records(self, parts: "list[_Done | _Failed]") -> Records:
         """Those of the results are made together: one by one they would cost more than to compute a quick point."""
-        records = [
-            Records.without_result(part.points, Status.FAILED, part.message, self.outputs)
-            for part in parts
-            if isinstance(part, _Failed)
-        ]
+        records = []
+        for part in parts:
+            if isinstance(part, _Failed):
+                record = Records.without_result(part.points, Status.FAILED, part.failure.message, self.outputs)
+                records.append(replace(record, tracebacks=part.failure.tracebacks))
         done = [part for part in parts if isinstance(part, _Done)]
         if done:
             values = {name: np.concatenate([part.values[name] for part in done]) for name in self.outputs}
@@ -182,26 +179,7 @@ class Task:
 
 def task(measure: Measure, contents: Contents, left_out: np.ndarray | None = None) -> Task:
     """The task of a sweep of these contents."""
-    with io.BytesIO() as file:
-        _Pickler(file).dump((measure, contents.fixed))
-        return Task(file.getvalue(), contents.grid, contents.outputs, contents.seed, left_out)
-
-
-class _Pickler(cloudpickle.Pickler):
-    """Functions with a cache too: of a script or a study they cannot be found by their names."""
-
-    def reducer_override(self, obj):
-        if isinstance(obj, _lru_cache_wrapper) and not _is_importable(obj):
-            return _cached, (obj.__wrapped__, obj.cache_parameters())
-        return super().reducer_override(obj)
-
-
-def _is_importable(function: Any) -> bool:
-    return function.__module__ != "__main__" and function.__module__ not in cloudpickle.list_registry_pickle_by_value()
-
-
-def _cached(function: Callable, parameters: dict[str, Any]) -> Callable:
-    return lru_cache(**parameters)(function)
+    return Task(dumped((measure, contents.fixed)), contents.grid, contents.outputs, contents.seed, left_out)
 
 
 @lru_cache(maxsize=4)
@@ -216,20 +194,6 @@ def _numbers(name: str, value: Any) -> np.ndarray:
     if array.dtype.kind not in "biuf" or isinstance(value, np.ma.MaskedArray):
         raise WrongOutput(f"measure must return {name} in real numbers; got {value!r}")
     return array.astype(np.float64)
-
-
-def _in_words(error: BaseException) -> str:
-    """What it is, and where: the innermost line that is not of a library."""
-    try:
-        words = f"{type(error).__name__}: {error}"
-    except Exception:  # an error that cannot say what it is
-        words = type(error).__name__
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_library(frame.filename)]
-    return words + (f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else "")
-
-
-def _is_library(file: str) -> bool:
-    return file.startswith((sys.prefix, sys.base_prefix, str(PACKAGE)))
 
 
 @final

@@ -23,6 +23,7 @@ from cocycle.sweeps.records import MESSAGE_BYTES, Status
 SCHEMA = "cocycle sweep 2"
 LIBRARY_VERSIONS = ("v108", "v108")  # readable by every HDF5 in use
 JOURNAL, JOURNAL_BYTES = "provenance/journal", 2**17
+FAILURE = "failure"  # the event of a line of the journal that is of a failure, not of a run
 SEAL, SEAL_BYTES = b"cocycle seal ", 2**14  # one line at the end of the file
 
 

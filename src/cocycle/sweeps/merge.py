@@ -36,6 +36,8 @@ def merge(parts: Sequence[Archive], path: str | os.PathLike) -> Archive:
         for part in parts:
             _copy(part, merged, writer)
         writer.note(origin(parts))
+        for part in parts:
+            writer.explain(part.tracebacks())
     return Archive.open(path)
 
 

@@ -65,7 +65,7 @@ def of_measure(measure: Callable) -> dict[str, str]:
     if hasattr(module, ARCHIVED):
         return dict(getattr(module, ARCHIVED))
     facts = {"module": function.__module__, "name": function.__qualname__, "file": _file(module), "source": ""}
-    for source in (lambda: Path(facts["file"]).read_text(), lambda: inspect.getsource(function)):
+    for source in (lambda: Path(facts["file"]).read_text("utf-8"), lambda: inspect.getsource(function)):
         with suppress(OSError, TypeError, UnicodeDecodeError):
             facts["source"] = facts["source"] or textwrap.dedent(source())
     return {**facts, "lacks": _lacks(measure, function, module, facts)}

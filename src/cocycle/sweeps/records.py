@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import final
 
@@ -33,13 +33,17 @@ TRIED = (Status.DONE, *WITHOUT_RESULT)
 @dataclass(frozen=True, eq=False)
 class Records:
     """Rows of an archive: points (n,), their numbers in the grid; status (n,); values (n, *event) of each output, NaN
-    where the point is not done; messages (n,), UTF-8; checksums (n,), made where the values were."""
+    where the point is not done; messages (n,), UTF-8; checksums (n,), made where the values were.
+
+    `tracebacks` are the last frames of failures by the place that ends their message, where they are known.
+    """
 
     points: np.ndarray
     status: np.ndarray
     values: Mapping[str, np.ndarray]
     messages: np.ndarray
     checksums: np.ndarray
+    tracebacks: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def done(cls, points: np.ndarray, values: Mapping[str, np.ndarray]) -> "Records":
@@ -51,7 +55,7 @@ class Records:
     def without_result(
         cls, points: np.ndarray, status: Status, message: str, outputs: Mapping[str, tuple[int, ...]]
     ) -> "Records":
-        """Why there is no result: of the message, as much as the archive has place for."""
+        """Why there is no result: of the message, the first MESSAGE_BYTES."""
         values = {name: np.full((len(points), *event), np.nan, "<f8") for name, event in outputs.items()}
         return _checked(points, status, values, message)
 
@@ -71,6 +75,7 @@ class Records:
             {name: column(lambda part, name=name: part.values[name]) for name in parts[0].values},
             column(lambda part: part.messages),
             column(lambda part: part.checksums),
+            {place: text for part in reversed(parts) for place, text in part.tracebacks.items()},
         )
 
     def __len__(self):
@@ -79,12 +84,13 @@ class Records:
     def __getitem__(self, rows) -> "Records":
         """The rows of a slice or a mask."""
         values = {name: value[rows] for name, value in self.values.items()}
-        return Records(self.points[rows], self.status[rows], values, self.messages[rows], self.checksums[rows])
+        columns = (self.messages[rows], self.checksums[rows])
+        return Records(self.points[rows], self.status[rows], values, *columns, self.tracebacks)
 
     def moved(self, points: np.ndarray) -> "Records":
         """The same under other numbers."""
         sums = checksums(points, self.status, self.values, self.messages)
-        return Records(points, self.status, self.values, self.messages, sums)
+        return Records(points, self.status, self.values, self.messages, sums, self.tracebacks)
 
 
 def checksums(
@@ -98,7 +104,7 @@ def checksums(
 
 def _checked(points, status: Status, values, message: str) -> Records:
     states = np.full(len(points), status, "u1")
-    messages = np.full(len(points), _clipped(message), f"S{MESSAGE_BYTES}")
+    messages = np.full(len(points), clipped(message), f"S{MESSAGE_BYTES}")
     return Records(points, states, values, messages, checksums(points, states, values, messages))
 
 
@@ -107,7 +113,7 @@ def _bytes_of(column: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(column).reshape(len(column), -1).view(np.uint8)
 
 
-def _clipped(message: str) -> bytes:
-    """At most MESSAGE_BYTES of UTF-8, no character cut in two."""
+def clipped(message: str, size: int = MESSAGE_BYTES) -> bytes:
+    """At most `size` bytes of UTF-8, no character cut in two."""
     whole = message.encode(errors="backslashreplace")  # a message may have half a character of a strange file name
-    return whole[:MESSAGE_BYTES].decode(errors="ignore").encode()
+    return whole[:size].decode(errors="ignore").encode()

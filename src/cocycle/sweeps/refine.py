@@ -55,6 +55,7 @@ def refine(
         for i in range(0, len(known), ROWS):
             writer.commit(copied(archive, known[i : i + ROWS], fine))
         writer.note(origin([archive]))
+        writer.explain(archive.tracebacks())
     return Archive.open(path)
 
 

@@ -32,10 +32,20 @@ def in_words(archive: Archive) -> str:
         lines.append("  refines " + ", ".join(f"{name} {value}" for name, value in contents.parent.items()))
     lines += ["progress", f"  {_progress(status)}"]
     failed = int(np.isin(status, WITHOUT_RESULT).sum())
-    failures = archive.messages(FAILURES).items()
-    lines += [f"  {archive.grid.in_words(archive.grid.number(index))}: {message}" for index, message in failures]
+    failures = archive.messages(FAILURES)
+    lines += [f"  {archive.grid.in_words(archive.grid.number(index))}: {said}" for index, said in failures.items()]
     lines += [f"  and {failed - FAILURES} more: archive.messages()"] if failed > FAILURES else []
+    lines += _frames(archive.tracebacks() if failed else {}, list(failures.values()))
     return "\n".join([*lines, "runs", *_runs(archive.history, is_being_written(archive.path))])
+
+
+def _frames(tracebacks: dict[str, str], messages: list[str]) -> list[str]:
+    """The last frames of the failures with these messages."""
+    lines = []
+    for place, text in tracebacks.items():
+        if any(message.endswith(f"({place})") for message in messages):
+            lines += [f"  the last calls of the failure in {place}", *(f"  {line}" for line in text.splitlines())]
+    return lines
 
 
 def watch(archive: Archive, every: float = 1.0) -> str:

@@ -2,32 +2,44 @@
 
 A commit writes values, waits until they are on the disk, then writes the status: a point is done if and only if its
 status says so, whenever the writer was killed.  Readers use HDF5 as ever, also meanwhile; the writer never touches the
-structure of the file (see `layout`), only bytes at known places.
+structure of the file (see `layout`), only bytes at known places.  This needs POSIX: file locks, and writes at a place.
 """
 
 import errno
-import fcntl
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from cocycle.sweeps import layout, provenance
 from cocycle.sweeps.records import MESSAGE_BYTES, Records, Status
 
+if TYPE_CHECKING:
+    import fcntl
+else:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        fcntl = None
+
 LOG = logging.getLogger("cocycle")
+EXPLAINED = 10  # places of failures in a run whose tracebacks are kept
 sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock beside the archive.  Raises BlockingIOError while another process has it."""
+    """Hold the lock beside the archive.
+
+    Raises BlockingIOError while another process has it, PermissionError where there are no such locks.
+    """
+    _require_posix(path)
     beside = path.with_name(path.name + ".lock")
     with _in_words(path):
         lock = open(beside, "a+")  # noqa: SIM115 -- closed below; what happens meanwhile has words of its own
@@ -48,8 +60,18 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def _require_posix(path: Path) -> None:
+    if fcntl is None or not hasattr(os, "pwrite"):
+        raise PermissionError(
+            f"a sweep can be written on Linux and macOS only; got {path} on {platform.system()}.  All else works here,"
+            " as do reading, plotting and exporting an archive; to write one, use WSL or another machine"
+        )
+
+
 def is_being_written(path: Path) -> bool:
     """Whether a process holds the lock beside the archive, as far as the file system says."""
+    if fcntl is None:
+        return False
     try:
         with open(path.with_name(path.name + ".lock")) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -69,7 +91,8 @@ def _let_go() -> None:
     HELD.clear()
 
 
-os.register_at_fork(after_in_child=_let_go)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 @contextmanager
@@ -108,6 +131,7 @@ class Writer:
 
     def __init__(self, path: Path, descriptor: int, start: dict[str, int]):
         self._path, self._descriptor, self._start = path, descriptor, start
+        self._explained: set[str] = set()
 
     def commit(self, records: Records) -> None:
         """Put records on the disk, values first, status last.  Raises OSError if the disk does not take them."""
@@ -121,6 +145,15 @@ class Writer:
         sync(self._descriptor)
         for rows in runs:
             self._write("status", int(rows.points[0]), rows.status.astype("u1"))
+        self.explain(records.tracebacks)
+
+    def explain(self, tracebacks: Mapping[str, str]) -> None:
+        """Keep the last frames of failures, one traceback for each place; of at most EXPLAINED places."""
+        for place, text in tracebacks.items():
+            if place not in self._explained and len(self._explained) < EXPLAINED:
+                self._explained.add(place)
+                line = provenance.line_of({"event": layout.FAILURE, "place": place, "traceback": text})
+                self._append(line, layout.JOURNAL_BYTES // 2)  # the other half is for the runs
 
     def forget(self, points: np.ndarray) -> None:
         """Make points to do again, before anything of them changes."""
@@ -130,15 +163,20 @@ class Writer:
 
     def note(self, facts: dict[str, Any]) -> None:
         """Append facts to the journal; without the source text if that has no place, and not at all if it is full."""
+        shorter = {name: value for name, value in facts.items() if name != "source"}
+        lines = (provenance.line_of(facts), provenance.line_of(shorter))
+        if not any(self._append(line, layout.JOURNAL_BYTES) for line in lines):
+            LOG.warning("the journal of %s is full: this run is not in it", self._path)
+
+    def _append(self, line: bytes, limit: int) -> bool:
+        """Append a line to the journal, unless that gets longer than `limit`; whether it was appended."""
         whole = os.pread(self._descriptor, layout.JOURNAL_BYTES, self._start[layout.JOURNAL])
         used = sum(len(provenance.line_of(known)) for known in provenance.facts_of(whole))
-        shorter = {name: value for name, value in facts.items() if name != "source"}
-        for line in (provenance.line_of(facts), provenance.line_of(shorter)):
-            if used + len(line) <= layout.JOURNAL_BYTES:
-                self._put(line.ljust(min(len(line) + 1, layout.JOURNAL_BYTES - used), b"\0"), layout.JOURNAL, used)
-                sync(self._descriptor)
-                return
-        LOG.warning("the journal of %s is full: this run is not in it", self._path)
+        if used + len(line) > limit:
+            return False
+        self._put(line.ljust(min(len(line) + 1, layout.JOURNAL_BYTES - used), b"\0"), layout.JOURNAL, used)
+        sync(self._descriptor)
+        return True
 
     def _write(self, name: str, first: int, rows: np.ndarray) -> None:
         """The rows of a dataset from the point `first` on."""
