@@ -9,7 +9,7 @@ from torch import nn
 from torch.func import jacrev, vmap
 
 from cocycle import TANH, Layer, Linear, Select, feedforward, frame, ftle, stretching
-from cocycle.lyapunov import fields, jacobian_alignment
+from cocycle.lyapunov import chunks, fields, jacobian_alignment
 
 WIDTHS = {
     "to one": (2, 10, 10, 1),
@@ -69,7 +69,7 @@ def test_numpy_maps_and_one_input(rng):
 def test_chunks_do_not_matter(widths, monkeypatch):
     steps, x = feedforward(network(widths)), torch.randn(100, widths[0], dtype=torch.float64)
     whole = ftle(steps, x)
-    monkeypatch.setattr(fields, "CACHE", 1)
+    monkeypatch.setattr(chunks, "CACHE", 1)
     monkeypatch.setattr(fields, "_chunk", lambda *_: 7)
     parts = ftle(steps, x)
     torch.testing.assert_close(parts.exponents, whole.exponents, rtol=0, atol=1e-13)
@@ -80,7 +80,7 @@ def test_memory_is_bounded_and_asked_for(monkeypatch):
     pushed = fields._pulled
     monkeypatch.setattr(fields, "_pulled", lambda s, x, size: seen.append(len(x)) or pushed(s, x, size))
     ftle(steps, x, memory=50_000)
-    each = 8 * (fields.COPIES * 30 * 2 + 63)
+    each = 8 * (chunks.COPIES * 30 * 2 + 63)
     assert set(seen[:-1]) == {50_000 // each}
     assert sum(seen) == 1000
     with pytest.raises(ValueError, match=r"memory must hold the vectors of one input, .* bytes; got 100"):

@@ -11,6 +11,7 @@ import numpy as np
 
 from cocycle.adjoint import adjoint
 from cocycle.arrays import Array, as_numpy, double, floating, like, namespace, tolerances
+from cocycle.lyapunov.chunks import at_once, bytes_of_one, widths
 from cocycle.lyapunov.finite_time import largest_factor, scaled_product
 from cocycle.lyapunov.qr import as_map, qr_steps
 from cocycle.lyapunov.ridges import ridges
@@ -20,9 +21,7 @@ from cocycle.progress import progress_bar
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CACHE = 2**23  # bytes of the states of a chunk: what fits there is fast
 RETAINED = 2**25 - 2**16  # bytes: just below the largest that glibc's malloc learns from
-COPIES = 4  # of states and vectors that a map makes on its way
 EVERY = 20  # maps between orthonormalisations; where that takes the vectors out of range, each is on its own
 
 
@@ -123,9 +122,9 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     if x.ndim < 1 or not prod(x.shape):
         raise ValueError(f"x must be inputs of shape (*batch, n), at least one; got {tuple(x.shape)}")
     rows, xp = _native(steps[0], x.reshape(-1, x.shape[-1])), namespace(x)
-    widths = _widths(steps, rows[:1])
-    backwards = widths[-1] < widths[0]
-    size = _chunk(widths, backwards, memory, rows.dtype.itemsize)
+    dimensions = widths(steps, rows[:1])
+    backwards = dimensions[-1] < dimensions[0]
+    size = _chunk(dimensions, backwards, memory, rows.dtype.itemsize)
     product, parts = partial(_in_range, _pulled if backwards else _pushed, steps), []
     _retain_memory()
     with progress_bar(len(rows), "field") as advance:
@@ -167,22 +166,13 @@ def _native(f: Map, x: Array) -> Array:
         raise ValueError(f"the maps do not take inputs of shape (..., {x.shape[-1]}) and {x.dtype}: {error}") from None
 
 
-def _widths(steps: Sequence[Map], x: Array) -> list[int]:
-    """The dimensions on the way, found with one input.  Raises ValueError if the maps do not take it."""
-    try:
-        return [x.shape[-1], *(state.shape[-1] for state in orbit(steps, x))]
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"the maps do not take inputs of shape (..., {x.shape[-1]}) and {x.dtype}: {error}") from None
-
-
-def _chunk(widths: list[int], backwards: bool, memory: float, itemsize: int) -> int:
+def _chunk(dimensions: list[int], backwards: bool, memory: float, itemsize: int) -> int:
     """How many inputs at once."""
-    widest, vectors = max(widths), min(widths[0], widths[-1])
-    kept = sum(widths) if backwards else 0
-    each = itemsize * (COPIES * widest * (1 + vectors) + kept)
+    each = bytes_of_one(dimensions, min(dimensions[0], dimensions[-1]), itemsize)
+    each += itemsize * sum(dimensions) if backwards else 0
     if each > memory:
         raise ValueError(f"memory must hold the vectors of one input, {each:.3g} bytes; got {memory:.3g}")
-    return max(1, int(min(memory, max(CACHE, 16 * each)) / each))
+    return at_once(each, memory)
 
 
 def _in_range(product: Callable, steps: Sequence[Map], x: Array) -> tuple[Array, Array]:

@@ -3,13 +3,16 @@
 import warnings
 from collections.abc import Iterable
 from itertools import pairwise
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, constant, double, floating, like, namespace, take, tolerances
-from cocycle.lyapunov.qr import orthonormal, qr_steps
+from cocycle.lyapunov.chunks import at_once, bytes_of_one, widths
+from cocycle.lyapunov.qr import as_map, check_steps, orthonormal, qr_steps
 from cocycle.maps import Linear, Map
+from cocycle.progress import tracked
 
 # all of the following is computed in double precision, whatever the maps are in
 NEGLIGIBLE = 1e-15  # an element of that size beside the largest of its row turns a direction by as much
@@ -48,7 +51,7 @@ def stretching(steps: Iterable[Map], x: Array, q: Array) -> Array:
     Shape (*batch, m), with m the smallest of k and the widths on the way: a layer of m units leaves m factors.
     `singular_directions` tells the directions too, how accurate the factors are, and which are not known.
     """
-    found = _decomposed(steps, x, q)
+    found = _decomposed(steps, x, q, directions=False)
     _warn_of_unknown(found)
     return found.log_factors
 
@@ -70,29 +73,71 @@ def singular_directions(steps: Iterable[Map], x: Array, q: Array) -> Stretching:
     In a batch, members whose values are not finite get NaN.  Raises ValueError for shapes that do not fit and for an
     empty product, ArithmeticError when no member stays finite.
     """
-    found = _decomposed(steps, x, q)
+    found = _decomposed(steps, x, q, directions=True)
     _warn_of_unknown(found)
     return found
 
 
-def _decomposed(steps: Iterable[Map], x: Array, q: Array) -> Stretching:
+def _decomposed(steps: Iterable[Map], x: Array, q: Array, *, directions: bool) -> Stretching:
+    check_steps(steps)
     x, q = floating("x", x), floating("q", q)
-    q = orthonormal(x, q)
+    q, maps = orthonormal(x, q), tuple(steps)
+    if not maps:
+        raise ValueError("steps must hold at least one map; got none")
+    found = _in_chunks(maps, x, q, directions) or _of_chunk(maps, x, q, directions)
+    if bool(namespace(found.log_factors).isnan(found.log_factors).all()):
+        raise ArithmeticError("the tangent vectors are no longer finite: check x, q and the maps")
+    return found
+
+
+def _in_chunks(maps: tuple[Map, ...], x: Array, q: Array, directions: bool) -> Stretching | None:
+    """The same for parts of the first batch axis, one after the other: what fits in the cache is fast.
+
+    None for a batch that fits, or whose members have maps of their own, which do not take parts of it.
+    """
+    if x.ndim < 2 or len(x) < 4:
+        return None
+    try:
+        dimensions = widths(tuple(map(as_map, maps)), x[:2])
+    except ValueError:
+        return None
+    each = prod(x.shape[1:-1]) * bytes_of_one(dimensions, q.shape[-1], x.dtype.itemsize)
+    size = max(2, at_once(each, np.inf))
+    if size >= len(x) or dimensions[0] * dimensions[-1] == 0:
+        return None
+    starts = range(0, len(x) - 1, size)  # no part of length one, which a batch of maps would take for all
+    ends = [*starts[1:], len(x)]
+    try:
+        chunks = tracked(list(zip(starts, ends, strict=True)), "exponents")
+        parts = [_of_chunk(maps, x[a:b], q[a:b], directions) for a, b in chunks]
+    except (ValueError, RuntimeError, IndexError):
+        return None
+    if any(part.log_factors.shape[:-1] != x[a:b].shape[:-1] for part, a, b in zip(parts, starts, ends, strict=True)):
+        return None
+    join = namespace(parts[0].log_factors).concatenate
+    arrays = (join([part[i] for part in parts]) for i in range(3))
+    return Stretching(*arrays, parts[0].time, np.concatenate([part.known for part in parts]))
+
+
+def _of_chunk(maps: tuple[Map, ...], x: Array, q: Array, directions: bool) -> Stretching:
+    limits = tolerances(q.dtype)
+    # of two vectors the smaller factor follows from the determinant: groups of maps cost it a few digits
+    every: dict = {"every": "auto", "spread": limits.fine_spread} if q.shape[-1] == 2 else {}
     factors, last, time = [], None, 0.0
-    for last in qr_steps(steps, x, q):
+    for last in qr_steps(maps, x, q, **every):
         factors.append(double(last.r))
         time += last.time
-    if last is None:
-        raise ValueError("steps must hold at least one map; got none")
+    assert last is not None
     xp, eps = namespace(last.q), tolerances(last.q.dtype).eps
     healthy = xp.stack([xp.isfinite(r).all(-1).all(-1) for r in factors]).all(0)
-    if not healthy.any():
-        raise ArithmeticError("the tangent vectors are no longer finite: check x, q and the maps")
-    factors = [xp.where(healthy[..., None, None], r, 0.0) for r in factors]
+    if not healthy.all():
+        factors = [xp.where(healthy[..., None, None], r, 0.0) for r in factors]
     width = min(r.shape[-2] for r in factors)
     left, log_factors, right = _product_svd_of_two(factors) if width == q.shape[-1] == 2 else _product_svd(factors)
     known = _known(factors, log_factors, eps)
     log_factors = xp.where(healthy[..., None], log_factors, np.nan)
+    if not directions:
+        return Stretching(log_factors, right, left, time, known)
     return Stretching(log_factors, _turned(q, right, last.q), _turned(last.q, left, last.q), time, known)
 
 

@@ -1,6 +1,7 @@
 """The one loop: push a frame of tangent vectors through a sequence of maps, orthonormalise, yield."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from itertools import islice
 from math import prod
 from operator import index
@@ -11,7 +12,7 @@ import numpy as np
 from cocycle.arrays import Array, constant, floating, generator, like, namespace, tolerances
 from cocycle.maps import Driven, Map, VectorField
 
-LONGEST = 100  # maps in a group
+FIRST, LONGEST = 4, 100  # maps in the first group, of few vectors whose growth is not known yet, and in any
 FEW, MANY = 4, 8  # vectors and members of a batch for which Gram and Schmidt are faster than LAPACK
 
 
@@ -82,16 +83,16 @@ def _gram_schmidt(q: Array) -> tuple[Array, Array] | None:
     with np.errstate(all="ignore"):
         for j in range(k):
             v = q[..., j]
-            before = first = _norm(v)
+            before, again = _norm(v), 0.0
             for sweep in range(2 if j else 0):
                 for i, e in enumerate(basis):
                     c = (e * v).sum(-1)
                     v = v - c[..., None] * e
                     r[i, j] += c
-                if sweep == 0:
-                    first = _norm(v)
+                    again = again + c * c if sweep else 0.0
             size = _norm(v) if j else before
-            fine = (size > 1 / limit) & (before < limit) & (size > 0.5 * first) & (first > vanishing * before)
+            # the second pass takes away little beside what is left, or the first one left rounding alone
+            fine = (size > 1 / limit) & (before < limit) & (again < 3 * size**2) & (size > vanishing * before)
             if not fine.all():
                 return None
             basis.append(v / size[..., None])
@@ -106,14 +107,16 @@ def _norm(v: Array) -> Array:
     return (v * v).sum(-1) ** 0.5
 
 
-def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1) -> Iterator[QRStep]:
+def qr_steps(
+    steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1, spread: float | None = None
+) -> Iterator[QRStep]:
     """Push (x, q) through `steps`; orthonormalise and yield after each group of `every` maps, and at the end.
 
     The sum of ln diag(r) is the growth of the volumes that the first 1, 2, ..., k vectors span.  Between two
     orthonormalisations the frame's condition number grows like exp((λ_1 - λ_k) t), and the last exponents lose as many
     digits.  every="auto" chooses the groups from the growth seen, so that max diag(r) / min diag(r) stays below
-    `tolerances(dtype).frame_spread`, 7e5 in double precision, in every member of the batch, except where a single map
-    exceeds it.  Benettin et al., Meccanica 15, 9 (1980).
+    `spread`, `tolerances(dtype).frame_spread` by default, 7e5 in double precision, in every member of the batch, except
+    where a single map exceeds it.  Benettin et al., Meccanica 15, 9 (1980).
 
     Raises ValueError for another `every`, and when one is so long that vectors leave the range of numbers.
     """
@@ -125,7 +128,9 @@ def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1) 
         if every < 1:
             raise ValueError(f'every must be an integer of at least 1 or "auto"; got {every!r}')
     check_steps(steps)
-    return _loop(map(as_map, steps), x, q, every)
+    if every != "auto":
+        spread = np.inf
+    return _loop(map(as_map, steps), x, q, every, tolerances(q.dtype).frame_spread if spread is None else spread)
 
 
 def check_steps(steps: Iterable[Map]) -> None:
@@ -148,9 +153,8 @@ def as_map(step: Map) -> Map:
     return step
 
 
-def _loop(steps: Iterable[Map], x: Array, q: Array, every: int | str) -> Iterator[QRStep]:
-    steps, length = iter(steps), every if isinstance(every, int) else 1
-    bound = tolerances(q.dtype).frame_spread if every == "auto" else np.inf
+def _loop(steps: Iterable[Map], x: Array, q: Array, every: int | str, bound: float) -> Iterator[QRStep]:
+    steps, length = iter(steps), every if isinstance(every, int) else FIRST if q.shape[-1] <= FEW else 1
     while group := tuple(islice(steps, length)):
         start = x, q
         for step in _pushed(group, x, q, bound):
@@ -167,11 +171,13 @@ def _loop(steps: Iterable[Map], x: Array, q: Array, every: int | str) -> Iterato
 def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: float) -> Iterator[QRStep]:
     """The QR step of a group; of its halves, one after the other, if it spreads too much."""
     end, pushed = x, q
-    for f in group:
-        try:
-            end, pushed = f.tangent(end, pushed)
-        except TypeError as error:  # what numpy and torch say of each other is no help
-            raise TypeError(f"{type(f).__name__} fails on a state of type {type(end).__name__}: {error}") from error
+    attempt = len(group) > 1 and bound < np.inf  # it may be halved
+    with np.errstate(over="ignore", invalid="ignore") if attempt else nullcontext():
+        for f in group:
+            try:
+                end, pushed = f.tangent(end, pushed)
+            except TypeError as error:  # what numpy and torch say of each other is no help
+                raise TypeError(f"{type(f).__name__} fails on a state of type {type(end).__name__}: {error}") from error
     basis, r = orthonormalise(pushed)
     if len(group) == 1 or bound == np.inf or not _spread(r, x, q) > bound:
         yield QRStep(end, basis, r, sum(f.dt for f in group), len(group))
@@ -192,9 +198,10 @@ def _spread(r: Array, x: Array, q: Array) -> float:
     diagonal = xp.linalg.diagonal(r)
     largest, smallest = xp.amax(diagonal, axis=-1), xp.amin(diagonal, axis=-1)
     fine = (largest < limit) & (smallest > 1 / limit)
-    lost = ~(xp.isfinite(x).all(-1) & xp.isfinite(q[..., 0, :]).all(-1))
-    if not (fine | lost).all():
-        return np.inf
+    if not fine.all():
+        lost = ~(xp.isfinite(x).all(-1) & xp.isfinite(q[..., 0, :]).all(-1))
+        if not (fine | lost).all():
+            return np.inf
     return float((xp.where(fine, largest, 1.0) / xp.where(fine, smallest, 1.0)).max())
 
 
