@@ -98,7 +98,7 @@ def row(name: str, published: Published, scale: float, rng: np.random.Generator)
     result = spectrum(repeat(step, steps), x, frame(x, k, rng), every="auto", transient=setting.transient)
     dimension = kaplan_yorke(result, published.neutral).value
     exponents, errors = result.exponents.mean(0), result.scatter / np.sqrt(setting.replicas)
-    expected, both = np.array(published.exponents), np.hypot(errors, published.uncertainty)
+    expected, both = np.array(published.exponents), np.hypot(errors, published.errors)
     with np.errstate(divide="ignore", invalid="ignore"):
         # exact exponents of constant slopes come out to rounding, with no scatter
         deviation = np.where(abs(exponents - expected) < 1e-9, 0.0, (exponents - expected) / both)

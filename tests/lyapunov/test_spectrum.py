@@ -14,7 +14,7 @@ from cocycle.systems.facts import PUBLISHED
 
 def deviation(result, published):
     """Distance to the published values in units of the combined standard error."""
-    return (result.exponents - published.exponents) / np.hypot(result.standard_error, published.uncertainty)
+    return (result.exponents - published.exponents) / np.hypot(result.standard_error, published.errors)
 
 
 def test_lorenz():

@@ -46,12 +46,15 @@ def standard_errors(growth: Array, times: Array, ends: np.ndarray) -> Array:
     """
     xp = namespace(growth)
     with np.errstate(invalid="ignore"):
-        bridge = _bridge(growth, times, ends)
-        total, clock = growth.cumsum(0), times.cumsum(0)
-        scatter = xp.stack([_scatter(total[:end], clock[:end]) for end in ends])
-        error = xp.maximum(scatter, bridge)
-        rate = abs(growth).cumsum(0)[ends - 1] / clock[ends - 1].reshape(-1, *[1] * (growth.ndim - 1))
+        error = xp.maximum(batch_errors(growth, times, ends), bridge_errors(growth, times, ends))
+        rate = abs(growth).cumsum(0)[ends - 1] / times.cumsum(0)[ends - 1].reshape(-1, *[1] * (growth.ndim - 1))
         return xp.where(error < 4 * tolerances(growth.dtype).eps * rate, 0.0 * error, error)  # constant growth
+
+
+def batch_errors(growth: Array, times: Array, ends: np.ndarray) -> Array:
+    """The scatter of the rates of ten stretches over √10, for each of the `ends`."""
+    total, clock = growth.cumsum(0), times.cumsum(0)
+    return namespace(growth).stack([_scatter(total[:end], clock[:end]) for end in ends])
 
 
 def _scatter(total: Array, clock: Array) -> Array:
@@ -68,7 +71,7 @@ def _scatter(total: Array, clock: Array) -> Array:
     return ((column * deviation**2).sum(0) / clock[-1] / (len(ends) - 1 or np.nan)) ** 0.5
 
 
-def _bridge(growth: Array, times: Array, ends: np.ndarray) -> Array:
+def bridge_errors(growth: Array, times: Array, ends: np.ndarray) -> Array:
     """Twice the standard deviation of the bridge over the time, for all `ends` from running sums.
 
     Relative to the whole record's rate the bridge of its first part is G(t) - d t, with d the difference of the two

@@ -36,8 +36,8 @@ from cocycle.systems.spatial import KuramotoSivashinsky
 class Published:
     """Exponents of a system per unit time, largest first and perhaps not all, how sure they are, and who says so.
 
-    uncertainty: one standard deviation, for all exponents or for each.  neutral: how many of them are exactly zero,
-    by a continuous symmetry in time or space.
+    uncertainty: one standard deviation, for all exponents or for each; exponents given as 0 are exactly zero and have
+    none.  neutral: how many these are, by a continuous symmetry in time or space.
     """
 
     system: DiscreteSystem | ContinuousSystem
@@ -45,6 +45,11 @@ class Published:
     uncertainty: float | tuple[float, ...]
     source: str
     neutral: int = 0
+
+    @property
+    def errors(self) -> np.ndarray:
+        """(k,): the standard deviation of each of the exponents."""
+        return np.where(np.array(self.exponents) == 0, 0.0, self.uncertainty)
 
 
 SPROTT = "Sprott, Chaos and Time-Series Analysis, Oxford (2003)"
