@@ -40,18 +40,36 @@ def is_number(a: Array | float) -> bool:
 def floating(name: str, x: Array) -> Array:
     """`x` as an array of floating point numbers: lists, integers and python numbers become float64.
 
-    Raises TypeError if `x` is not made of real numbers.
+    Raises TypeError if `x` is not made of real numbers, ValueError if it is a masked array with values missing.
     """
     if namespace(x) is not np:
         return x if x.is_floating_point() else x.double()
+    refuse_masked(name, x)
     x = np.asarray(x)
     if x.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be an array of real numbers; got dtype {x.dtype}")
     return x if x.dtype.kind == "f" else x.astype(np.float64)
 
 
+def refuse_masked(name: str, x: Any) -> None:
+    """Raise ValueError if `x`, or an element of such a list or tuple, is a masked array with values missing.
+
+    numpy.asarray would take the fill values for data.
+    """
+    if np.ma.is_masked(x):
+        raise ValueError(
+            f"{name} must not be a masked array: {int(np.ma.count_masked(x))} of its {np.ma.size(x)} values are"
+            " missing; fill them, x.filled(...) or by interpolation, or split the series where values are missing"
+        )
+    if isinstance(x, list | tuple):
+        for part in x:
+            if isinstance(part, list | tuple | np.ma.MaskedArray):
+                refuse_masked(name, part)
+
+
 def require_finite(name: str, x: Array) -> None:
-    """Raise ValueError, saying where, if `x` holds a NaN or an infinity."""
+    """Raise ValueError, saying where, if `x` holds a NaN or an infinity, or is masked: see `refuse_masked`."""
+    refuse_masked(name, x)
     x = x.data if sparse.issparse(x) else x
     bad = ~namespace(x).isfinite(x)
     if bad.any():

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, like
+from cocycle.arrays import Array, as_numpy, is_number, like
 from cocycle.maps import Driven, Map, beside, check_inputs, end, orbit
 from cocycle.progress import tracked
 from cocycle.reservoir.normalisation import RAW, Normalisation
@@ -60,7 +60,7 @@ class Forecaster:
         self._require_closable()
         readout = self.readout
         if isinstance(self.network, Reservoir) and readout.sees_state_alone:
-            return self.network.closed(readout.weight)
+            return self.network.closed(readout.weight, readout.offset)
         return _Loop(self.network.joint, readout, readout.reads_input)
 
     def closed_with(self, external: Array) -> Iterator[Map]:
@@ -130,9 +130,14 @@ class Forecaster:
 
     def spread(self, axes: int) -> "Forecaster":
         """The same forecasters with `axes` batch axes of length 1 behind their own, for a batch of starts of each."""
-        weight = self.readout.weight
-        weight = weight.reshape(*weight.shape[:-2], *[1] * (axes if weight.ndim > 2 else 0), *weight.shape[-2:])
-        return replace(self, network=self.network.spread(axes), readout=replace(self.readout, weight=weight))
+
+        def spread(a, tail):
+            if is_number(a) or a.ndim <= tail:
+                return a
+            return a.reshape(*a.shape[:-tail], *[1] * axes, *a.shape[-tail:])
+
+        readout = replace(self.readout, weight=spread(self.readout.weight, 2), offset=spread(self.readout.offset, 1))
+        return replace(self, network=self.network.spread(axes), readout=readout)
 
     def _output(self, state):
         return state[..., : self.readout.weight.shape[-2]] if self.readout.reads_input else self.readout(state)

@@ -10,17 +10,17 @@ from typing import Any, final
 import numpy as np
 from scipy import linalg
 
-from cocycle.arrays import Array, linear, linear_block
+from cocycle.arrays import Array, linear, linear_block, refuse_masked
 from cocycle.maps import Map
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Readout(Map):
-    """z -> weight φ(z[components]) + z[added]: weight (*batch, k, p), φ = `functions`, or none.
+    """z -> weight φ(z[components]) + offset + z[added]: weight (*batch, k, p), φ = `functions`, or none.
 
     z is the state of the network, or [input | state] if `reads_input`.  `added` are the components of the input to
-    which the rest is an increment, or None.
+    which the rest is an increment, or None.  `offset` (*batch, k) is the constant of the regression, 0 without one.
     """
 
     weight: Array
@@ -28,10 +28,11 @@ class Readout(Map):
     functions: Map | None = None
     reads_input: bool = False
     added: Any = None
+    offset: Array | float = 0.0
 
     @property
     def sees_state_alone(self) -> bool:
-        """Whether it is a matrix times the state of the network."""
+        """Whether it is a matrix times the state of the network, plus its offset."""
         whole = isinstance(self.components, slice) and self.components == slice(None)
         return whole and self.functions is None and not self.reads_input
 
@@ -41,38 +42,69 @@ class Readout(Map):
         return seen if self.functions is None else self.functions(seen)
 
     def __call__(self, z):
-        y = linear(self.weight, self.features(z))
+        y = linear(self.weight, self.features(z)) + self.offset
         return y if self.added is None else y + z[..., self.added]
 
     def tangent(self, z, q):
         x, s = z[..., self.components], q[..., self.components, :]
         if self.functions is not None:
             x, s = self.functions.tangent(x, s)
-        y, s = linear(self.weight, x), linear_block(self.weight, s)
+        y, s = linear(self.weight, x) + self.offset, linear_block(self.weight, s)
         return (y, s) if self.added is None else (y + z[..., self.added], s + q[..., self.added, :])
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """R Rᵀ (*batch, n, n), Y Rᵀ (*batch, m, n) and Σ y² (*batch, m), over `count` times of states r and targets y."""
+    """R Rᵀ (*batch, n, n), Y Rᵀ (*batch, m, n) and Σ y² (*batch, m), over `count` times of states r and targets y.
+
+    `sums` are Σ r (*batch, n) and Σ y (*batch, m) where the regression has a constant, y = W r + c, else None.
+    """
 
     states: np.ndarray
     targets: np.ndarray
     squares: np.ndarray
     count: int
+    sums: tuple[np.ndarray, np.ndarray] | None = None
 
     def __add__(self, other: "Moments") -> "Moments":
+        sums = None
+        if self.sums is not None and other.sums is not None:
+            sums = self.sums[0] + other.sums[0], self.sums[1] + other.sums[1]
         return Moments(
             self.states + other.states,
             self.targets + other.targets,
             self.squares + other.squares,
             self.count + other.count,
+            sums,
         )
 
     def without(self, part: "Moments") -> "Moments":
         """The moments of the other times."""
-        return self + Moments(-part.states, -part.targets, -part.squares, -part.count)
+        sums = None if part.sums is None else (-part.sums[0], -part.sums[1])
+        return self + Moments(-part.states, -part.targets, -part.squares, -part.count, sums)
+
+    @property
+    def means(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """⟨r⟩ and ⟨y⟩, None without a constant."""
+        return None if self.sums is None else (self.sums[0] / self.count, self.sums[1] / self.count)
+
+    def about(self, origin: tuple[np.ndarray, np.ndarray] | None) -> "Moments":
+        """The moments of r - origin[0] and y - origin[1].  A constant that the ridge leaves free is the regression of
+        the deviations from the means."""
+        if self.sums is None or origin is None:
+            return self
+        (r, y), (sum_r, sum_y), count = origin, self.sums, self.count
+        cross = sum_r[..., :, None] * r[..., None, :]
+        states = self.states - cross - cross.swapaxes(-1, -2) + count * r[..., :, None] * r[..., None, :]
+        targets = self.targets - sum_y[..., :, None] * r[..., None, :] - y[..., :, None] * sum_r[..., None, :]
+        targets = targets + count * y[..., :, None] * r[..., None, :]
+        squares = self.squares - 2 * y * sum_y + count * y**2
+        return Moments(states, targets, squares, count, (sum_r - count * r, sum_y - count * y))
+
+    def constant(self, weight: np.ndarray) -> np.ndarray | float:
+        """c (*batch, m) = ⟨y⟩ - W ⟨r⟩ for W (*batch, m, n); 0 for a regression without."""
+        return 0.0 if self.means is None else self.means[1] - linear(weight, self.means[0])
 
 
 @final
@@ -81,15 +113,18 @@ class MomentSum:
 
     Everything is float64, whatever the states are: in float32 the sums lose their positive definiteness.  States wait
     in a block of n times (at least BLOCK), which is one symmetric product: the memory does not grow with time.
+    With `constant` they have the sums that a regression with a constant needs; states should then be given from a
+    place near their mean, since the mean is taken away in the end.
     """
 
     BLOCK = 200
 
-    def __init__(self, batch: tuple[int, ...], n: int, m: int):
+    def __init__(self, batch: tuple[int, ...], n: int, m: int, *, constant: bool = False):
         block = max(n, self.BLOCK)
         self._batch = batch
         self._states, self._targets = np.empty((*batch, block, n)), np.empty((*batch, block, m))
         self._square, self._cross, self._squares = (np.zeros((*batch, *tail)) for tail in ((n, n), (m, n), (m,)))
+        self._sums = (np.zeros((*batch, n)), np.zeros((*batch, m))) if constant else None
         self._waiting = self._count = 0
 
     def add(self, state: Array, target: Array) -> None:
@@ -101,9 +136,10 @@ class MomentSum:
             self._flush()
 
     def total(self) -> Moments:
-        """The moments of all that was added."""
+        """The moments of all that was added so far: what is added later does not change them."""
         self._flush()
-        return Moments(self._square, self._cross, self._squares, self._count)
+        sums = None if self._sums is None else (self._sums[0].copy(), self._sums[1].copy())
+        return Moments(self._square.copy(), self._cross.copy(), self._squares.copy(), self._count, sums)
 
     def _flush(self) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged: the total says so
@@ -112,11 +148,17 @@ class MomentSum:
                 self._square[member] += r.T @ r
                 self._cross[member] += y.T @ r
                 self._squares[member] += (y * y).sum(0)
+                if self._sums is not None:
+                    self._sums[0][member] += r.sum(0)
+                    self._sums[1][member] += y.sum(0)
         self._count, self._waiting = self._count + self._waiting, 0
 
 
 def ridge_readout(moments: Moments, ridge: float | np.ndarray) -> np.ndarray:
     """W_out (*batch, m, n) = Y Rᵀ (R Rᵀ + ridge I)⁻¹, by Cholesky factors.
+
+    Of moments with `sums` those of the deviations from the means: the constant is then `moments.constant(W_out)`, and
+    has no ridge.
 
     `ridge` is added to the sum over times, not to the mean; a number, or one for each member (*batch,).  Raises
     ValueError if it is negative or not finite, for states that diverged, and where R Rᵀ + ridge I is singular to
@@ -132,6 +174,7 @@ def ridge_readout(moments: Moments, ridge: float | np.ndarray) -> np.ndarray:
 
 def check_ridge(ridge: float | np.ndarray) -> None:
     """Raise ValueError unless 0 <= ridge < infinity."""
+    refuse_masked("ridge", ridge)
     try:
         fine = np.all((np.asarray(ridge) >= 0) & (np.asarray(ridge) < np.inf))
     except TypeError:
@@ -147,6 +190,7 @@ def check_moments(moments: Moments) -> None:
 
 
 def _flat(moments: Moments):
+    moments = moments.about(moments.means)
     n = moments.states.shape[-1]
     crosses = moments.targets.reshape(-1, *moments.targets.shape[-2:])
     return moments.states.reshape(-1, n, n), crosses, moments.targets.shape
@@ -177,7 +221,7 @@ def ridge_path(moments: Moments, ridges: Sequence[float]) -> np.ndarray:
     NaN for a ridge with which R Rᵀ + ridge I is singular to rounding.  Raises ValueError for values that are negative,
     and for states that diverged.
     """
-    check_ridge(np.asarray(ridges))
+    check_ridge(ridges)
     check_moments(moments)
     squares, crosses, shape = _flat(moments)
     paths = []
@@ -241,6 +285,7 @@ class CrossValidated(RidgeChoice):
     def scores(self, parts: Sequence[Moments]) -> np.ndarray:
         moments = reduce(add, parts)
         check_moments(moments)
+        moments, constants = moments.about(moments.means), moments.sums is not None
         squares, crosses, shape = _flat(moments)
         totals, columns = moments.squares.reshape(len(squares), -1), []
         for square, cross, total in zip(squares, crosses, totals, strict=True):
@@ -248,14 +293,14 @@ class CrossValidated(RidgeChoice):
             shrunk = [_shrunk(sizes, ridge) for ridge in self.ridges]
             # the directions that the states span: no more than there are times, or than rounding can tell
             kept = sizes > len(sizes) * np.finfo(float).eps * sizes[-1]
-            kept[: -moments.count] = False
+            kept[: constants - moments.count] = False
             power = ((cross @ vectors[:, kept]) ** 2).sum(0) / sizes[kept]
-            beyond = _positive(total.sum() - power.sum(), total) if kept.sum() < moments.count else 0.0
+            beyond = _positive(total.sum() - power.sum(), total) if kept.sum() < moments.count - constants else 0.0
             column = []
             for ridge, factors in zip(self.ridges, shrunk, strict=True):
                 missed = ridge * factors[kept]  # sums of what is missed, not differences: there are no times to spare
                 residual = beyond + (power * missed**2).sum()
-                left = moments.count - kept.sum() + missed.sum()
+                left = moments.count - constants - kept.sum() + missed.sum()
                 column.append(residual * moments.count / left**2 if left > 0 else np.nan)
             columns.append(column)
         return np.array(columns).T.reshape(len(self.ridges), *shape[:-2])
@@ -276,7 +321,8 @@ class HeldOut(RidgeChoice):
     def scores(self, parts: Sequence[Moments]) -> np.ndarray:
         whole, errors = reduce(add, parts), 0.0
         for part in parts:
-            weights = ridge_path(whole.without(part), self.ridges)
+            others = whole.without(part)
+            weights, part = ridge_path(others, self.ridges), part.about(others.means)
             explained = 2 * (weights * part.targets).sum((-1, -2)) - ((weights @ part.states) * weights).sum((-1, -2))
             errors = errors + _positive(part.squares.sum(-1) - explained, part.squares)
         return np.asarray(errors) / whole.count

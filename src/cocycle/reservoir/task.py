@@ -18,12 +18,15 @@ from cocycle.reservoir.readout import Readout
 class Design:
     """What a readout is a linear function of: functions(seen), seen being the state or, if `direct`, [input | state].
 
-    With `increment` it gives the change of the series, not the value.
+    With `increment` it gives the change of the series, not the value.  With `constant` it has a constant term, which
+    the ridge does not pull to zero, unless the functions contain a constant themselves; without it is the textbook's
+    O = W_out r.
     """
 
     functions: Map | None = None
     direct: bool = False
     increment: bool = False
+    constant: bool = True
 
 
 class Piece(NamedTuple):
@@ -58,9 +61,17 @@ class Task:
         moved = [Piece(u + rng.normal(scale=noise, size=u.shape), y) for u, y in self.pieces]
         return replace(self, pieces=moved)
 
-    def forecaster(self, network: Driven, readout: Readout, weight: np.ndarray, settings: dict[str, Any]) -> Forecaster:
-        """The network with its readout weights found."""
-        readout = replace(readout, weight=like(weight, network.rest()))
+    def forecaster(
+        self,
+        network: Driven,
+        readout: Readout,
+        weight: np.ndarray,
+        offset: np.ndarray | float,
+        settings: dict[str, Any],
+    ) -> Forecaster:
+        """The network with the weights of its readout, and its constant, found."""
+        offset = offset if is_number(offset) else like(offset, network.rest())
+        readout = replace(readout, weight=like(weight, network.rest()), offset=offset)
         return Forecaster(network, readout, self.inputs, self.outputs, self.external, self.closable, settings)
 
 
@@ -131,8 +142,8 @@ def _units(normalise: bool | Normalisation, inputs: list[np.ndarray]) -> Normali
     return Normalisation.standard(*inputs) if normalise else RAW
 
 
-def untrained(network: Driven, design: Design | Map | None, task: Task) -> Readout:
-    """The readout that the design asks for, its weights still to be found.
+def untrained(network: Driven, design: Design | Map | None, task: Task) -> tuple[Readout, bool]:
+    """The readout that the design asks for, its weights still to be found, and whether it gets a constant.
 
     Raises TypeError for something that is no design, ValueError for increments of what is not the series.
     """
@@ -146,7 +157,18 @@ def untrained(network: Driven, design: Design | Map | None, task: Task) -> Reado
         state = m + np.arange(network.dimension)[network.seen]
         components = np.concatenate([np.arange(m), state]) if design.direct else state
     added = slice(m - task.width, m) if design.increment else None
-    return Readout(np.zeros((task.width, 0)), components, design.functions, reads_input, added)
+    readout = Readout(np.zeros((task.width, 0)), components, design.functions, reads_input, added)
+    return readout, design.constant and not _contains_constant(network, readout)
+
+
+def _contains_constant(network: Driven, readout: Readout) -> bool:
+    """Whether one of the features is the same, and not zero, at four random places."""
+    if readout.functions is None:
+        return False
+    width = network.dimension + network.inputs * readout.reads_input
+    places = np.random.default_rng(0).normal(size=(4, *network.batch, width))
+    found = np.stack([as_numpy(readout.features(like(z, network.rest()))) for z in places])
+    return bool(((found == found[0]).all(axis=0) & (found[0] != 0)).any())
 
 
 def read_and_wanted(network: Driven, readout: Readout, piece: Piece) -> Iterator[tuple[Array, np.ndarray]]:
