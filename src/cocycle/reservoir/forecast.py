@@ -78,8 +78,10 @@ class Forecaster:
         """
         return self.network.driven(self._input(series, external))
 
-    def predictions(self, series: Array, external: Array | None = None) -> np.ndarray:
-        """What the readout says after each value of series (time, *batch, m), from rest: row t follows series[t].
+    def predictions(self, series: Array, external: Array | None = None, *, state: Array | None = None) -> np.ndarray:
+        """What the readout says after each value of series (time, *batch, m): row t follows series[t].
+
+        From rest, or from the `state` (*batch, n) of the network before series[0].
 
         Batch axes of the series are paired with those of the networks: for every network with every series, take
         `spread(1)` first.
@@ -89,7 +91,8 @@ class Forecaster:
         u = self._input(series, external)
         if len(u) < 1:
             raise ValueError("series must have at least one value; got an empty one")
-        states = orbit(self.network.driven(u), self.network.rest(tuple(u.shape[1:-1])))
+        state = self.network.rest(tuple(u.shape[1:-1])) if state is None else state
+        states = orbit(self.network.driven(u), state)
         rows = [
             as_numpy(self.readout(self._read(now, s))) for now, s in zip(u, tracked(states, "network"), strict=True)
         ]

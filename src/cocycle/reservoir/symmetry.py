@@ -105,5 +105,5 @@ def _recent(piece) -> tuple[np.ndarray, np.ndarray]:
     )
     lagged, y = lagged.reshape(-1, lagged.shape[-1]), y[LAGS - 1 :].reshape(-1, y.shape[-1])
     if lagged.shape[1] > COMBINATIONS:
-        lagged = lagged @ np.linalg.qr(np.random.default_rng(0).normal(size=(lagged.shape[1], COMBINATIONS)))[0]
+        lagged = lagged @ np.random.default_rng(0).normal(size=(lagged.shape[1], COMBINATIONS)) / COMBINATIONS**0.5
     return lagged, y

@@ -9,7 +9,7 @@ import numpy as np
 from cocycle.arrays import Array, as_numpy, is_number, like
 from cocycle.maps import Driven, Map, beside, check_inputs, orbit
 from cocycle.reservoir.forecast import Forecaster, with_external
-from cocycle.reservoir.normalisation import RAW, Normalisation
+from cocycle.reservoir.normalisation import RAW, Normalisation, refuse_constant
 from cocycle.reservoir.readout import Readout
 
 
@@ -92,7 +92,7 @@ def make_task(network: Driven, series, target, external, washout: int, normalise
     if not 0 <= washout < shortest - 1:
         raise ValueError(f"series must be longer than washout + 1 = {washout + 1}; got {shortest} times")
     inputs = [with_external(s, v, width) for s, v in zip(many_series, externals, strict=True)]
-    units = _units(normalise, inputs)
+    units = _units(normalise, inputs, width)
     if target is None:
         pairs = [(u[:-1], s[1:]) for u, s in zip(inputs, many_series, strict=True)]
         output_units = units.part(slice(width, None), network.inputs)
@@ -127,7 +127,8 @@ def _checked_target(target, inputs: np.ndarray) -> np.ndarray:
     return target
 
 
-def _units(normalise: bool | Normalisation, inputs: list[np.ndarray]) -> Normalisation:
+def _units(normalise: bool | Normalisation, inputs: list[np.ndarray], width: int) -> Normalisation:
+    """Those of [external | series], external having `width` components."""
     if isinstance(normalise, Normalisation):
         try:
             normalise.part(slice(None), inputs[0].shape[-1])
@@ -139,7 +140,12 @@ def _units(normalise: bool | Normalisation, inputs: list[np.ndarray]) -> Normali
         return normalise
     if normalise not in (True, False):
         raise TypeError(f"normalise must be True, False or a Normalisation; got {normalise!r}")
-    return Normalisation.standard(*inputs) if normalise else RAW
+    if not normalise:
+        return RAW
+    rows = np.concatenate([u.reshape(-1, u.shape[-1]) for u in inputs])
+    for name, part in (("external input", rows[:, :width]), ("series", rows[:, width:])):
+        refuse_constant(name, part)
+    return Normalisation.standard(*inputs)
 
 
 def untrained(network: Driven, design: Design | Map | None, task: Task) -> tuple[Readout, bool]:

@@ -10,13 +10,11 @@ from cocycle.arrays import as_numpy, generator, linear
 from cocycle.maps import Driven, Map
 from cocycle.progress import tracked
 from cocycle.reservoir.forecast import Forecaster
+from cocycle.reservoir.moments import Moments, MomentSum, check_moments
 from cocycle.reservoir.normalisation import Normalisation
 from cocycle.reservoir.readout import (
-    Moments,
-    MomentSum,
     Readout,
     RidgeChoice,
-    check_moments,
     check_ridge,
     chosen_readout,
     ridge_readout,
