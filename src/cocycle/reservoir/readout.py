@@ -140,7 +140,8 @@ def _shrunk(sizes: np.ndarray, ridge: float) -> np.ndarray:
     )
 
 
-EDGE = 0.1  # by which a score must fall towards the edge of the ridges for the edge to matter: 5 % of the error
+RIDGES = tuple(10.0 ** np.arange(-9, 3))  # to choose from, unless others are given
+EDGE = 1e-3  # by which, relative, a score must fall towards the edge of the ridges for the edge to matter
 
 
 class RidgeChoice(ABC):
@@ -157,7 +158,7 @@ class RidgeChoice(ABC):
 def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.ndarray, np.ndarray]:
     """W_out (*batch, m, n) and the ridge (*batch,) with the least score.
 
-    Warns where that is the smallest or largest of the ridges and the score falls by more than EDGE towards it.
+    Warns where that is the smallest or largest of the default ridges and the score falls by more than EDGE towards it.
     Raises ValueError if all ridges are so small that the problem is singular to rounding.
     """
     if not len(choice.ridges):
@@ -167,23 +168,20 @@ def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.nd
     if np.isnan(scores).all(axis=0).any():
         raise ValueError(f"R Rᵀ + ridge I is singular to rounding with every ridge up to {max(choice.ridges):g}")
     best = np.nanargmin(scores, axis=0)
-    _warn_at_the_edge(np.asarray(choice.ridges), scores)
+    if tuple(choice.ridges) == RIDGES:
+        _warn_at_the_edge(np.asarray(RIDGES), scores)
     return np.take_along_axis(path, best[None, ..., None, None], axis=0)[0], np.asarray(choice.ridges)[best]
 
 
 def _warn_at_the_edge(ridges: np.ndarray, scores: np.ndarray) -> None:
-    order = np.argsort(ridges)
-    ridges, scores = ridges[order], scores[order].reshape(len(ridges), -1)
-    if len(ridges) < 2:
-        return
+    scores = scores.reshape(len(ridges), -1)
     for edge, inside, name in ((0, 1, "smallest"), (-1, -2, "largest")):
         least, before = scores[edge], scores[inside]
         if ((least <= np.nanmin(scores, axis=0)) & (before > (1 + EDGE) * least)).any():
             warnings.warn(
-                f"the ridge chosen is {ridges[edge]:g}, the {name} of those to choose from, and the score still falls"
-                f" there, by {np.nanmax((before - least) / before):.0%} from the one before: give wider ridges, such as"
-                f" ridge=CrossValidated(ridges=10.0 ** np.arange({int(np.floor(np.log10(max(ridges[0], 1e-300)))) - 5},"
-                f" {int(np.ceil(np.log10(max(ridges[-1], 1e-300)))) + 6}))",
+                f"the ridge chosen, {ridges[edge]:g}, is the {name} of those to choose from, and the score still falls"
+                f" towards it, by {np.nanmax((before - least) / before):.2g} of itself in the last step: give more of"
+                " them, such as ridge=CrossValidated(ridges=10.0 ** np.arange(-14, 8))",
                 stacklevel=4,
             )
 
@@ -196,7 +194,7 @@ class CrossValidated(RidgeChoice):
     Golub, Heath & Wahba, Technometrics 21, 215 (1979).
     """
 
-    ridges: Sequence[float] = tuple(10.0 ** np.arange(-9, 3))
+    ridges: Sequence[float] = RIDGES
     folds = 1
 
     def scores(self, parts: Sequence[Moments]) -> np.ndarray:
@@ -228,7 +226,7 @@ class CrossValidated(RidgeChoice):
 class HeldOut(RidgeChoice):
     """The mean square error on each of `folds` consecutive stretches of time, when the others are learned."""
 
-    ridges: Sequence[float] = tuple(10.0 ** np.arange(-9, 3))
+    ridges: Sequence[float] = RIDGES
     folds: int = 5
 
     def __post_init__(self):
