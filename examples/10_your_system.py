@@ -53,9 +53,7 @@ series = trajectory(repeat(flow, 9500), result.x)
 data = series[:, :2]  # what an experiment would measure
 force = np.stack([np.cos(series[:, 2]), np.sin(series[:, 2])], axis=-1)
 ridges = CrossValidated(ridges=10.0 ** np.arange(-14, 3))  # data without noise: down to very small ones
-model = train(
-    Reservoir.random(300, 4, spectral_radius=0.5, rng=2), data[:6000], external=force[:6000], ridge=ridges
-)
+model = train(Reservoir.random(300, 4, spectral_radius=0.5, rng=2), data[:6000], external=force[:6000], ridge=ridges)
 start, steps, exponent = 6300, 3000, result.exponents[0]
 prediction = forecast(model, data[6000:start], steps, external=force[6000 : start + steps])
 truth = data[start : start + steps]

@@ -109,6 +109,9 @@ def critical_weight_std(drive: float, activation: Activation = TANH) -> float:
     """
     if not drive >= 0:
         raise ValueError(f"drive must be a variance, not negative nor NaN; got {drive}")
+    at_rest = float(gain_factor(0.0, 1.0, activation))
+    if drive == 0 and next_variance(0.0, 1.0, 0.0, activation) == 0 and at_rest > 0:
+        return at_rest**-0.5  # the state 0 becomes unstable; beyond, ln χ rises too slowly to find its zero
 
     def log_gain(weight_std):
         try:

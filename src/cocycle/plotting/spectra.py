@@ -18,7 +18,8 @@ def running_exponents(ax: Axes, result: Any, *, unit: str | None = None, most: i
     Of a batch the mean over its members, with the scatter among them as the band; no more than the first `most`.  An
     exponent of -inf, of a direction that is projected out, is a line without points, and said in the legend.
     """
-    times, exponents, errors = map(as_numpy, result.running())
+    with np.errstate(invalid="ignore"):  # of -inf there is no error
+        times, exponents, errors = map(as_numpy, result.running())
     if exponents.ndim > 2:
         members = exponents.reshape(len(times), -1, exponents.shape[-1])
         with np.errstate(invalid="ignore"):  # of -inf there is no scatter
