@@ -112,7 +112,11 @@ class Results:
     def __init__(self, exponent, times):
         axes = {"observed": np.array(["full"]), "realisation": np.arange(2)}
         self.grid = Grid(axes | {"weight_std": [0.1, 0.2], "input_std": [0.01, 0.02]})
-        self.values = {"exponent": exponent, "exponent_error": np.full(exponent.shape, 0.1), "valid_time": times[..., None, :]}
+        self.values = {
+            "exponent": exponent,
+            "exponent_error": np.full(exponent.shape, 0.1),
+            "valid_time": times[..., None, :],
+        }
 
     def __getitem__(self, name):
         return self.values[name]

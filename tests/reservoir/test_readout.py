@@ -230,7 +230,7 @@ def test_the_memory_is_the_inverse_of_its_definition(rng):
         weight, memory = rule.corrected(weight, memory, features, wanted - weight @ features)
     w = f ** np.arange(1499, -1, -1.0)
     d, e = r - (w @ r) / w.sum(), y - (w @ y) / w.sum()
-    assert 0.5 * FLOOR < memory.ridge / memory.power < 2 * FLOOR
+    assert 0.5 * FLOOR < memory.ridge / memory.peak < 2 * FLOOR
     np.testing.assert_allclose(memory.power, (w @ d**2).sum(), rtol=1e-9)
     square = (d.T * w) @ d + memory.ridge * np.eye(4)
     np.testing.assert_allclose(memory.inverse[2:, 2:] @ square[2:, 2:], np.eye(2), atol=1e-3)  # rounding over FLOOR
@@ -253,3 +253,13 @@ def test_the_edge_of_the_default_ridges_is_told(choice):
         train(Reservoir.random(200, 3), Lorenz63().series(3000), ridge=choice)
     wide = type(choice)(ridges=10.0 ** np.arange(-14, 8))
     train(Reservoir.random(200, 3), Lorenz63().series(3000), ridge=wide)  # warnings are errors here
+
+
+def test_forgetting_outlives_a_silence():
+    """An input that is zero for hundreds of memories, and then returns: what was forgotten is learned again."""
+    t = np.arange(16_000)
+    series = np.where((t < 2000) | (t > 14_000), np.sin(0.2 * t), 0.0)[:, None]
+    for design in (None, Design(constant=False)):
+        rule = RecursiveLeastSquares(forgetting=0.9)
+        found = train_online(Reservoir.random(20, 1), series, rule, normalise=False, design=design)
+        assert abs(found.errors[-1000:]).max() < 0.01

@@ -19,6 +19,7 @@ from cocycle.reservoir.symmetry import warn_if_odd
 from cocycle.reservoir.task import Design, Piece, make_task, read_and_wanted, untrained
 
 FLOOR = 1e-12  # of the ridge over the power of the features: rounding is then 2e-4 of the smallest correction
+TINY = 1e-100  # of the ridge: its floor where features have no power at all
 LOST = 1e6  # an error this many times the largest target ends the training,
 BURST = 10  # this many times, after the first half of the corrections, is warned of
 
@@ -46,12 +47,12 @@ class RecursiveLeastSquares(OnlineRule):
     """After T inputs the ridge regression with weights forgetting^(T-t); the constant, if there is one, has no ridge.
 
     Without forgetting the ridge is `ridge`, and the regression that of `train` with it.  With forgetting < 1 some 1 /
-    (1 - forgetting) inputs count, and the ridge is ridge · forgetting^T until that is 1e-12 of Σ
-    forgetting^(T-t) |features|² (of deviations from the mean, with a constant).  There it stays, within a factor of 2:
-    in directions that the features do not explore the inverse would grow as forgetting^-T without end, until rounding
-    destroyed the readout ("wind-up").  Gunnarsson, IEEE Trans. Signal Process. 44, 3150 (1996), on regularisation that
-    is not forgotten.  With few inputs remembered, fewer than there are features, one new input may still be missed by
-    far: `train_online` warns of it.
+    (1 - forgetting) inputs count, and the ridge is ridge · forgetting^T until that is 1e-12 of the largest value so far
+    of Σ forgetting^(T-t) |features|² (of deviations from the mean, with a constant); there it stays, within a factor of
+    2.  Without this floor the inverse would grow as forgetting^-T in directions that the features do not explore, until
+    rounding destroyed the readout ("wind-up").  A ridge that is not forgotten: Gunnarsson, Proc. 35th IEEE Conf. Decision
+    and Control, 2551 (1996).  Where fewer inputs count than there are features, a new one may still be missed by far:
+    `train_online` warns of it.
 
     Price: p² a step, and p³ every ln 2 / (1 - forgetting) steps.  Raises ValueError unless ridge > 0, 0 < forgetting
     <= 1, and where rounding has made the inverse indefinite.
@@ -86,16 +87,20 @@ class RecursiveLeastSquares(OnlineRule):
     def _regressed(self, weight, memory, features, error):
         power = self.forgetting * memory.power + features @ features
         ridge, inverse = self.forgetting * memory.ridge, memory.inverse
-        if self.forgetting < 1 and ridge < FLOOR * power / 2:
-            weight, inverse = _regularised(weight, inverse, (FLOOR * power - ridge) / self.forgetting)
-            ridge = FLOOR * power
+        peak = max(power, memory.peak)
+        floor = max(FLOOR * peak, TINY * self.ridge)
+        if self.forgetting < 1 and ridge < floor / 2:
+            weight, inverse = _regularised(weight, inverse, (floor - ridge) / self.forgetting)
+            ridge = floor
         gained = inverse @ features
         scale = self.forgetting + features @ gained
         if not scale > 0:
             raise ValueError(f"the recursion of {self} was lost to rounding: take a larger ridge or less forgetting")
         # an inverse that is not symmetric to the last bit blows up when it forgets
         inverse = (inverse - np.outer(gained, gained) / scale) / self.forgetting
-        return weight + np.outer(error, gained / scale), memory._replace(inverse=inverse, ridge=ridge, power=power)
+        return weight + np.outer(error, gained / scale), memory._replace(
+            inverse=inverse, ridge=ridge, power=power, peak=peak
+        )
 
 
 class _Inverse(NamedTuple):
@@ -107,6 +112,7 @@ class _Inverse(NamedTuple):
     constant: bool
     count: float = 0.0  # Σ forgetting^(T-t)
     power: float = 0.0
+    peak: float = 0.0  # the largest power so far
 
 
 def _regularised(weight: np.ndarray, inverse: np.ndarray, added: float) -> tuple[np.ndarray, np.ndarray]:

@@ -73,7 +73,7 @@ def ridge_readout(moments: Moments, ridge: float | np.ndarray) -> np.ndarray:
     return np.stack(readouts).reshape(shape)
 
 
-def check_ridge(ridge: float | np.ndarray) -> None:
+def check_ridge(ridge: float | np.ndarray | Sequence[float]) -> None:
     """Raise ValueError unless 0 <= ridge < infinity."""
     refuse_masked("ridge", ridge)
     try:

@@ -70,7 +70,7 @@ class Task:
         settings: dict[str, Any],
     ) -> Forecaster:
         """The network with the weights of its readout, and its constant, found."""
-        offset = offset if is_number(offset) else like(offset, network.rest())
+        offset = like(offset, network.rest()) if isinstance(offset, np.ndarray) else offset
         readout = replace(readout, weight=like(weight, network.rest()), offset=offset)
         return Forecaster(network, readout, self.inputs, self.outputs, self.external, self.closable, settings)
 

@@ -194,7 +194,8 @@ def _strong_parts(weight: csr_array) -> Iterator[csr_array]:
 def _radius_of_part(weight: csr_array) -> float:
     """The spectral radius of a strongly connected part: of d I + a cycle of weights w_i it is max |d + (Π w_i)^(1/n)|
     over the n complex roots."""
-    size, loops = weight.shape[0], weight.diagonal()
+    loops = weight.diagonal()
+    size = len(loops)
     links = csr_array(weight - diags_array(loops, format="csr"))
     links.eliminate_zeros()
     if size > 1 and links.nnz == size and np.ptp(loops) == 0:
