@@ -51,8 +51,8 @@ class RecursiveLeastSquares(OnlineRule):
     of Σ forgetting^(T-t) |features|² (of deviations from the mean, with a constant); there it stays, within a factor of
     2.  Without this floor the inverse would grow as forgetting^-T in directions that the features do not explore, until
     rounding destroyed the readout ("wind-up").  A ridge that is not forgotten: Gunnarsson, Proc. 35th IEEE Conf.
-    Decision and Control, 2551 (1996).  Where fewer inputs count than there are features, a new one may still be missed by far:
-    `train_online` warns of it.
+    Decision and Control, 2551 (1996).  Where fewer inputs count than there are features, a new one may still be missed
+    by far: `train_online` warns of it.
 
     Price: p² a step, and p³ every ln 2 / (1 - forgetting) steps.  Raises ValueError unless ridge > 0, 0 < forgetting
     <= 1, and where rounding has made the inverse indefinite.
