@@ -52,9 +52,8 @@ print(f"sum {result.exponents.sum():.6f}, -δ = {-Duffing.delta}")
 series = trajectory(repeat(flow, 9500), result.x)
 data = series[:, :2]  # what an experiment would measure
 force = np.stack([np.cos(series[:, 2]), np.sin(series[:, 2])], axis=-1)
-model = train(
-    Reservoir.random(300, 4, spectral_radius=0.5, rng=2), data[:6000], external=force[:6000], ridge=CrossValidated()
-)
+ridges = CrossValidated(ridges=10.0 ** np.arange(-14, 3))  # data without noise: down to very small ones
+model = train(Reservoir.random(300, 4, spectral_radius=0.5, rng=2), data[:6000], external=force[:6000], ridge=ridges)
 start, steps, exponent = 6300, 3000, result.exponents[0]
 prediction = forecast(model, data[6000:start], steps, external=force[6000 : start + steps])
 truth = data[start : start + steps]
@@ -72,7 +71,7 @@ right.legend(frameon=False, ncols=2)
 plt.show()
 
 # %% Without the force the network has to guess its phase
-alone = train(Reservoir.random(300, 2, spectral_radius=0.9, rng=2), data[:6000], ridge=CrossValidated())
+alone = train(Reservoir.random(300, 2, spectral_radius=0.9, rng=2), data[:6000], ridge=ridges)
 print("without the force:", valid_times(alone, data[6000:], lyapunov_time=1 / (exponent * 0.05), horizon=4.0))
 
 # %% [markdown]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cocycle import Grid, Reservoir, cli, commands, frame, run, spectrum, study, summary, train
-from cocycle.reservoir import ridge_readout
+from cocycle.reservoir import Design, ridge_readout
 from cocycle.sweeps import Status
 from cocycle.sweeps.records import Records
 from cocycle.systems import Lorenz63
@@ -50,8 +50,9 @@ def test_training_with_the_exponent_is_training_and_the_exponent():
     r = reservoir.rest()
     apart = spectrum(reservoir.driven(u[:-1]), r, frame(r, 1, 5), transient=100)
     np.testing.assert_array_equal(together.exponents, apart.exponents)
-    expected = train(reservoir, u, ridge=1e-3, washout=100, normalise=False).readout.weight
+    expected = train(reservoir, u, ridge=1e-3, washout=100, normalise=False, design=Design(constant=False))
     # rounding of the moments times the condition number: eps * 800 * 50 / 1e-3
+    expected = expected.readout.weight
     np.testing.assert_allclose(ridge_readout(moments, 1e-3), expected, rtol=0, atol=1e-8 * abs(expected).max())
 
 
@@ -111,10 +112,24 @@ class Results:
     def __init__(self, exponent, times):
         axes = {"observed": np.array(["full"]), "realisation": np.arange(2)}
         self.grid = Grid(axes | {"weight_std": [0.1, 0.2], "input_std": [0.01, 0.02]})
-        self.values = {"exponent": exponent, "exponent_error": 0 * exponent + 0.1, "valid_time": times[..., None, :]}
+        self.values = {
+            "exponent": exponent,
+            "exponent_error": np.full(exponent.shape, 0.1),
+            "valid_time": times[..., None, :],
+        }
 
     def __getitem__(self, name):
         return self.values[name]
+
+
+def test_infinite_results_are_in_words_and_planes():
+    exponent = np.array([[[[-1.0, -np.inf], [0.1, 1.0]], [[-1.0, 1.0], [np.nan, 1.0]]]])
+    times = np.zeros((1, 2, 2, 2, 3))
+    times[0, :, 1, 0] = np.inf
+    ((mean, median),) = summary.planes(Results(exponent, times)).values()
+    np.testing.assert_array_equal(mean, [[-1.0, -np.inf], [0.1, 1.0]])
+    np.testing.assert_array_equal(median, [[0.0, 0.0], [np.inf, 0.0]])
+    assert "inf at weight_std 0.2, input_std 0.01" in summary.in_words(Results(exponent, times))
 
 
 def test_words_and_planes_say_what_is_in_the_archive():

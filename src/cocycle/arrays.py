@@ -107,12 +107,13 @@ def floating(name: str, x: Array) -> Array:
     """`x` as an array in single or double precision: all else that is real becomes float64, also half precision, in
     which LAPACK does not compute.
 
-    Raises TypeError if `x` is not made of real numbers.
+    Raises TypeError if `x` is not made of real numbers, ValueError if it is a masked array with values missing.
     """
     if namespace(x) is not np:
         if x.is_complex():
             raise TypeError(_REAL.format(name, x.dtype))
         return x if x.dtype in (namespace(x).float32, namespace(x).float64) else x.double()
+    refuse_masked(name, x)
     x = np.asarray(x)
     if x.dtype.kind not in "fiub":
         raise TypeError(_REAL.format(name, x.dtype))
@@ -122,8 +123,25 @@ def floating(name: str, x: Array) -> Array:
 _REAL = "{} must be an array of real numbers; got dtype {}: of a complex state take its real and imaginary parts"
 
 
+def refuse_masked(name: str, x: Any) -> None:
+    """Raise ValueError if `x`, or an element of such a list or tuple, is a masked array with values missing.
+
+    numpy.asarray would take the fill values for data.
+    """
+    if np.ma.is_masked(x):
+        raise ValueError(
+            f"{name} must not be a masked array: {int(np.ma.count_masked(x))} of its {np.ma.size(x)} values are"
+            " missing; fill them, x.filled(...) or by interpolation, or split the series where values are missing"
+        )
+    if isinstance(x, list | tuple):
+        for part in x:
+            if isinstance(part, list | tuple | np.ma.MaskedArray):
+                refuse_masked(name, part)
+
+
 def require_finite(name: str, x: Array) -> None:
-    """Raise ValueError, saying where, if `x` holds a NaN or an infinity."""
+    """Raise ValueError, saying where, if `x` holds a NaN or an infinity, or is masked: see `refuse_masked`."""
+    refuse_masked(name, x)
     x = x.data if sparse.issparse(x) else x
     bad = ~namespace(x).isfinite(x)
     if bad.any():

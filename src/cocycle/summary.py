@@ -16,14 +16,15 @@ def planes(results: Archive) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _mean(values):  # over realisations; numpy's own warns about planes that are not done yet
-    done = np.isfinite(values)
+    done = ~np.isnan(values)  # an exponent of -inf is a result
     count = done.sum(axis=0)
-    return np.where(count > 0, np.where(done, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    with np.errstate(invalid="ignore"):
+        return np.where(count > 0, np.where(done, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
 def _median(times):  # over realisations and starts
     flat = np.moveaxis(times, 0, -2).reshape(*times.shape[1:3], -1)
-    started = np.isfinite(flat).any(axis=-1)
+    started = ~np.isnan(flat).all(axis=-1)
     result = np.full(started.shape, np.nan)
     result[started] = np.nanmedian(flat[started], axis=-1)
     return result
@@ -36,7 +37,7 @@ def in_words(results: Archive) -> str:
     heads = ("observed", "points", "exponent < 0", "predict > 1 Lyapunov time", "longest prediction (Lyapunov times)")
     lines = ["   ".join(heads)]
     for name, (exponent, times) in planes(results).items():
-        done, longest = np.isfinite(times), "-"
+        done, longest = ~np.isnan(times), "-"
         if done.any():
             i, j = np.unravel_index(np.nanargmax(times), times.shape)
             where = f"weight_std {axes['weight_std'][i]:.3g}, input_std {axes['input_std'][j]:.3g}"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cocycle import ERF, RELU, TANH, Layer, Reservoir, frame, spectrum
+from cocycle import ERF, LINEAR, RELU, TANH, Layer, Reservoir, frame, spectrum
 from cocycle.networks import mean_field
 from cocycle.systems import Lorenz63
 
@@ -109,3 +109,28 @@ def test_wide_layers_reach_the_exponent_of_the_theory(rng):
     x = rng.normal(size=100)
     found = spectrum(layers, x, frame(x, 1), transient=20)
     assert found.exponents[0] == pytest.approx(0.057, abs=3 * found.standard_error[0] + 0.004)
+
+
+@pytest.mark.parametrize(
+    ("activation", "critical"), [(TANH, 1.0), (ERF, np.pi**0.5 / 2), (LINEAR, 1.0), (RELU, 2**0.5)]
+)
+def test_critical_weight_scale_without_drive(activation, critical):
+    """1 / g'(0) where that exists: χ = weight_std² g'(0)².  Of a relu half the units pass: χ = weight_std² / 2."""
+    assert mean_field.critical_weight_std(0, activation) == pytest.approx(critical, rel=1e-10)
+
+
+@pytest.mark.parametrize(("activation", "critical"), [(LINEAR, 1.0), (RELU, 2**0.5)])
+@pytest.mark.parametrize("drive", [1e-6, 0.1, 10.0])
+def test_the_critical_scale_of_a_homogeneous_activation_ignores_the_drive(activation, critical, drive):
+    """Its slopes do not depend on the variance, which grows without bound from the critical scale on."""
+    assert mean_field.critical_weight_std(drive, activation) == pytest.approx(critical, rel=1e-10)
+
+
+@pytest.mark.parametrize("weight_std", [0.3, 0.9, 1.4])
+def test_the_exponent_of_a_relu_network_without_drive(weight_std):
+    assert mean_field.exponent(weight_std, 0.0, RELU) == pytest.approx(np.log(weight_std**2 / 2) / 2, rel=1e-10)
+
+
+def test_a_negative_drive_is_refused():
+    with pytest.raises(ValueError, match="drive must be a variance, not negative nor NaN; got -1"):
+        mean_field.critical_weight_std(-1.0)

@@ -104,3 +104,26 @@ def test_in_a_notebook_an_archive_is_a_table(tmp_path):
     text = archive._repr_html_()
     assert "<td>axis &lt;w&gt;</td><td>3 values [0., 1., 2.]</td>" in text
     assert "<td>to do</td><td>3</td>" in text
+
+
+def test_infinite_results_are_shown():
+    """On a line as triangles at the edge, on planes as the last colour, with a pointed colour bar."""
+    (ax,) = result_figure(np.where(X < 0.2, -np.inf, X), {"x": X}, "exponent").axes
+    (below,) = [line for line in ax.lines if line.get_marker() == "v"]
+    np.testing.assert_allclose(below.get_xdata(), X[X < 0.2])
+    values = np.add.outer(Y, X)
+    values[0, 0], values[3, 4] = -np.inf, np.inf
+    for scattered in (False, True):
+        figure = result_figure(values, {"y": Y, "x": X}, "exponent", scattered=scattered)
+        assert mesh(figure.axes[0]).norm.vmax == values[np.isfinite(values)].max()
+        assert figure.axes[-1]._colorbar.extend == "both"
+    shown = mesh(result_figure(values, {"y": Y, "x": X}, "exponent").axes[0]).get_array().reshape(4, 5)
+    assert shown[0, 0] < values[np.isfinite(values)].min()
+    assert shown[3, 4] > values[np.isfinite(values)].max()
+
+
+def test_a_replica_that_is_infinite_is_not_left_out_of_the_mean():
+    values = np.zeros((5, 4, 2))
+    values[1, 2, 1] = -np.inf
+    shown = mesh(result_figure(values, {"x": X, "y": Y, "replica": np.arange(2)}, "exponent").axes[0]).get_array()
+    assert (shown.reshape(5, 4) < 0).sum() == 1

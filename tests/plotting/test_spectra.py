@@ -74,3 +74,13 @@ def test_what_torch_differentiates_is_drawn_too():
     result = spectrum(repeat(Linear(weight), 30), x, frame(x, 2))
     points = result.plot().axes[1].containers[0].lines[0].get_ydata()
     np.testing.assert_allclose(points, result.exponents.detach().numpy())
+
+
+def test_exponents_of_minus_infinity_are_marked():
+    """A delay line forgets in finite time: its exponents are -inf, and no limits are made of them."""
+    result = spectrum(repeat(Linear(np.diag([0.5, 0.0])), 100), np.ones(2), np.eye(2))
+    assert np.isneginf(result.exponents[1])
+    left, right = convergence_figure(result).axes
+    assert [line.get_label() for line in left.lines[:2]] == ["λ1", "λ2, -∞"]
+    (below,) = [line for line in right.lines if line.get_marker() == "v"]
+    np.testing.assert_array_equal(below.get_xdata(), [2])

@@ -70,3 +70,10 @@ def test_exponents_of_one_sign_have_the_colours_of_that_sign(sign, colours):
     assert len(ticks) >= 3
     assert (abs(ticks) >= 0.5).all()
     assert mesh.norm(exponent.min()) == 0
+
+
+def test_infinite_valid_times_have_the_last_colour(ax):
+    times = np.array([[0.5, 2.0], [np.inf, np.nan]])
+    drawn = valid_time_plane(ax, np.array([1.0, 2.0]), np.array([1.0, 2.0]), times)
+    assert drawn.norm.vmax == 2.0
+    np.testing.assert_array_equal(np.ma.filled(drawn.get_array(), np.nan).reshape(2, 2), [[0.5, 2.0], [2.0, np.nan]])

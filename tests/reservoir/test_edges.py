@@ -4,27 +4,39 @@ import copy
 import pickle
 
 import numpy as np
+import pandas
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
-from cocycle import LINEAR, Reservoir, forecast, train
+from cocycle import LINEAR, Grid, Reservoir, forecast, networks, train, valid_time
+from cocycle.networks import mean_field
+from cocycle.plotting import forecast_figure, phase_portrait, result_figure
 from cocycle.reservoir import (
     CrossValidated,
+    Design,
     Forecaster,
     HeldOut,
     MomentSum,
     Normalisation,
     Polynomial,
+    histogram_distance,
     load,
+    maxima,
     memory_capacity,
     nrmse,
+    power_spectrum,
     ridge_path,
     save,
     scaled,
     synchronisation,
+    train_online,
+    valid_times,
 )
 from cocycle.reservoir.readout import chosen_readout
+from cocycle.sweeps.contents import described
 from cocycle.systems import Lorenz63
 
 SERIES = Lorenz63().series(700)
@@ -203,3 +215,91 @@ def test_words_for_what_does_not_fit(rng):
     with pytest.raises(ValueError, match="delays must be at least 1; got 0"):
         memory_capacity(Reservoir.random(20, 1), delays=0)
     assert Polynomial(3, np.array([1, 2]))(np.ones(3)).shape == (9,)
+
+
+HIDDEN = np.ma.masked_greater(SERIES, 40.0)
+TAKES_A_SERIES = {
+    "series": lambda s: train(Reservoir.random(20, 3), s),
+    "a list of series": lambda s: train(Reservoir.random(20, 3), [SERIES, s]),
+    "rows": lambda s: train(Reservoir.random(20, 3), list(s)),
+    "target": lambda s: train(Reservoir.random(20, 3), SERIES, target=s),
+    "external": lambda s: train(Reservoir.random(20, 6), SERIES, external=s),
+    "online": lambda s: train_online(Reservoir.random(20, 3), s),
+    "warm-up": lambda s: forecast(train(Reservoir.random(20, 3), SERIES), s, 5),
+    "predictions": lambda s: train(Reservoir.random(20, 3), SERIES).predictions(s),
+    "driven": lambda s: Reservoir.random(20, 3).driven(s),
+    "units": lambda s: Normalisation.standard(s),
+    "offset": lambda s: Normalisation(s[:, 2], 1.0),
+    "scale": lambda s: Normalisation(0.0, abs(s[:, 2])),
+    "weight": lambda s: Reservoir(np.ma.masked_greater(np.eye(3), 0.5), np.ones((3, 1))),
+    "bias": lambda s: Reservoir(np.eye(3), np.ones((3, 1)), bias=np.ma.array([0.1, 0.2, 0.3], mask=[0, 1, 0])),
+    "ridge": lambda s: train(Reservoir.random(20, 3), SERIES, ridge=np.ma.masked),
+    "ridges": lambda s: train(
+        Reservoir.random(20, 3), SERIES, ridge=CrossValidated(np.ma.array([1e-6, 1e-3, 1.0], mask=[0, 1, 0]))
+    ),
+    "prediction": lambda s: nrmse(s, SERIES),
+    "truth": lambda s: valid_time(SERIES, s, lyapunov_time=50.0),
+    "reference": lambda s: valid_time(SERIES, SERIES, lyapunov_time=50.0, reference=s),
+    "valid times": lambda s: valid_times(train(Reservoir.random(20, 3), SERIES), s, lyapunov_time=5.0),
+    "histogram": lambda s: histogram_distance(s, SERIES),
+    "maxima": lambda s: maxima(s[:, 2]),
+    "power": lambda s: power_spectrum(s),
+    "drive": lambda s: mean_field.conditional_exponent(0.9, abs(s[:, 2])),
+    "inputs": lambda s: networks.Labelled(s, np.zeros(len(s), dtype=int)),
+    "classes": lambda s: networks.Labelled(SERIES, np.ma.array(np.zeros(len(s), dtype=int), mask=s.mask[:, 2])),
+    "right": lambda s: networks.accuracy_map(
+        networks.uncertainty(np.full((2, 3, 2), 0.5)), np.ma.array([True, True, False], mask=[0, 1, 0])
+    ),
+    "patterns": lambda s: networks.hopfield(np.ma.array([[1.0, -1.0]], mask=[[0, 1]])),
+    "axis": lambda s: Grid({"x": np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0])}),
+    "streams": lambda s: Grid({"x": [1.0, 2.0]}, streams={"x": np.ma.array([1, 2], mask=[0, 1])}),
+    "fixed": lambda s: described(Grid({"x": [1.0]}), {"y": ()}, 0, {"a": np.ma.array([1.0, 2.0], mask=[0, 1])}),
+    "portrait": lambda s: phase_portrait(None, s),
+    "plane": lambda s: result_figure(s, {"a": np.arange(700.0), "b": np.arange(3.0)}, "label"),
+    "forecast lines": lambda s: forecast_figure(SERIES, s, lyapunov_time=50.0),
+}
+
+
+@pytest.mark.parametrize("name", TAKES_A_SERIES)
+def test_masked_arrays_are_refused(name):
+    """Their fill values would be taken for data, here where z > 40."""
+    with pytest.raises(ValueError, match="mask"):
+        TAKES_A_SERIES[name](HIDDEN)
+
+
+def test_a_masked_array_without_anything_hidden_is_its_numbers():
+    whole = np.ma.array(SERIES)
+    mine, theirs = train(Reservoir.random(20, 3), whole), train(Reservoir.random(20, 3), SERIES)
+    assert type(mine.readout.weight) is np.ndarray
+    np.testing.assert_array_equal(mine.readout.weight, theirs.readout.weight)
+
+
+def test_a_data_frame_is_a_series_of_its_numbers():
+    frame = pandas.DataFrame(SERIES, columns=["x", "y", "z"])
+    mine, theirs = train(Reservoir.random(20, 3), frame), train(Reservoir.random(20, 3), SERIES)
+    # its columns lie one after the other: other last digits of the mean, times the condition number
+    np.testing.assert_allclose(mine.readout.weight, theirs.readout.weight, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(forecast(mine, frame[:100], 5), forecast(theirs, SERIES[:100], 5), rtol=1e-6)
+    with pytest.raises((TypeError, ValueError), match=r"real numbers|finite"):
+        train(Reservoir.random(20, 3), frame.where(frame < 40))
+
+
+@settings(max_examples=20, deadline=None)
+@given(width=st.integers(1, 3), inputs=st.integers(1, 3), data=st.data())
+def test_the_constant_component_is_named_in_its_own_array(width, inputs, data):
+    rng = np.random.default_rng(0)
+    series, external = rng.normal(size=(300, inputs)), rng.normal(size=(300, width))
+    where = data.draw(st.sampled_from(["external input", "series"]))
+    array = external if where == "external input" else series
+    component = data.draw(st.integers(0, array.shape[1] - 1))
+    array[:, component] = 3.0
+    with pytest.raises(ValueError, match=f"component {component} of the {where} is constant"):
+        train(Reservoir.random(10, inputs + width), series, external=external)
+
+
+def test_inputs_that_say_the_same_twice_are_no_obstacle(rng):
+    v = rng.normal(size=(500, 1))
+    model = train(Reservoir.random(20, 3), v, external=np.c_[v, v])
+    assert np.isfinite(model.predictions(v, np.c_[v, v])).all()
+    with pytest.raises(ValueError, match=r"the states span fewer than .* take a ridge above"):
+        train(Reservoir.random(20, 3), v, external=np.c_[v, v], design=Design(direct=True), ridge=0.0)

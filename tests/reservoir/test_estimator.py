@@ -1,8 +1,12 @@
 """scikit-learn's own checks pass, but for those that shuffle what has an order in time; pipelines and searches work."""
 
+import pickle
+
 import numpy as np
+import pandas
 import pytest
-from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
@@ -48,3 +52,49 @@ def test_without_scikit_learn_the_remedy_is_named(monkeypatch):
         reservoir.ReservoirRegressor  # noqa: B018
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         reservoir.nothing  # noqa: B018
+
+
+def product_of_two(times, seed=0):
+    x = np.random.default_rng(seed).uniform(-1, 1, (times + 1, 1))
+    return x[1:], (x[1:] * x[:-1])[:, 0]
+
+
+@pytest.mark.parametrize("washout", [0, 100])
+def test_cross_validation_scores_what_follows_and_no_transient(washout):
+    """Each fold goes on from the end of its training: the score is that of a settled network."""
+    x, y = product_of_two(1200)
+    scores = cross_val_score(ReservoirRegressor(100, washout=washout), x, y, cv=TimeSeriesSplit(5, test_size=100))
+    assert scores.min() > 0.99
+
+
+def test_predictions_go_on_from_fit_and_change_nothing():
+    x, y = product_of_two(900)
+    found = ReservoirRegressor(60).fit(x[:600], y[:600])
+    whole = found.predict(x)  # begins with the X of fit: from rest
+    np.testing.assert_array_equal(whole, found.model_.predictions(x)[:, 0])
+    np.testing.assert_array_equal(found.predict(x[:600]), whole[:600])
+    for regressor in (found, found, pickle.loads(pickle.dumps(found))):
+        np.testing.assert_array_equal(regressor.predict(x[600:]), whole[600:])
+        np.testing.assert_array_equal(regressor.predict(x[600:700]), whole[600:700])
+    again = clone(found).fit(x[:600], y[:600])
+    np.testing.assert_array_equal(again.predict(x[600:]), whole[600:])
+
+
+@pytest.mark.parametrize("which", ["X of fit", "y of fit", "X of predict"])
+def test_masked_rows_are_refused(which):
+    x, y = product_of_two(300)
+    found = ReservoirRegressor(20).fit(x, y)
+    masked_x, masked_y = np.ma.masked_less(x, -0.9), np.ma.masked_less(y, -0.5)
+    call = {
+        "X of fit": lambda: found.fit(masked_x, y),
+        "y of fit": lambda: found.fit(x, masked_y),
+        "X of predict": lambda: found.predict(masked_x),
+    }[which]
+    with pytest.raises(ValueError, match="must not be a masked array"):
+        call()
+
+
+def test_a_data_frame_is_its_numbers():
+    x, y = product_of_two(300)
+    frame, found = pandas.DataFrame(x, columns=["u"]), ReservoirRegressor(20)
+    np.testing.assert_array_equal(found.fit(frame, y).predict(frame), found.fit(x, y).predict(x))

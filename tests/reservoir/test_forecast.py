@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cocycle import LINEAR, Reservoir, forecast, frame, spectrum, train, trajectory, valid_time
-from cocycle.reservoir import MomentSum, componentwise, euclidean, gaussian, ridge_readout
+from cocycle.reservoir import Design, MomentSum, componentwise, euclidean, gaussian, ridge_readout
 from cocycle.systems import Lorenz63
 
-RAW = {"normalise": False}
+RAW = {"normalise": False, "design": Design(constant=False)}  # the textbook
 LYAPUNOV_TIME = 1 / (0.9056 * 0.02)
 
 

@@ -128,7 +128,8 @@ def test_a_row_is_the_state_after_its_input(series):
     states = trajectory(network.driven(series[:3]), network.rest())
     step = np.tanh(network.weight @ states[1] + network.input_weight @ series[2] + network.bias)
     np.testing.assert_allclose(states[2], step, rtol=1e-13)
-    model = train(network, series[:1000], ridge=1e-3, washout=0, normalise=False)
+    textbook = Design(constant=False)
+    model = train(network, series[:1000], ridge=1e-3, washout=0, normalise=False, design=textbook)
     states = trajectory(network.driven(series[:999]), network.rest())
     exact = np.linalg.solve(states.T @ states + 1e-3 * np.eye(40), states.T @ series[1:1000]).T
     np.testing.assert_allclose(model.readout.weight, exact, rtol=1e-6, atol=1e-8)
@@ -136,8 +137,8 @@ def test_a_row_is_the_state_after_its_input(series):
 
 def test_series_of_unequal_length_train_together(series):
     network = Reservoir.random(30, 3)
-    units = Normalisation.standard(series)
-    model = train(network, [series[:700], series[900:1300]], ridge=0.1, washout=100, normalise=units)
+    units, textbook = Normalisation.standard(series), Design(constant=False)
+    model = train(network, [series[:700], series[900:1300]], ridge=0.1, washout=100, normalise=units, design=textbook)
     rows, wanted = [], []
     for piece in (units.applied(series[:700]), units.applied(series[900:1300])):
         rows.append(trajectory(network.driven(piece[:-1]), network.rest())[100:])

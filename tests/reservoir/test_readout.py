@@ -1,5 +1,7 @@
 """Readouts solve what they say: ridge for many values at once, the choice among them, and online rules in the limit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from cocycle.reservoir import (
     ridge_readout,
     train_online,
 )
+from cocycle.reservoir.online import FLOOR
 from cocycle.systems import Lorenz63
 
 RIDGES = (1e-3, 0.1, 10.0)
@@ -188,3 +191,75 @@ def test_rules_and_designs_of_another_kind():
         train(Reservoir.random(20, 3), series, design="squares")
     with pytest.raises(TypeError, match="network must be a Reservoir"):
         train(500, series)
+
+
+SIGNALS = {
+    "sine": lambda t: np.sin(0.2 * t),
+    "two sines": lambda t: np.sin(0.2 * t) + np.sin(0.0717 * t),
+    "loud and soft": lambda t: np.where(t % 1000 < 500, 1.0, 0.01) * np.sin(0.2 * t),
+}
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("forgetting", [0.9, 0.995, 0.9999])
+@pytest.mark.parametrize("signal", ["sine", "two sines"])
+def test_forgetting_does_not_wind_up(signal, forgetting, kind):
+    """However many memories long the series is: the late errors are no larger than the early ones."""
+    network = Reservoir.random(50, 1)
+    network = replace(network, **{n: getattr(network, n).astype(kind) for n in ("weight", "input_weight", "bias")})
+    series = SIGNALS[signal](np.arange(8000))[:, None]
+    errors = abs(train_online(network, series, RecursiveLeastSquares(forgetting=forgetting)).errors)
+    assert errors[-2000:].max() < 0.1
+    assert errors[-2000:].max() < 3 * errors[3000:5000].max() + 1e-5
+
+
+@pytest.mark.slow
+def test_forgetting_does_not_wind_up_in_thirty_thousand_steps():
+    series = SIGNALS["sine"](np.arange(30_000))[:, None]
+    errors = abs(train_online(Reservoir.random(100, 1), series, RecursiveLeastSquares(forgetting=0.995)).errors)
+    assert max(errors[i - 500 : i].max() for i in (5000, 10_000, 20_000, 29_000)) < 1e-5
+
+
+def test_the_memory_is_the_inverse_of_its_definition(rng):
+    """Also where the features leave directions unexplored, with a constant: (Σ f^(T-t) d dᵀ + ridge I)⁻¹."""
+    rule, f, r = RecursiveLeastSquares(ridge=0.5, forgetting=0.9), 0.9, rng.normal(size=(1500, 4))
+    r[300:, 2:] = 1.0  # two features become constant: their deviations are forgotten
+    y = r @ rng.normal(size=(4, 2)) + rng.normal(size=(1500, 2))
+    weight, memory = rule.start(2, 5, True)
+    for features, wanted in zip(np.append(r, np.ones((1500, 1)), axis=1), y, strict=True):
+        weight, memory = rule.corrected(weight, memory, features, wanted - weight @ features)
+    w = f ** np.arange(1499, -1, -1.0)
+    d, e = r - (w @ r) / w.sum(), y - (w @ y) / w.sum()
+    assert 0.5 * FLOOR < memory.ridge / memory.peak < 2 * FLOOR
+    np.testing.assert_allclose(memory.power, (w @ d**2).sum(), rtol=1e-9)
+    square = (d.T * w) @ d + memory.ridge * np.eye(4)
+    np.testing.assert_allclose(memory.inverse[2:, 2:] @ square[2:, 2:], np.eye(2), atol=1e-3)  # rounding over FLOOR
+    np.testing.assert_allclose(weight[:, :2], np.linalg.solve(square[:2, :2], (d[:, :2].T * w) @ e).T, rtol=1e-6)
+
+
+def test_corrections_that_do_not_settle_are_told():
+    """One component of a rotation, ten inputs remembered: the network that is fed its own output bursts."""
+    series = np.sin(0.2 * np.arange(2000))[:, None]
+    with pytest.warns(UserWarning, match=r"the readout did not settle: .* times the largest target"):
+        train_online(Reservoir.random(50, 1), series, RecursiveLeastSquares(forgetting=0.9), own_output=True)
+
+
+@pytest.mark.parametrize("choice", [CrossValidated(), HeldOut()])
+def test_the_edge_of_the_default_ridges_is_told(choice):
+    u, noise = np.random.default_rng(5).normal(size=(2, 600, 1))
+    with pytest.warns(UserWarning, match="the ridge chosen, 100, is the largest of those to choose from"):
+        train(Reservoir.random(100, 1), u, target=noise, ridge=choice)
+    with pytest.warns(UserWarning, match="the ridge chosen, 1e-09, is the smallest of those"):
+        train(Reservoir.random(200, 3), Lorenz63().series(3000), ridge=choice)
+    wide = type(choice)(ridges=10.0 ** np.arange(-14, 8))
+    train(Reservoir.random(200, 3), Lorenz63().series(3000), ridge=wide)  # warnings are errors here
+
+
+def test_forgetting_outlives_a_silence():
+    """An input that is zero for hundreds of memories, and then returns: what was forgotten is learned again."""
+    t = np.arange(16_000)
+    series = np.where((t < 2000) | (t > 14_000), np.sin(0.2 * t), 0.0)[:, None]
+    for design in (None, Design(constant=False)):
+        rule = RecursiveLeastSquares(forgetting=0.9)
+        found = train_online(Reservoir.random(20, 1), series, rule, normalise=False, design=design)
+        assert abs(found.errors[-1000:]).max() < 0.01

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.linalg import eigvals
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array, eye_array, issparse
 
 from cocycle.reservoir import (
     compact,
@@ -18,6 +18,7 @@ from cocycle.reservoir import (
     sparse,
     spectral_radius,
     uniform,
+    weights,
 )
 
 SIZE = 400
@@ -195,3 +196,53 @@ def test_the_same_seed_gives_the_same_network():
     np.random.normal(size=10)  # noqa: NPY002
     assert (first != sparse(300, 0.05, 5)).nnz == 0
     np.testing.assert_array_equal(small_world(30, 4, 0.5, 2), small_world(30, 4, 0.5, 2))
+
+
+def eigenvalue_radius(weight):
+    return abs(np.linalg.eigvals(weight.toarray() if issparse(weight) else weight)).max()
+
+
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=[pytest.mark.slow] if seed else []) for seed in range(24)])
+def test_spectral_radii_above_2000_units_are_those_of_all_eigenvalues(seed):
+    weight = sparse(2100, 10 / 2100, seed) if seed % 2 == 0 else small_world(2100, 10, 0.3, seed)
+    assert spectral_radius(weight) == pytest.approx(eigenvalue_radius(weight), rel=1e-9)
+    assert largest_singular_value(weight) == pytest.approx(np.linalg.norm(weight.toarray(), 2), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_iterations_find_the_largest_eigenvalue(seed, monkeypatch):
+    """The same mechanism at a size whose eigenvalues are quick: of 12 matrices, one iteration for one value misses."""
+    monkeypatch.setattr(weights, "DENSE_UP_TO", 100)
+    monkeypatch.setattr(weights, "RESTARTS", 1.0)
+    weight = sparse(400, 10 / 400, seed)
+    assert spectral_radius(weight) == pytest.approx(eigenvalue_radius(weight), rel=1e-9)
+
+
+def test_large_cycles_are_in_closed_form(rng):
+    """Permutations, cycles, chains, with weights of either sign and with a leak: at once, at any size."""
+    for weight in (permutation(5000, 1), cycle(5000), -0.9 * cycle(5001)):
+        size = abs(weight.data).max()
+        assert spectral_radius(weight) == pytest.approx(size, rel=1e-12)
+        assert largest_singular_value(weight) == pytest.approx(size, rel=1e-12)
+    assert spectral_radius(delay_line(5000)) == 0
+    signed = permutation(300, 2)
+    signed.data = rng.normal(size=signed.nnz)
+    assert max(map(weights._radius_of_part, weights._strong_parts(signed))) == pytest.approx(
+        eigenvalue_radius(signed), rel=1e-9
+    )
+    for weight in (0.9 * cycle(301), -0.9 * cycle(301), -0.9 * cycle(300)):
+        leaky = csr_array(0.7 * eye_array(weight.shape[0]) + 0.3 * weight)
+        assert weights._radius_of_part(leaky) == pytest.approx(eigenvalue_radius(leaky), rel=1e-9)
+
+
+def test_matrices_on_which_iterations_fail_are_computed_whole(monkeypatch):
+    """All eigenvalues of an orthogonal matrix have one modulus."""
+    monkeypatch.setattr(weights, "DENSE_UP_TO", 100)
+    assert spectral_radius(orthogonal(200, 1)) == pytest.approx(1, rel=1e-9)
+    assert largest_singular_value(orthogonal(200, 1)) == pytest.approx(1, rel=1e-9)
+    ring = csr_array(cycle(300) + csr_array(([0.01], ([5], [100])), shape=(300, 300)))
+    assert spectral_radius(ring) == pytest.approx(eigenvalue_radius(ring), rel=1e-9)
+    monkeypatch.setattr(weights, "DENSE_AT_MOST", 150)
+    monkeypatch.setattr(weights, "RESTARTS", 0.01)
+    with pytest.raises(ValueError, match="of a weight of 200 units did not converge"):
+        spectral_radius(orthogonal(200, 1))

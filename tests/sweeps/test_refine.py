@@ -120,3 +120,23 @@ def test_what_cannot_be_refined(tmp_path, coarse):
     with pytest.raises(ValueError, match="nothing to refine"):
         refine(new, path, "height", level=0.0)
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "place"), [((-np.inf, 1.0, 2.0), 0.5), ((3.0, 1.0, -np.inf), 1.5), ((-1, 1, 2), 0.5)]
+)
+def test_an_infinite_result_is_crossed_and_refined_too(tmp_path, values, place):
+    """An exponent of -inf, of a projection, lies below zero; half way is the best that is known."""
+    archive = Archive.create(tmp_path / "a.h5", Grid({"x": [0.0, 1.0, 2.0]}), outputs={"exponent": ()}, seed=1)
+    done(archive, lambda point, rng: {"exponent": values[int(point["x"])]})
+    np.testing.assert_allclose(crossings(archive, "exponent"), [[place]])
+    for level in (0.0, None):  # without a level it is where the result changes most
+        fine = refine(archive, tmp_path / f"fine-{level}.h5", "exponent", level=level, factor=2)
+        assert fine.status[int(2 * place)] == Status.TO_DO
+
+
+def test_an_infinite_replica_makes_the_mean_infinite(tmp_path):
+    grid = Grid({"x": [0.0, 1.0], "replica": [0, 1]})
+    archive = Archive.create(tmp_path / "a.h5", grid, outputs={"exponent": ()}, seed=1)
+    done(archive, lambda point, rng: {"exponent": -np.inf if (point["x"], point["replica"]) == (0, 1) else 1.0})
+    np.testing.assert_allclose(crossings(archive, "exponent"), [[0.5]])

@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import floating, generator, require_finite
+from cocycle.arrays import floating, generator, refuse_masked, require_finite
 
 RADIUS = float(np.sqrt(2 / np.pi))  # the circle has half the area of the square [-1, 1]²
 IDX_FILES = {
@@ -34,6 +34,7 @@ class Labelled:
     targets: np.ndarray
 
     def __post_init__(self):
+        refuse_masked("targets", self.targets)
         inputs, targets = floating("inputs", self.inputs), np.asarray(self.targets)
         if inputs.ndim != 2 or not len(inputs):
             raise ValueError(f"inputs must have shape (samples, n), images flattened; got {inputs.shape}")

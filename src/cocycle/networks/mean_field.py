@@ -9,10 +9,12 @@ from functools import lru_cache
 import numpy as np
 from scipy.optimize import root_scalar
 
+from cocycle.arrays import refuse_masked
 from cocycle.networks.activations import TANH, Activation
 
 NODES = 300  # on each side of zero, where a relu has its kink
 REACH = 10.0  # standard deviations, beyond which a Gaussian is 1e-23
+SMALLEST = 1e-100  # the variance of the local fields that stands for its limit 0
 LARGEST = 1e12  # a variance of the local fields beyond it is taken for divergence
 
 
@@ -42,8 +44,10 @@ def next_variance(q, weight_std, drive, activation: Activation = TANH) -> np.nda
 def gain_factor(q, weight_std, activation: Activation = TANH) -> np.ndarray:
     """χ = weight_std² ⟨g'(b)²⟩ with b of variance q: by how much the squared length of a tangent vector grows.
 
+    At q = 0 its limit for small q: ½ weight_std² for a relu, whose slope at 0 itself says nothing.
     χ₁ of Poole et al., NIPS 29 (2016), at the fixed point of the variance.
     """
+    q = np.maximum(q, SMALLEST)
     return np.asarray(weight_std) ** 2 * _average(lambda b: activation.slope(b) ** 2, q)
 
 
@@ -57,6 +61,7 @@ def conditional_exponent(weight_std, drive: np.ndarray, *, activation: Activatio
     Too negative by up to 0.3 for strong drives: there a few units that are not saturated carry the growth, and a finite
     network has few of them.  Raises ValueError for a drive that is negative or not longer than the washout.
     """
+    refuse_masked("drive", drive)
     drive = np.asarray(drive, dtype=float)
     if drive.ndim < 1 or len(drive) <= washout:
         raise ValueError(f"drive must have more than washout={washout} steps; got shape {drive.shape}")
@@ -98,11 +103,22 @@ def fixed_variance(weight_std: float, drive: float, activation: Activation = TAN
 def critical_weight_std(drive: float, activation: Activation = TANH) -> float:
     """The weight_std at which the exponent of a network with constant drive variance is zero, χ(q*) = 1.
 
-    Raises ValueError where there is none below 100.
+    Without drive 1 / g'(0) for a smooth activation.  Where the variance grows without bound the gain is that of
+    large local fields: 1 for a linear network and √2 for a relu, whatever the drive.  Raises ValueError for a negative
+    drive, and where there is none below 100.
     """
+    if not drive >= 0:
+        raise ValueError(f"drive must be a variance, not negative nor NaN; got {drive}")
+    at_rest = float(gain_factor(0.0, 1.0, activation))
+    if drive == 0 and next_variance(0.0, 1.0, 0.0, activation) == 0 and at_rest > 0:
+        return at_rest**-0.5  # the state 0 becomes unstable; beyond, ln χ rises too slowly to find its zero
 
     def log_gain(weight_std):
-        return float(np.log(gain_factor(fixed_variance(weight_std, drive, activation), weight_std, activation)))
+        try:
+            q = fixed_variance(weight_std, drive, activation)
+        except ValueError:  # it grows without bound
+            q = LARGEST
+        return float(np.log(gain_factor(q, weight_std, activation)))
 
     low, high = 1e-3, 1.0
     while log_gain(high) < 0:

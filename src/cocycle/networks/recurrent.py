@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from cocycle.arrays import Array, generator, linear, linear_block
+from cocycle.arrays import Array, floating, generator, linear, linear_block
 from cocycle.maps import VectorField
 from cocycle.networks.activations import TANH, Activation
 from cocycle.networks.layers import Layer
@@ -43,7 +43,7 @@ def hopfield(patterns: np.ndarray, gain: float = 2.0) -> Layer:
 
     Raises ValueError unless the patterns are of ±1.
     """
-    patterns = np.asarray(patterns, dtype=float)
+    patterns = floating("patterns", patterns)
     if patterns.ndim != 2 or not (abs(patterns) == 1).all():
         raise ValueError(f"patterns must have shape (count, n) and elements of ±1; got shape {patterns.shape}")
     weight = patterns.T @ patterns / patterns.shape[-1]

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import KDTree
 from scipy.special import entr
 
-from cocycle.arrays import as_numpy, floating, require_finite
+from cocycle.arrays import as_numpy, floating, refuse_masked, require_finite
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,6 +72,7 @@ def accuracy_map(found: Uncertainty, right: np.ndarray, *, bins: int = 15) -> Ac
     `right` (samples,) says which were predicted.  Linander et al., arXiv 2211.14605 (2022).  Raises ValueError for
     shapes that do not fit, fewer than one bin.
     """
+    refuse_masked("right", right)
     right = np.asarray(right)
     if right.dtype != bool or right.shape != found.entropy.shape or right.ndim != 1 or not right.size:
         raise ValueError(

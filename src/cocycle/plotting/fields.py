@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cocycle.arrays import as_numpy
-from cocycle.plotting.sweeps import STYLE, exponent_plane, signed_ticks
+from cocycle.plotting.sweeps import STYLE, exponent_plane, extended, signed_ticks
 
 if TYPE_CHECKING:
     from cocycle.lyapunov.ridges import Ridges
@@ -79,7 +79,8 @@ def field_figure(
         figure, ax = plt.subplots(figsize=(5.2, 4.2), layout="constrained")
         mesh = exponent_plane(ax, x, y, exponents, lowest=-np.inf)
         both = "\nscales above and below zero differ" if isinstance(mesh.norm, TwoSlopeNorm) else ""
-        figure.colorbar(mesh, ax=ax, ticks=signed_ticks(mesh.norm), label=label + both)
+        ticks, beyond = signed_ticks(mesh.norm), extended(exponents)
+        figure.colorbar(mesh, ax=ax, ticks=ticks, extend=beyond, label=label + both)
         if directions is not None:
             stretching_lines(ax, x, y, directions)
         if outputs is not None:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cocycle.arrays import refuse_masked
 from cocycle.plotting.sweeps import STYLE
 
 
@@ -18,6 +19,8 @@ def forecast_lines(
 
     `valid_time`, in Lyapunov times, is marked if given.  Raises ValueError for shapes that do not fit.
     """
+    refuse_masked("prediction", prediction)
+    refuse_masked("truth", truth)
     prediction, truth = np.asarray(prediction), np.asarray(truth)
     if prediction.shape != truth.shape or truth.ndim != 1:
         raise ValueError(f"prediction and truth must both have shape (time,); got {prediction.shape}, {truth.shape}")
@@ -42,6 +45,8 @@ def forecast_figure(
 
     Raises ValueError for shapes that do not fit.
     """
+    refuse_masked("prediction", prediction)
+    refuse_masked("truth", truth)
     prediction, truth = np.asarray(prediction), np.asarray(truth)
     if prediction.shape != truth.shape or truth.ndim != 2:
         raise ValueError(f"prediction and truth must both have shape (time, m); got {prediction.shape}, {truth.shape}")
@@ -61,9 +66,9 @@ def forecast_figure(
 def valid_time_histogram(ax: Axes, result: Any, *, bins: int = 20):
     """The distribution of `ValidTimes` over starts (and networks), its median marked, the horizon the end of the axis.
 
-    Forecasts that were still valid at the horizon are in the last bin.
+    Forecasts that were still valid at the horizon, or for ever, are in the last bin.
     """
-    times = np.asarray(result.times).ravel()
+    times = np.minimum(np.asarray(result.times).ravel(), result.horizon)
     _, _, bars = ax.hist(times, bins=bins, range=(0, result.horizon), color="tab:blue")
     median = np.median(times)
     ax.axvline(median, color="black", linewidth=1, label=f"median {median:.2f}")

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from cocycle.arrays import refuse_masked
+
 
 def phase_portrait(
     ax: Axes,
@@ -19,6 +21,7 @@ def phase_portrait(
 
     `style` goes to matplotlib's plot.  Raises ValueError for another shape.
     """
+    refuse_masked("series", series)
     series = np.asarray(series)
     if series.ndim != 2 or not all(-series.shape[1] <= i < series.shape[1] for i in components):
         raise ValueError(f"series must have shape (time, m) with components {components}; got {series.shape}")
@@ -35,6 +38,7 @@ def return_map(ax: Axes, values: np.ndarray, *, name: str = "maximum", **style):
 
     `style` goes to matplotlib's plot.  Lorenz, J. Atmos. Sci. 20, 130 (1963).  Raises ValueError for another shape.
     """
+    refuse_masked("values", values)
     values = np.asarray(values)
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(f"values must have shape (m,), at least two of them; got {values.shape}")

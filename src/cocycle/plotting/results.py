@@ -11,7 +11,8 @@ from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.tri import Triangulation
 
-from cocycle.plotting.sweeps import STYLE, is_geometric, plane, signed_ticks, zero_line
+from cocycle.arrays import refuse_masked
+from cocycle.plotting.sweeps import STYLE, bounded, extended, is_geometric, plane, signed_ticks, zero_line
 
 PANELS = 12
 
@@ -24,7 +25,8 @@ def result_figure(
     *,
     scattered: bool = False,
 ) -> Figure:
-    """A figure of values (*axes, *event), NaN where nothing is known.
+    """A figure of values (*axes, *event), NaN where nothing is known; infinite ones are shown as such: triangles at the
+    edge of a line's panel, the last colour of a plane, with a pointed colour bar.
 
     The first two axes of floating-point numbers are the y and the x of a plane, one alone is the x of a line; without
     any, those of integers serve, or a single one of strings.  Other axes of integers, replicas, and the event are
@@ -34,6 +36,7 @@ def result_figure(
 
     Raises ValueError for more than twelve panels.
     """
+    refuse_masked("values", values)
     names, labels = list(axes), {**{name: name for name in axes}, **(labels or {})}
     shown = _shown(axes)
     if not shown:
@@ -88,7 +91,12 @@ def _shown(axes: Mapping[str, np.ndarray]) -> list[str]:
 def _line(ax: Axes, x: np.ndarray, values: np.ndarray, scattered: bool) -> None:
     """The mean over the last axis, with a band of one standard deviation if there is any."""
     mean = _mean(values)
-    spread = np.sqrt(_mean((values - mean[:, None]) ** 2))
+    with np.errstate(invalid="ignore"):
+        spread = np.sqrt(_mean((values - mean[:, None]) ** 2))
+    for sign, place, marker in ((-np.inf, 0.0, "v"), (np.inf, 1.0, "^")):
+        if (mean == sign).any():
+            at = x[mean == sign]
+            ax.plot(at, np.full(len(at), place), marker, transform=ax.get_xaxis_transform(), clip_on=False, color="C3")
     if scattered:
         x, mean, spread = (a[np.isfinite(mean)] for a in (x, mean, spread))
     if x.dtype.kind == "U":
@@ -104,8 +112,9 @@ def _line(ax: Axes, x: np.ndarray, values: np.ndarray, scattered: bool) -> None:
 
 
 def _planes(figure: Figure, panels, planes: list[np.ndarray], x: np.ndarray, y: np.ndarray, label: str, draw) -> None:
-    low = min(np.nanmin(values, initial=np.inf) for values in planes)
-    high = max(np.nanmax(values, initial=-np.inf) for values in planes)
+    low = min(np.min(values[np.isfinite(values)], initial=np.inf) for values in planes)
+    high = max(np.max(values[np.isfinite(values)], initial=-np.inf) for values in planes)
+    beyond = extended(np.concatenate([values.ravel() for values in planes]))
     if low < 0 < high:
         norm, colours, label = TwoSlopeNorm(0.0, low, high), "RdBu_r", f"{label}\nscales above and below zero differ"
     else:
@@ -113,18 +122,18 @@ def _planes(figure: Figure, panels, planes: list[np.ndarray], x: np.ndarray, y: 
     for ax, values in zip(panels, planes, strict=True):
         draw(ax, x, y, values, norm, colours)
     ticks = signed_ticks(norm) if low < 0 < high else None
-    figure.colorbar(ScalarMappable(norm, colours), ax=list(panels), label=label, ticks=ticks)
+    figure.colorbar(ScalarMappable(norm, colours), ax=list(panels), label=label, ticks=ticks, extend=beyond)
 
 
 def _rectangles(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, norm: Normalize, colours: str) -> None:
-    plane(ax, x, y, values, norm=norm, cmap=colours)
+    plane(ax, x, y, bounded(values), norm=norm, cmap=colours)
     zero_line(ax, x, y, values, color="black")
 
 
 def _triangles(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, norm: Normalize, colours: str) -> None:
     """Between the points that are known, made on the scales of the axes."""
-    rows, columns = np.nonzero(np.isfinite(values))
-    known = values[rows, columns]
+    rows, columns = np.nonzero(~np.isnan(values))
+    known = bounded(values)[rows, columns]
     u, v = ((np.log(a) if is_geometric(a) else a) for a in (x, y))
     try:
         corners = Triangulation(u[columns] / np.ptp(u), v[rows] / np.ptp(v)).triangles
@@ -142,6 +151,7 @@ def _triangles(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, norm:
 
 def _mean(values: np.ndarray) -> np.ndarray:
     """Over the last axis; NaN where nothing is known."""
-    known = np.isfinite(values)
+    known = ~np.isnan(values)
     count = known.sum(axis=-1)
-    return np.where(count > 0, np.where(known, values, 0).sum(axis=-1) / np.maximum(count, 1), np.nan)
+    with np.errstate(invalid="ignore"):  # results of both infinities have no mean
+        return np.where(count > 0, np.where(known, values, 0).sum(axis=-1) / np.maximum(count, 1), np.nan)

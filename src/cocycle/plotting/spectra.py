@@ -15,19 +15,24 @@ from cocycle.plotting.sweeps import STYLE
 def running_exponents(ax: Axes, result: Any, *, unit: str | None = None, most: int = 10):
     """The running estimates of a `Spectrum` against time, with bands of two standard errors and a line at zero.
 
-    Of a batch the mean over its members, with the scatter among them as the band; no more than the first `most`.
+    Of a batch the mean over its members, with the scatter among them as the band; no more than the first `most`.  An
+    exponent of -inf, of a direction that is projected out, is a line without points, and said in the legend.
     """
-    times, exponents, errors = map(as_numpy, result.running())
+    with np.errstate(invalid="ignore"):  # of -inf there is no error
+        times, exponents, errors = map(as_numpy, result.running())
     if exponents.ndim > 2:
         members = exponents.reshape(len(times), -1, exponents.shape[-1])
-        exponents, errors = members.mean(1), members.std(1, ddof=1) / 2
+        with np.errstate(invalid="ignore"):  # of -inf there is no scatter
+            exponents, errors = members.mean(1), members.std(1, ddof=1) / 2
     lines = []
     for i in range(min(most, exponents.shape[-1])):
-        lines += ax.plot(times, exponents[:, i], label=f"λ{i + 1}")
+        end = ", -∞" if np.isneginf(exponents[-1, i]) else ""
+        lines += ax.plot(times, exponents[:, i], label=f"λ{i + 1}{end}")
         low, high = exponents[:, i] - 2 * errors[:, i], exponents[:, i] + 2 * errors[:, i]
         ax.fill_between(times, low, high, color=lines[-1].get_color(), alpha=0.2, linewidth=0)
     ax.axhline(0, color="black", linewidth=0.8)
     later = np.concatenate([exponents[len(times) // 20 :, :most].ravel(), [0.0]])  # not where it has just begun
+    later = later[np.isfinite(later)]
     margin = 0.1 * np.ptp(later) + 1e-12
     ax.set(
         ylim=(later.min() - margin, later.max() + margin),
@@ -40,13 +45,16 @@ def running_exponents(ax: Axes, result: Any, *, unit: str | None = None, most: i
 def spectrum_points(ax: Axes, result: Any, *, unit: str | None = None):
     """The exponents of a `Spectrum` against their index, with bars of two standard errors and a line at zero.
 
-    Of a batch the mean over its members, with bars of two standard deviations among them.
+    Of a batch the mean over its members, with bars of two standard deviations among them.  Exponents of -inf are
+    triangles at the lower edge.
     """
     exponents, errors = as_numpy(result.exponents), as_numpy(result.standard_error)
     if exponents.ndim > 1:
         exponents, errors = exponents.reshape(-1, exponents.shape[-1]).mean(0), as_numpy(result.scatter)
     ax.axhline(0, color="black", linewidth=0.8)
     points = ax.errorbar(np.arange(1, len(exponents) + 1), exponents, 2 * np.nan_to_num(errors), fmt="o", markersize=3)
+    below = np.flatnonzero(np.isneginf(exponents)) + 1
+    ax.plot(below, np.zeros(len(below)), "v", transform=ax.get_xaxis_transform(), clip_on=False, label="-∞")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="index i", ylabel=f"exponent λᵢ ({unit or result.unit})")
     return points

@@ -25,7 +25,8 @@ def one_panel(draw: Callable[[Axes, Any], Any], result: Any) -> Figure:
 
 def exponent_plane(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, lowest: float = -2.0) -> QuadMesh:
     """Exponents (len(y), len(x)) in diverging colours about zero, red where they are positive; where all have one sign,
-    in the colours of that sign.  Those below `lowest` share its colour."""
+    in the colours of that sign.  Those below `lowest` share its colour, and infinite ones that of the end of the
+    scale."""
     known, finite = exponent[~np.isnan(exponent)], exponent[np.isfinite(exponent)]
     top, bottom = np.max(finite, initial=-np.inf), max(lowest, np.min(finite, initial=np.inf))
     if len(finite) and (known.min() > 0 or known.max() < 0):
@@ -37,15 +38,28 @@ def exponent_plane(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray,
 
 
 def valid_time_plane(ax: Axes, x: np.ndarray, y: np.ndarray, times: np.ndarray) -> QuadMesh:
-    """Valid times (len(y), len(x)), in Lyapunov times, from zero upwards."""
-    return plane(ax, x, y, times, cmap="viridis", vmin=0.0, vmax=np.nanmax(times, initial=1.0))
+    """Valid times (len(y), len(x)), from zero upwards; infinite ones have the colour of the longest."""
+    top = np.max(times[np.isfinite(times)], initial=1.0)
+    return plane(ax, x, y, np.minimum(times, top), cmap="viridis", vmin=0.0, vmax=top)
 
 
 def zero_line(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, color: str):
     """The line where the exponent changes sign, or None where it does not."""
     if len(x) > 1 and len(y) > 1 and np.nanmin(exponent, initial=0) < 0 < np.nanmax(exponent, initial=0):
-        return ax.contour(x, y, exponent, levels=[0.0], colors=color, linewidths=1.5)
+        return ax.contour(x, y, bounded(exponent), levels=[0.0], colors=color, linewidths=1.5)
     return None
+
+
+def bounded(values: np.ndarray) -> np.ndarray:
+    """values with infinities at twice the largest finite size: a line between them and others is drawn."""
+    largest = 2 * np.max(abs(values[np.isfinite(values)]), initial=0.5)
+    return np.clip(values, -largest, largest)
+
+
+def extended(values: np.ndarray) -> str:
+    """The ends of the colour bar of values that infinities lie beyond: an argument of matplotlib's colorbar."""
+    below, above = bool(np.isneginf(values).any()), bool(np.isposinf(values).any())
+    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
 
 
 def prediction_figure(
@@ -74,12 +88,12 @@ def prediction_figure(
             figure.colorbar(
                 mesh,
                 ax=row[0],
-                extend="min",
+                extend="both" if np.isposinf(exponent).any() else "min",
                 ticks=signed_ticks(mesh.norm),
                 label="conditional exponent λ₁ (per step)",
             )
             mesh = valid_time_plane(row[1], input_std, weight_std, times)
-            figure.colorbar(mesh, ax=row[1], label="median valid time (Lyapunov times)")
+            figure.colorbar(mesh, ax=row[1], extend=extended(times), label="median valid time (Lyapunov times)")
             zero_line(row[0], input_std, weight_std, exponent, color="black")
             zero_line(row[1], input_std, weight_std, exponent, color="white")
             row[0].set_ylabel(f"observed: {name}\nweight scale weight_std")

@@ -8,14 +8,13 @@ from cocycle.reservoir.features import HalfSquared, Polynomial, WithSquares
 from cocycle.reservoir.forecast import Forecaster, forecast
 from cocycle.reservoir.layered import Deep, DelayLine
 from cocycle.reservoir.metrics import ValidTimes, componentwise, euclidean, nrmse, valid_time, valid_times
+from cocycle.reservoir.moments import Moments, MomentSum
 from cocycle.reservoir.normalisation import Normalisation
 from cocycle.reservoir.online import LeastMeanSquares, Online, OnlineRule, RecursiveLeastSquares, train_online
 from cocycle.reservoir.persistence import load, save
 from cocycle.reservoir.readout import (
     CrossValidated,
     HeldOut,
-    Moments,
-    MomentSum,
     Readout,
     RidgeChoice,
     ridge_path,

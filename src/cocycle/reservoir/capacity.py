@@ -11,7 +11,7 @@ from scipy.special import chdtri, eval_legendre
 from cocycle.arrays import as_numpy, generator, like, require_finite
 from cocycle.maps import Driven, end, orbit
 from cocycle.progress import tracked
-from cocycle.reservoir.readout import Moments, MomentSum, check_moments
+from cocycle.reservoir.moments import Moments, MomentSum, check_moments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

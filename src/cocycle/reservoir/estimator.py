@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from cocycle.arrays import refuse_masked
 from cocycle.reservoir.reservoir import Reservoir
 from cocycle.reservoir.training import train
 
@@ -13,11 +14,15 @@ from cocycle.reservoir.training import train
 class ReservoirRegressor(RegressorMixin, BaseEstimator):
     """Gives y[t] (time, k) or (time,) from the inputs X[0], ..., X[t] (time, m): the rows of X are successive times.
 
-    `fit` draws a `Reservoir.random` and trains it from rest, `predict` drives it from rest.  Cross-validation has to
-    keep the order of times: `TimeSeriesSplit`, no shuffling.  For forecasts take `train`.
+    `fit` draws a `Reservoir.random` and trains it from rest.  `predict` takes its X for what follows the X of `fit`,
+    and goes on from the state in which that left the network, as in the folds of `TimeSeriesSplit`, which
+    cross-validation has to use: no shuffling.  Only an X that begins with the whole X of `fit` starts from rest, as
+    `fit` did.  `predict` changes nothing: each call goes on from the end of `fit`, so later times need all that is
+    between in one X.  After a gap, or for another series, the first rows belong to a network that has not yet forgotten
+    the end of `fit`: leave them out, or call `model_.predictions`, which starts from rest.  For forecasts take `train`.
 
     Parameters: those of `Reservoir.random`, ridge and washout of `train`, random_state an integer seed.
-    After `fit`: `model_`, a `Forecaster`.
+    After `fit`: `model_`, a `Forecaster`, and `state_`, that of the network after the X of `fit`.
     """
 
     def __init__(
@@ -43,6 +48,8 @@ class ReservoirRegressor(RegressorMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any) -> "ReservoirRegressor":
         """Train on X (time, m) and y (time,) or (time, k).  Raises ValueError for what `train` refuses."""
+        refuse_masked("X", X)
+        refuse_masked("y", y)
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64, ensure_min_samples=3)
         network = Reservoir.random(
             self.size,
@@ -55,14 +62,17 @@ class ReservoirRegressor(RegressorMixin, BaseEstimator):
         )
         target = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
         self.model_ = train(network, X, target=target, ridge=self.ridge, washout=self.washout)
+        self.state_, self._fit_X = self.model_.warmed(X), np.array(X)
         self.one_dimensional_ = np.ndim(y) == 1
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """y (time,) or (time, k) for X (time, m), as it was in `fit`."""
+        """y (time,) or (time, k) for X (time, m), the times after those of `fit`, or those of `fit` and after."""
         check_is_fitted(self)
+        refuse_masked("X", X)
         X = validate_data(self, X, reset=False, dtype=np.float64)
-        y = self.model_.predictions(X)
+        again = np.array_equal(X[: len(self._fit_X)], self._fit_X)
+        y = self.model_.predictions(X, state=None if again else self.state_)
         return y[:, 0] if self.one_dimensional_ else y
 
     def __sklearn_tags__(self):

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, like
+from cocycle.arrays import Array, as_numpy, is_number, like
 from cocycle.maps import Driven, Map, beside, check_inputs, end, orbit
 from cocycle.progress import tracked
 from cocycle.reservoir.normalisation import RAW, Normalisation
@@ -60,7 +60,7 @@ class Forecaster:
         self._require_closable()
         readout = self.readout
         if isinstance(self.network, Reservoir) and readout.sees_state_alone:
-            return self.network.closed(readout.weight)
+            return self.network.closed(readout.weight, readout.offset)
         return _Loop(self.network.joint, readout, readout.reads_input)
 
     def closed_with(self, external: Array) -> Iterator[Map]:
@@ -78,8 +78,10 @@ class Forecaster:
         """
         return self.network.driven(self._input(series, external))
 
-    def predictions(self, series: Array, external: Array | None = None) -> np.ndarray:
-        """What the readout says after each value of series (time, *batch, m), from rest: row t follows series[t].
+    def predictions(self, series: Array, external: Array | None = None, *, state: Array | None = None) -> np.ndarray:
+        """What the readout says after each value of series (time, *batch, m): row t follows series[t].
+
+        From rest, or from the `state` (*batch, n) of the network before series[0].
 
         Batch axes of the series are paired with those of the networks: for every network with every series, take
         `spread(1)` first.
@@ -89,7 +91,8 @@ class Forecaster:
         u = self._input(series, external)
         if len(u) < 1:
             raise ValueError("series must have at least one value; got an empty one")
-        states = orbit(self.network.driven(u), self.network.rest(tuple(u.shape[1:-1])))
+        state = self.network.rest(tuple(u.shape[1:-1])) if state is None else state
+        states = orbit(self.network.driven(u), state)
         rows = [
             as_numpy(self.readout(self._read(now, s))) for now, s in zip(u, tracked(states, "network"), strict=True)
         ]
@@ -130,9 +133,14 @@ class Forecaster:
 
     def spread(self, axes: int) -> "Forecaster":
         """The same forecasters with `axes` batch axes of length 1 behind their own, for a batch of starts of each."""
-        weight = self.readout.weight
-        weight = weight.reshape(*weight.shape[:-2], *[1] * (axes if weight.ndim > 2 else 0), *weight.shape[-2:])
-        return replace(self, network=self.network.spread(axes), readout=replace(self.readout, weight=weight))
+
+        def spread(a, tail):
+            if is_number(a) or a.ndim <= tail:
+                return a
+            return a.reshape(*a.shape[:-tail], *[1] * axes, *a.shape[-tail:])
+
+        readout = replace(self.readout, weight=spread(self.readout.weight, 2), offset=spread(self.readout.offset, 1))
+        return replace(self, network=self.network.spread(axes), readout=readout)
 
     def _output(self, state):
         return state[..., : self.readout.weight.shape[-2]] if self.readout.reads_input else self.readout(state)

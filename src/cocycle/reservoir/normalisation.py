@@ -34,12 +34,7 @@ class Normalisation:
         rows = np.concatenate([as_numpy(floating(name, s)).reshape(-1, s.shape[-1]) for s in series])
         rows = rows.astype(np.float64, copy=False)  # sums in float32 are good to three digits after a million times
         scale = rows.std(axis=0)
-        constant = np.ptp(rows, axis=0) <= 1e-13 * abs(rows).max(axis=0)
-        if constant.any():
-            raise ValueError(
-                f"component {int(constant.argmax())} of the {name} is constant: it has no scale, and nothing in it to"
-                " predict; leave it out, or give the Normalisation"
-            )
+        refuse_constant(name, rows)
         return cls(rows.mean(axis=0), scale)
 
     def applied(self, x: np.ndarray) -> np.ndarray:
@@ -53,6 +48,16 @@ class Normalisation:
     def part(self, components: slice, width: int) -> "Normalisation":
         """The normalisation of some components of an x of the given width."""
         return Normalisation(*(np.broadcast_to(a, width)[components] for a in (self.offset, self.scale)))
+
+
+def refuse_constant(name: str, rows: np.ndarray) -> None:
+    """Raise ValueError if a component of rows (time, m) is constant to rounding."""
+    constant = np.ptp(rows, axis=0) <= 1e-13 * abs(rows).max(axis=0)
+    if constant.any():
+        raise ValueError(
+            f"component {int(constant.argmax())} of the {name} is constant: it has no scale, and nothing to learn from"
+            " or to predict; leave it out, or give the Normalisation"
+        )
 
 
 RAW = Normalisation()

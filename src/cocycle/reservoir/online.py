@@ -1,11 +1,13 @@
 """Online training: the readout is corrected after every input, also while the network hears its own output."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import numpy as np
+from scipy import linalg
 
 from cocycle.arrays import Array, as_numpy, like, linear
 from cocycle.maps import Driven, Map, beside
@@ -13,15 +15,24 @@ from cocycle.progress import tracked
 from cocycle.reservoir.forecast import Forecaster
 from cocycle.reservoir.normalisation import Normalisation
 from cocycle.reservoir.readout import Readout
+from cocycle.reservoir.symmetry import warn_if_odd
 from cocycle.reservoir.task import Design, Piece, make_task, read_and_wanted, untrained
+
+FLOOR = 1e-12  # of the ridge over the power of the features: rounding is then 2e-4 of the smallest correction
+TINY = 1e-100  # of the ridge: its floor where features have no power at all
+LOST = 1e6  # an error this many times the largest target ends the training,
+BURST = 10  # this many times, after the first half of the corrections, is warned of
 
 
 class OnlineRule(ABC):
     """How a weight (k, p) is corrected by features (p,) and what was wanted of them (k,)."""
 
     @abstractmethod
-    def start(self, k: int, p: int) -> tuple[np.ndarray, Any]:
-        """The weight (k, p) before any input, and what else the rule remembers."""
+    def start(self, k: int, p: int, constant: bool = False) -> tuple[np.ndarray, Any]:
+        """The weight (k, p) before any input, and what else the rule remembers.
+
+        With `constant` the last of the p features is always 1: its weight is the constant of the readout.
+        """
 
     @abstractmethod
     def corrected(
@@ -33,10 +44,18 @@ class OnlineRule(ABC):
 @final
 @dataclass(frozen=True)
 class RecursiveLeastSquares(OnlineRule):
-    """After T inputs the ridge regression with weights forgetting^(T-t) and the ridge ridge · forgetting^T, exactly.
+    """After T inputs the ridge regression with weights forgetting^(T-t); the constant, if there is one, has no ridge.
 
-    With forgetting < 1 the last 1 / (1 - forgetting) inputs count; the memory then grows without bound along directions
-    that the features no longer explore.  Price: p² a step.  Raises ValueError unless ridge > 0, 0 < forgetting <= 1.
+    Without forgetting the ridge is `ridge`, and the regression that of `train` with it.  With forgetting < 1 some 1 /
+    (1 - forgetting) inputs count, and the ridge is ridge · forgetting^T until that is 1e-12 of the largest value so far
+    of Σ forgetting^(T-t) |features|² (of deviations from the mean, with a constant); there it stays, within a factor of
+    2.  Without this floor the inverse would grow as forgetting^-T in directions that the features do not explore, until
+    rounding destroyed the readout ("wind-up").  A ridge that is not forgotten: Gunnarsson, Proc. 35th IEEE Conf.
+    Decision and Control, 2551 (1996).  Where fewer inputs count than there are features, a new one may still be missed
+    by far: `train_online` warns of it.
+
+    Price: p² a step, and p³ every ln 2 / (1 - forgetting) steps.  Raises ValueError unless ridge > 0, 0 < forgetting
+    <= 1, and where rounding has made the inverse indefinite.
     """
 
     ridge: float = 1.0
@@ -48,15 +67,60 @@ class RecursiveLeastSquares(OnlineRule):
         if not 0 < self.forgetting <= 1:
             raise ValueError(f"forgetting must be in (0, 1]; got {self.forgetting}")
 
-    def start(self, k: int, p: int) -> tuple[np.ndarray, Any]:
-        return np.zeros((k, p)), np.eye(p) / self.ridge
+    def start(self, k: int, p: int, constant: bool = False) -> tuple[np.ndarray, Any]:
+        n = p - constant
+        return np.zeros((k, p)), _Inverse(np.eye(n) / self.ridge, self.ridge, np.zeros(n), bool(constant))
 
     def corrected(self, weight, memory, features, error):
-        gained = memory @ features
+        if not memory.constant:
+            return self._regressed(weight, memory, np.asarray(features, dtype=np.float64), error)
+        # with a constant: the regression of deviations from means with the same weights, which move too
+        slope, mean = weight[:, :-1], memory.mean
+        deviation, count = features[:-1] - mean, self.forgetting * memory.count + 1
+        share = (1 - 1 / count) ** 0.5
+        target_mean = weight[:, -1] + slope @ mean + (error + slope @ deviation) / count
+        slope, memory = self._regressed(slope, memory, share * deviation, share * error)
+        mean = mean + deviation / count
+        weight = np.concatenate([slope, (target_mean - slope @ mean)[:, None]], axis=1)
+        return weight, memory._replace(mean=mean, count=count)
+
+    def _regressed(self, weight, memory, features, error):
+        power = self.forgetting * memory.power + features @ features
+        ridge, inverse = self.forgetting * memory.ridge, memory.inverse
+        peak = max(power, memory.peak)
+        floor = max(FLOOR * peak, TINY * self.ridge)
+        if self.forgetting < 1 and ridge < floor / 2:
+            weight, inverse = _regularised(weight, inverse, (floor - ridge) / self.forgetting)
+            ridge = floor
+        gained = inverse @ features
         scale = self.forgetting + features @ gained
-        # a memory that is not symmetric to the last bit blows up when it forgets
-        memory = (memory - np.outer(gained, gained) / scale) / self.forgetting
-        return weight + np.outer(error, gained / scale), memory
+        if not scale > 0:
+            raise ValueError(f"the recursion of {self} was lost to rounding: take a larger ridge or less forgetting")
+        # an inverse that is not symmetric to the last bit blows up when it forgets
+        inverse = (inverse - np.outer(gained, gained) / scale) / self.forgetting
+        return weight + np.outer(error, gained / scale), memory._replace(
+            inverse=inverse, ridge=ridge, power=power, peak=peak
+        )
+
+
+class _Inverse(NamedTuple):
+    """(Σ forgetting^(T-t) r rᵀ + ridge I)⁻¹, for deviations r from `mean` with a constant; power = Σ ... |r|²."""
+
+    inverse: np.ndarray
+    ridge: float
+    mean: np.ndarray
+    constant: bool
+    count: float = 0.0  # Σ forgetting^(T-t)
+    power: float = 0.0
+    peak: float = 0.0  # the largest power so far
+
+
+def _regularised(weight: np.ndarray, inverse: np.ndarray, added: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weight and inverse for a ridge that is larger by `added`."""
+    factor = linalg.cho_factor(np.eye(len(inverse)) + added * inverse, check_finite=False)
+    inverse = linalg.cho_solve(factor, inverse, check_finite=False)
+    inverse = (inverse + inverse.T) / 2
+    return weight - added * weight @ inverse, inverse
 
 
 @final
@@ -73,7 +137,7 @@ class LeastMeanSquares(OnlineRule):
         if not 0 < self.rate < np.inf:
             raise ValueError(f"rate must be a positive number; got {self.rate}")
 
-    def start(self, k: int, p: int) -> tuple[np.ndarray, Any]:
+    def start(self, k: int, p: int, constant: bool = False) -> tuple[np.ndarray, Any]:
         return np.zeros((k, p)), None
 
     def corrected(self, weight, memory, features, error):
@@ -105,8 +169,9 @@ def train_online(
     corrections have to keep the closed loop on its way (FORCE learning; Sussillo & Abbott, Neuron 63, 544, 2009).  The
     other arguments are those of `train`; one network, no batch.
 
-    Raises ValueError for a batch of networks or series, for own_output with another target, when the error leaves every
-    bound, and as `train` does.
+    Warns if the errors of the second half exceed ten times the largest target.  Raises ValueError for a batch of
+    networks or series, for own_output with another target, when an error exceeds a million times the largest target,
+    and as `train` does.
     """
     rule = rule or RecursiveLeastSquares()
     if not isinstance(rule, OnlineRule):
@@ -116,26 +181,45 @@ def train_online(
         raise ValueError("online training takes one network and series of shape (time, m), no batch")
     if own_output and not task.closable:
         raise ValueError("own_output is for the next value of the series, not for another target")
-    readout, errors = untrained(network, design, task), []
+    (readout, constant), errors = untrained(network, design, task), []
+    warn_if_odd(network, readout, task, constant)
+    largest = LOST * max(float(abs(piece.targets).max()) for piece in task.pieces)
     weight, memory = np.zeros((0, 0)), None
     for piece in task.pieces:
         heard: Any = _Ear(network, readout, piece, task.external) if own_output else None
         pairs = read_and_wanted(network, readout, piece) if heard is None else iter(heard)
         for t, (z, wanted) in enumerate(tracked(pairs, "training", len(piece.inputs))):
             features = as_numpy(readout.features(z))
+            if constant:
+                features = np.append(features, 1.0)
             if not errors:
-                weight, memory = rule.start(task.width, len(features))
+                weight, memory = rule.start(task.width, len(features), constant)
             if t < washout:
                 continue
             said = linear(weight, features)
             errors.append(wanted - said)
-            if not np.isfinite(errors[-1]).all():
-                raise ValueError(f"the error left every bound after {len(errors)} corrections: take a smaller step")
+            if not (abs(errors[-1]) <= largest).all():
+                raise ValueError(
+                    f"the error diverged, beyond {LOST:.0e} times the target after {len(errors)} corrections: take a"
+                    " smaller step, a larger ridge or less forgetting"
+                )
             if heard is not None:
                 heard.said = said if readout.added is None else said + as_numpy(z[..., readout.added])
             weight, memory = rule.corrected(weight, memory, features, errors[-1])
     settings = {"rule": repr(rule), "washout": washout, "own_output": own_output}
-    return Online(task.forecaster(network, readout, weight, settings), np.stack(errors) * task.outputs.scale)
+    _warn_of_bursts(np.stack(errors), largest / LOST)
+    weight, offset = (weight[:, :-1], weight[:, -1]) if constant else (weight, 0.0)
+    return Online(task.forecaster(network, readout, weight, offset, settings), np.stack(errors) * task.outputs.scale)
+
+
+def _warn_of_bursts(errors: np.ndarray, target: float) -> None:
+    late = float(abs(errors[len(errors) // 2 :]).max())
+    if late > BURST * target:
+        warnings.warn(
+            f"the readout did not settle: in the second half of the corrections an error was {late / target:.2g} times"
+            " the largest target; take a larger ridge, less forgetting or a smaller step",
+            stacklevel=3,
+        )
 
 
 class _Ear:

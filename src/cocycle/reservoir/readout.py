@@ -1,5 +1,6 @@
 """The linear readout: ridge regression from moments, which are all that training keeps of the states."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,17 +11,18 @@ from typing import Any, final
 import numpy as np
 from scipy import linalg
 
-from cocycle.arrays import Array, linear, linear_block
+from cocycle.arrays import Array, linear, linear_block, refuse_masked
 from cocycle.maps import Map
+from cocycle.reservoir.moments import Moments, check_moments
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Readout(Map):
-    """z -> weight φ(z[components]) + z[added]: weight (*batch, k, p), φ = `functions`, or none.
+    """z -> weight φ(z[components]) + offset + z[added]: weight (*batch, k, p), φ = `functions`, or none.
 
     z is the state of the network, or [input | state] if `reads_input`.  `added` are the components of the input to
-    which the rest is an increment, or None.
+    which the rest is an increment, or None.  `offset` (*batch, k) is the constant of the regression, 0 without one.
     """
 
     weight: Array
@@ -28,10 +30,11 @@ class Readout(Map):
     functions: Map | None = None
     reads_input: bool = False
     added: Any = None
+    offset: Array | float = 0.0
 
     @property
     def sees_state_alone(self) -> bool:
-        """Whether it is a matrix times the state of the network."""
+        """Whether it is a matrix times the state of the network, plus its offset."""
         whole = isinstance(self.components, slice) and self.components == slice(None)
         return whole and self.functions is None and not self.reads_input
 
@@ -41,82 +44,22 @@ class Readout(Map):
         return seen if self.functions is None else self.functions(seen)
 
     def __call__(self, z):
-        y = linear(self.weight, self.features(z))
+        y = linear(self.weight, self.features(z)) + self.offset
         return y if self.added is None else y + z[..., self.added]
 
     def tangent(self, z, q):
         x, s = z[..., self.components], q[..., self.components, :]
         if self.functions is not None:
             x, s = self.functions.tangent(x, s)
-        y, s = linear(self.weight, x), linear_block(self.weight, s)
+        y, s = linear(self.weight, x) + self.offset, linear_block(self.weight, s)
         return (y, s) if self.added is None else (y + z[..., self.added], s + q[..., self.added, :])
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """R Rᵀ (*batch, n, n), Y Rᵀ (*batch, m, n) and Σ y² (*batch, m), over `count` times of states r and targets y."""
-
-    states: np.ndarray
-    targets: np.ndarray
-    squares: np.ndarray
-    count: int
-
-    def __add__(self, other: "Moments") -> "Moments":
-        return Moments(
-            self.states + other.states,
-            self.targets + other.targets,
-            self.squares + other.squares,
-            self.count + other.count,
-        )
-
-    def without(self, part: "Moments") -> "Moments":
-        """The moments of the other times."""
-        return self + Moments(-part.states, -part.targets, -part.squares, -part.count)
-
-
-@final
-class MomentSum:
-    """Moments in the making: `add` a state and its target at a time, then take the `total`.
-
-    Everything is float64, whatever the states are: in float32 the sums lose their positive definiteness.  States wait
-    in a block of n times (at least BLOCK), which is one symmetric product: the memory does not grow with time.
-    """
-
-    BLOCK = 200
-
-    def __init__(self, batch: tuple[int, ...], n: int, m: int):
-        block = max(n, self.BLOCK)
-        self._batch = batch
-        self._states, self._targets = np.empty((*batch, block, n)), np.empty((*batch, block, m))
-        self._square, self._cross, self._squares = (np.zeros((*batch, *tail)) for tail in ((n, n), (m, n), (m,)))
-        self._waiting = self._count = 0
-
-    def add(self, state: Array, target: Array) -> None:
-        """Add r (*batch, n) and y (*batch, m), or a y (m,) that the whole batch shares."""
-        self._states[..., self._waiting, :] = state
-        self._targets[..., self._waiting, :] = target
-        self._waiting += 1
-        if self._waiting == self._states.shape[-2]:
-            self._flush()
-
-    def total(self) -> Moments:
-        """The moments of all that was added."""
-        self._flush()
-        return Moments(self._square, self._cross, self._squares, self._count)
-
-    def _flush(self) -> None:
-        with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged: the total says so
-            for member in np.ndindex(self._batch):  # one by one: a sum of all squares at once would leave the cache
-                r, y = self._states[member][: self._waiting], self._targets[member][: self._waiting]
-                self._square[member] += r.T @ r
-                self._cross[member] += y.T @ r
-                self._squares[member] += (y * y).sum(0)
-        self._count, self._waiting = self._count + self._waiting, 0
 
 
 def ridge_readout(moments: Moments, ridge: float | np.ndarray) -> np.ndarray:
     """W_out (*batch, m, n) = Y Rᵀ (R Rᵀ + ridge I)⁻¹, by Cholesky factors.
+
+    Of moments with `sums` those of the deviations from the means: the constant is then `moments.constant(W_out)`, and
+    has no ridge.
 
     `ridge` is added to the sum over times, not to the mean; a number, or one for each member (*batch,).  Raises
     ValueError if it is negative or not finite, for states that diverged, and where R Rᵀ + ridge I is singular to
@@ -130,8 +73,9 @@ def ridge_readout(moments: Moments, ridge: float | np.ndarray) -> np.ndarray:
     return np.stack(readouts).reshape(shape)
 
 
-def check_ridge(ridge: float | np.ndarray) -> None:
+def check_ridge(ridge: float | np.ndarray | Sequence[float]) -> None:
     """Raise ValueError unless 0 <= ridge < infinity."""
+    refuse_masked("ridge", ridge)
     try:
         fine = np.all((np.asarray(ridge) >= 0) & (np.asarray(ridge) < np.inf))
     except TypeError:
@@ -140,13 +84,8 @@ def check_ridge(ridge: float | np.ndarray) -> None:
         raise ValueError(f"ridge must be a finite number >= 0; got {ridge!r}")
 
 
-def check_moments(moments: Moments) -> None:
-    """Raise ValueError if the states of which these are the moments left every bound."""
-    if not np.isfinite(moments.states).all():
-        raise ValueError("the network diverged while it was driven: its states are not finite; take smaller weights")
-
-
 def _flat(moments: Moments):
+    moments = moments.about(moments.means)
     n = moments.states.shape[-1]
     crosses = moments.targets.reshape(-1, *moments.targets.shape[-2:])
     return moments.states.reshape(-1, n, n), crosses, moments.targets.shape
@@ -177,7 +116,7 @@ def ridge_path(moments: Moments, ridges: Sequence[float]) -> np.ndarray:
     NaN for a ridge with which R Rᵀ + ridge I is singular to rounding.  Raises ValueError for values that are negative,
     and for states that diverged.
     """
-    check_ridge(np.asarray(ridges))
+    check_ridge(ridges)
     check_moments(moments)
     squares, crosses, shape = _flat(moments)
     paths = []
@@ -201,6 +140,10 @@ def _shrunk(sizes: np.ndarray, ridge: float) -> np.ndarray:
     )
 
 
+RIDGES = tuple(10.0 ** np.arange(-9, 3))  # to choose from, unless others are given
+EDGE = 1e-3  # by which, relative, a score must fall towards the edge of the ridges for the edge to matter
+
+
 class RidgeChoice(ABC):
     """How to choose among values of ridge: give one to `train` in place of a number."""
 
@@ -215,6 +158,7 @@ class RidgeChoice(ABC):
 def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.ndarray, np.ndarray]:
     """W_out (*batch, m, n) and the ridge (*batch,) with the least score.
 
+    Warns where that is the smallest or largest of the default ridges and the score falls by more than EDGE towards it.
     Raises ValueError if all ridges are so small that the problem is singular to rounding.
     """
     if not len(choice.ridges):
@@ -224,7 +168,22 @@ def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.nd
     if np.isnan(scores).all(axis=0).any():
         raise ValueError(f"R Rᵀ + ridge I is singular to rounding with every ridge up to {max(choice.ridges):g}")
     best = np.nanargmin(scores, axis=0)
+    if tuple(choice.ridges) == RIDGES:
+        _warn_at_the_edge(np.asarray(RIDGES), scores)
     return np.take_along_axis(path, best[None, ..., None, None], axis=0)[0], np.asarray(choice.ridges)[best]
+
+
+def _warn_at_the_edge(ridges: np.ndarray, scores: np.ndarray) -> None:
+    scores = scores.reshape(len(ridges), -1)
+    for edge, inside, name in ((0, 1, "smallest"), (-1, -2, "largest")):
+        least, before = scores[edge], scores[inside]
+        if ((least <= np.nanmin(scores, axis=0)) & (before > (1 + EDGE) * least)).any():
+            warnings.warn(
+                f"the ridge chosen, {ridges[edge]:g}, is the {name} of those to choose from, and the score still falls"
+                f" towards it, by {np.nanmax((before - least) / before):.2g} of itself in the last step: give more of"
+                " them, such as ridge=CrossValidated(ridges=10.0 ** np.arange(-14, 8))",
+                stacklevel=4,
+            )
 
 
 @final
@@ -235,12 +194,13 @@ class CrossValidated(RidgeChoice):
     Golub, Heath & Wahba, Technometrics 21, 215 (1979).
     """
 
-    ridges: Sequence[float] = tuple(10.0 ** np.arange(-9, 3))
+    ridges: Sequence[float] = RIDGES
     folds = 1
 
     def scores(self, parts: Sequence[Moments]) -> np.ndarray:
         moments = reduce(add, parts)
         check_moments(moments)
+        moments, constants = moments.about(moments.means), moments.sums is not None
         squares, crosses, shape = _flat(moments)
         totals, columns = moments.squares.reshape(len(squares), -1), []
         for square, cross, total in zip(squares, crosses, totals, strict=True):
@@ -248,14 +208,14 @@ class CrossValidated(RidgeChoice):
             shrunk = [_shrunk(sizes, ridge) for ridge in self.ridges]
             # the directions that the states span: no more than there are times, or than rounding can tell
             kept = sizes > len(sizes) * np.finfo(float).eps * sizes[-1]
-            kept[: -moments.count] = False
+            kept[: constants - moments.count] = False
             power = ((cross @ vectors[:, kept]) ** 2).sum(0) / sizes[kept]
-            beyond = _positive(total.sum() - power.sum(), total) if kept.sum() < moments.count else 0.0
+            beyond = _positive(total.sum() - power.sum(), total) if kept.sum() < moments.count - constants else 0.0
             column = []
             for ridge, factors in zip(self.ridges, shrunk, strict=True):
                 missed = ridge * factors[kept]  # sums of what is missed, not differences: there are no times to spare
                 residual = beyond + (power * missed**2).sum()
-                left = moments.count - kept.sum() + missed.sum()
+                left = moments.count - constants - kept.sum() + missed.sum()
                 column.append(residual * moments.count / left**2 if left > 0 else np.nan)
             columns.append(column)
         return np.array(columns).T.reshape(len(self.ridges), *shape[:-2])
@@ -266,7 +226,7 @@ class CrossValidated(RidgeChoice):
 class HeldOut(RidgeChoice):
     """The mean square error on each of `folds` consecutive stretches of time, when the others are learned."""
 
-    ridges: Sequence[float] = tuple(10.0 ** np.arange(-9, 3))
+    ridges: Sequence[float] = RIDGES
     folds: int = 5
 
     def __post_init__(self):
@@ -276,7 +236,8 @@ class HeldOut(RidgeChoice):
     def scores(self, parts: Sequence[Moments]) -> np.ndarray:
         whole, errors = reduce(add, parts), 0.0
         for part in parts:
-            weights = ridge_path(whole.without(part), self.ridges)
+            others = whole.without(part)
+            weights, part = ridge_path(others, self.ridges), part.about(others.means)
             explained = 2 * (weights * part.targets).sum((-1, -2)) - ((weights @ part.states) * weights).sum((-1, -2))
             errors = errors + _positive(part.squares.sum(-1) - explained, part.squares)
         return np.asarray(errors) / whole.count

@@ -181,10 +181,16 @@ class Reservoir(Driven):
         u = check_inputs("u", u, self.inputs)
         return (self._step(self.weight, self._drive(now), self.gain) for now in u)
 
-    def closed(self, readout: Array) -> Map:
-        """The autonomous map of the network whose input is its own output, readout (*batch, m, n) times state."""
+    def closed(self, readout: Array, offset: Array | float = 0.0) -> Map:
+        """The autonomous map of the network whose input is its own output.
+
+        That is readout (*batch, m, n) times state, plus offset (*batch, m), which becomes a part of the bias.
+        """
         left = self._scaled(self.input_gain, self.input_weight)
-        return self._step(LowRankUpdate(self.weight, left, readout, self.gain), self.bias, 1.0)
+        if is_number(offset):
+            offset = like(np.full(self.inputs, float(offset)), self.weight)
+        bias = self._drive(offset) if as_numpy(offset).any() else self.bias
+        return self._step(LowRankUpdate(self.weight, left, readout, self.gain), bias, 1.0)
 
     @property
     def joint(self) -> Map:

@@ -9,7 +9,7 @@ import numpy as np
 from cocycle.arrays import Array, as_numpy, is_number, like
 from cocycle.maps import Driven, Map, beside, check_inputs, orbit
 from cocycle.reservoir.forecast import Forecaster, with_external
-from cocycle.reservoir.normalisation import RAW, Normalisation
+from cocycle.reservoir.normalisation import RAW, Normalisation, refuse_constant
 from cocycle.reservoir.readout import Readout
 
 
@@ -18,12 +18,15 @@ from cocycle.reservoir.readout import Readout
 class Design:
     """What a readout is a linear function of: functions(seen), seen being the state or, if `direct`, [input | state].
 
-    With `increment` it gives the change of the series, not the value.
+    With `increment` it gives the change of the series, not the value.  With `constant` it has a constant term, which
+    the ridge does not pull to zero, unless the functions contain a constant themselves; without it is the textbook's
+    O = W_out r.
     """
 
     functions: Map | None = None
     direct: bool = False
     increment: bool = False
+    constant: bool = True
 
 
 class Piece(NamedTuple):
@@ -58,9 +61,17 @@ class Task:
         moved = [Piece(u + rng.normal(scale=noise, size=u.shape), y) for u, y in self.pieces]
         return replace(self, pieces=moved)
 
-    def forecaster(self, network: Driven, readout: Readout, weight: np.ndarray, settings: dict[str, Any]) -> Forecaster:
-        """The network with its readout weights found."""
-        readout = replace(readout, weight=like(weight, network.rest()))
+    def forecaster(
+        self,
+        network: Driven,
+        readout: Readout,
+        weight: np.ndarray,
+        offset: np.ndarray | float,
+        settings: dict[str, Any],
+    ) -> Forecaster:
+        """The network with the weights of its readout, and its constant, found."""
+        offset = like(offset, network.rest()) if isinstance(offset, np.ndarray) else offset
+        readout = replace(readout, weight=like(weight, network.rest()), offset=offset)
         return Forecaster(network, readout, self.inputs, self.outputs, self.external, self.closable, settings)
 
 
@@ -81,7 +92,7 @@ def make_task(network: Driven, series, target, external, washout: int, normalise
     if not 0 <= washout < shortest - 1:
         raise ValueError(f"series must be longer than washout + 1 = {washout + 1}; got {shortest} times")
     inputs = [with_external(s, v, width) for s, v in zip(many_series, externals, strict=True)]
-    units = _units(normalise, inputs)
+    units = _units(normalise, inputs, width)
     if target is None:
         pairs = [(u[:-1], s[1:]) for u, s in zip(inputs, many_series, strict=True)]
         output_units = units.part(slice(width, None), network.inputs)
@@ -116,7 +127,8 @@ def _checked_target(target, inputs: np.ndarray) -> np.ndarray:
     return target
 
 
-def _units(normalise: bool | Normalisation, inputs: list[np.ndarray]) -> Normalisation:
+def _units(normalise: bool | Normalisation, inputs: list[np.ndarray], width: int) -> Normalisation:
+    """Those of [external | series], external having `width` components."""
     if isinstance(normalise, Normalisation):
         try:
             normalise.part(slice(None), inputs[0].shape[-1])
@@ -128,11 +140,16 @@ def _units(normalise: bool | Normalisation, inputs: list[np.ndarray]) -> Normali
         return normalise
     if normalise not in (True, False):
         raise TypeError(f"normalise must be True, False or a Normalisation; got {normalise!r}")
-    return Normalisation.standard(*inputs) if normalise else RAW
+    if not normalise:
+        return RAW
+    rows = np.concatenate([u.reshape(-1, u.shape[-1]) for u in inputs])
+    for name, part in (("external input", rows[:, :width]), ("series", rows[:, width:])):
+        refuse_constant(name, part)
+    return Normalisation.standard(*inputs)
 
 
-def untrained(network: Driven, design: Design | Map | None, task: Task) -> Readout:
-    """The readout that the design asks for, its weights still to be found.
+def untrained(network: Driven, design: Design | Map | None, task: Task) -> tuple[Readout, bool]:
+    """The readout that the design asks for, its weights still to be found, and whether it gets a constant.
 
     Raises TypeError for something that is no design, ValueError for increments of what is not the series.
     """
@@ -146,7 +163,18 @@ def untrained(network: Driven, design: Design | Map | None, task: Task) -> Reado
         state = m + np.arange(network.dimension)[network.seen]
         components = np.concatenate([np.arange(m), state]) if design.direct else state
     added = slice(m - task.width, m) if design.increment else None
-    return Readout(np.zeros((task.width, 0)), components, design.functions, reads_input, added)
+    readout = Readout(np.zeros((task.width, 0)), components, design.functions, reads_input, added)
+    return readout, design.constant and not _contains_constant(network, readout)
+
+
+def _contains_constant(network: Driven, readout: Readout) -> bool:
+    """Whether one of the features is the same, and not zero, at four random places."""
+    if readout.functions is None:
+        return False
+    width = network.dimension + network.inputs * readout.reads_input
+    places = np.random.default_rng(0).normal(size=(4, *network.batch, width))
+    found = np.stack([as_numpy(readout.features(like(z, network.rest()))) for z in places])
+    return bool(((found == found[0]).all(axis=0) & (found[0] != 0)).any())
 
 
 def read_and_wanted(network: Driven, readout: Readout, piece: Piece) -> Iterator[tuple[Array, np.ndarray]]:

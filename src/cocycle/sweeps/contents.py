@@ -103,7 +103,7 @@ def _as_stored(fixed: Mapping) -> dict[str, Any]:
 
 
 def _plain(value):
-    if isinstance(value, np.generic | np.ndarray):
+    if isinstance(value, np.generic | np.ndarray) and not np.ma.is_masked(value):
         return value.tolist()
     raise TypeError(f"no word for {value!r}")
 

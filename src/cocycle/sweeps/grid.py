@@ -189,6 +189,7 @@ class Grid:
 def _axis(name: str, values) -> np.ndarray:
     if not isinstance(name, str):
         raise TypeError(f"axes must have names; got {name!r}")
+    refuse_masked(f"axis {name!r}", values)
     try:
         mixed = isinstance(values, list | tuple) and len({isinstance(value, str) for value in values}) > 1
         values = np.array(values)  # a copy: the caller may change his
@@ -215,12 +216,20 @@ def _length(name: str, length) -> int:
 
 
 def _numbers(name: str, numbers, length: int) -> np.ndarray:
+    refuse_masked(f"streams[{name!r}]", numbers)
     numbers = np.arange(length) if numbers is None else np.array(numbers)
     whole = numbers.shape == (length,) and numbers.dtype.kind in "iu"
     if not whole or numbers.min() < 0 or len(np.unique(numbers)) != length:
         raise ValueError(f"streams[{name!r}] must be {length} different integers >= 0; got {short(numbers)}")
     numbers.flags.writeable = False
     return numbers
+
+
+def refuse_masked(name: str, values) -> None:
+    """Raise ValueError for a masked array with values missing, of which numpy would take the fill values."""
+    parts = values if isinstance(values, list | tuple) else [values]
+    if any(np.ma.is_masked(part) for part in parts):
+        raise ValueError(f"{name} must not be a masked array with values missing; leave them out, or fill them")
 
 
 def short(values: np.ndarray) -> str:

@@ -191,7 +191,7 @@ def _loaded(measure: bytes) -> tuple[Measure, dict[str, Any]]:
 def _numbers(name: str, value: Any) -> np.ndarray:
     """A copy: the measure may use its array again.  Raises WrongOutput for what is not made of real numbers."""
     array = np.asarray(value)
-    if array.dtype.kind not in "biuf" or isinstance(value, np.ma.MaskedArray):
+    if array.dtype.kind not in "biuf" or np.ma.is_masked(value):
         raise WrongOutput(f"measure must return {name} in real numbers; got {value!r}")
     return array.astype(np.float64)
 

@@ -63,7 +63,8 @@ def crossings(archive: Archive, output: str, level: float = 0.0, *, along: Seque
     """Where the mean of an output crosses a level between neighbours that are done, (n, len(along)), interpolated.
 
     `along` are the axes of floating-point numbers unless given, and the columns of what is found; the output is
-    averaged over all the others.  Raises KeyError and ValueError as `refine` does.
+    averaged over all the others.  Next to an infinite mean the crossing is half way.  Raises KeyError and
+    ValueError as `refine` does.
     """
     axes, wanted = archive.grid.axes, _axes(archive.grid, along)
     along = [name for name in axes if name in wanted]
@@ -77,9 +78,10 @@ def crossings(archive: Archive, output: str, level: float = 0.0, *, along: Seque
             places = np.argwhere((near < 0) != (far < 0)) if near.size else np.empty((0, values.ndim), int)
         for place in places:
             a, b = near[tuple(place)], far[tuple(place)]
-            if np.isfinite(a) and np.isfinite(b):
+            if not (np.isnan(a) or np.isnan(b)):
                 index = np.insert(place[1:], i, place[0]).tolist()
-                share = np.where(np.arange(values.ndim) == i, a / (a - b), 0.0).tolist()
+                reached = a / (a - b) if np.isfinite(a - b) else 0.5
+                share = np.where(np.arange(values.ndim) == i, reached, 0.0).tolist()
                 found.append([_between(axes[name], k, t) for name, k, t in zip(along, index, share, strict=True)])
     return np.array(found).reshape(-1, len(along))[:, [along.index(name) for name in wanted]]
 
@@ -107,10 +109,11 @@ def _mean(archive: Archive, output: str, along: list[str]) -> tuple[np.ndarray, 
 
 
 def _nanmean(values: np.ndarray, over: tuple[int, ...]) -> np.ndarray:
-    """NaN where nothing is finite; numpy's own warns there."""
-    finite = np.isfinite(values)
-    count = finite.sum(axis=over)
-    return np.where(count > 0, np.where(finite, values, 0).sum(axis=over) / np.maximum(count, 1), np.nan)
+    """NaN where nothing is known; numpy's own warns there.  An infinite result is known: it makes the mean infinite."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=over)
+    with np.errstate(invalid="ignore"):  # results of both infinities have no mean
+        return np.where(count > 0, np.where(known, values, 0).sum(axis=over) / np.maximum(count, 1), np.nan)
 
 
 def _cells(mean: np.ndarray, axes: list[int], level: float | None) -> np.ndarray:
@@ -124,8 +127,11 @@ def _cells(mean: np.ndarray, axes: list[int], level: float | None) -> np.ndarray
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
     if level is not None:
         return (low <= level) & (level <= high)
-    known = np.isfinite(high - low)
-    change = np.where(known, high - low, 0.0)
+    known = ~np.isnan(low) & ~np.isnan(high)
+    with np.errstate(invalid="ignore"):
+        change = np.where(known & (low != high), high - low, 0.0)
+    finite = change[np.isfinite(change)]  # the infinite ones come first
+    change = np.minimum(change, 2 * finite.max(initial=0.5))
     return (change > 0) & (change >= np.quantile(change[known], 1 - SHARE)) if known.any() else known
 
 

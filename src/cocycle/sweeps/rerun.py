@@ -142,5 +142,5 @@ def _short(values: np.ndarray) -> str:
 
 
 def _largest(differences: np.ndarray) -> str:
-    finite = abs(differences[np.isfinite(differences)])
-    return f"{finite.max():.3g}" if finite.size else "NaN"
+    known = abs(differences[~np.isnan(differences)])
+    return f"{known.max():.3g}" if known.size else "NaN"
