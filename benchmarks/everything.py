@@ -29,6 +29,8 @@ PARTS = {
     "workers": "Two workers",
     "sweeps": "What a sweep costs",
     "fields": "Fields of exponents beside torch.func",
+    "threads": "One thread or all",
+    "coverage": "How often error bars hold",
 }
 
 

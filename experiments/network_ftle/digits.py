@@ -80,7 +80,7 @@ def maker(point, task):
 
 def coordinates(narrow, x):
     """The local fields of the bottleneck's two units."""
-    return end(feedforward(narrow[:-1]), x).numpy()
+    return end(feedforward(narrow[:-1]), x)
 
 
 def mixtures(task, count, rng):

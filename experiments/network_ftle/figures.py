@@ -35,7 +35,7 @@ def networks(folder):
     archive = part(folder, "fields")
     for width, depth in product(archive.grid.axes["width"], archive.grid.axes["depth"]):
         net = network_study.network(archive, width=width, depth=depth, realisation=0)
-        output = end(feedforward(net), plane(X, X))[..., 0].numpy()
+        output = end(feedforward(net), plane(X, X))[..., 0]
         yield width, depth, net, ftle(network_study.hidden(net), plane(X, X)), output
 
 

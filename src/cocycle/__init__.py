@@ -9,6 +9,7 @@ from cocycle.flows import Flow, Residual
 from cocycle.lyapunov import Diverged, Spectrum, frame, ftle, orthonormalise, plane, qr_steps, spectrum, stretching
 from cocycle.maps import Composed, Coupled, Linear, Map, Relaxed, Select, VectorField, orbit, trajectory
 from cocycle.networks import ERF, LINEAR, RELU, TANH, Activation, Layer
+from cocycle.progress import show_progress
 from cocycle.reservoir import Reservoir, forecast, train, valid_time
 from cocycle.straightline import Compiled
 from cocycle.sweeps import Archive, Grid, run
@@ -49,6 +50,7 @@ __all__ = [
     "plane",
     "qr_steps",
     "run",
+    "show_progress",
     "spectrum",
     "stretching",
     "train",

@@ -10,6 +10,7 @@ from cocycle.arrays import Array, as_numpy
 from cocycle.lyapunov import Diverged, Spectrum, frame, spectrum
 from cocycle.maps import orbit
 from cocycle.networks import LINEAR
+from cocycle.progress import tracked
 from cocycle.reservoir import Forecaster, Reservoir, ValidTimes, histogram_distance, nrmse, valid_times
 from cocycle.tables import html_table
 
@@ -177,7 +178,7 @@ def _fields(model: Forecaster, series: np.ndarray) -> tuple[float, float]:
     fields = replace(network, activation=LINEAR, leak_rate=1.0)
     looks = replace(model, network=fields).driven(series)
     states = chain([network.rest()], orbit(model.driven(series), network.rest()))
-    for t, (field, state) in enumerate(zip(looks, states, strict=False)):
+    for t, (field, state) in enumerate(zip(looks, tracked(states, "local fields", len(series)), strict=False)):
         if t >= SETTLING and t % LOOK_EVERY == 0:
             seen.append(as_numpy(field(state)))
     b = np.stack(seen)

@@ -9,7 +9,7 @@ from itertools import repeat
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from cocycle.lyapunov import frame, spectrum
 from cocycle.networks import Layer
@@ -18,6 +18,7 @@ from cocycle.straightline import Compiled
 from cocycle.sweeps import Archive, Grid, run
 from cocycle.sweeps.run import cores
 from cocycle.systems import Henon, Lorenz63
+from cocycle.threads import CROSSOVER
 
 NEEDED = ("cocycle", "numpy", "scipy", "h5py", "matplotlib", "tqdm", "threadpoolctl", "cloudpickle")
 OPTIONAL = ("torch", "xarray", "h5netcdf", "scikit-learn", "distributed", "mpi4py", "jupytext")
@@ -102,7 +103,27 @@ def torch() -> str:
     return f"numpy and torch agree to {difference:.0e}"
 
 
-CHECKS: tuple[Callable[[], str], ...] = (henon, reservoir, archive, torch)
+def threads() -> str:
+    """A product on one thread and on all: more are slower where something else wants the cores, too."""
+    rng = np.random.default_rng(1)
+    weight, rows = rng.normal(size=(1000, 1000)), rng.normal(size=(4, 1000))
+    times = []
+    for limit in (1, None):
+        with threadpool_limits(limit):
+            times.append(min(_seconds(lambda: rows @ weight.T) for _ in range(20)))
+    return (
+        f"a product of 1000 units takes {1e3 * times[0]:.2f} ms on one thread, {1e3 * times[1]:.2f} ms on all: below"
+        f" {CROSSOVER:.0e} multiplications the engine takes one"
+    )
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+CHECKS: tuple[Callable[[], str], ...] = (henon, reservoir, archive, torch, threads)
 
 
 def self_check() -> bool:

@@ -24,6 +24,7 @@ from cocycle.arrays import (
     require_finite,
     transposed,
 )
+from cocycle.progress import tracked
 
 
 class Map(ABC):
@@ -149,7 +150,7 @@ def end(steps: Iterable[Map], x: Array) -> Array:
 
 def trajectory(steps: Iterable[Map], x: Array) -> Array:
     """The states after each step, stacked: (time, *batch, n)."""
-    return namespace(x).stack(list(orbit(steps, x)))
+    return namespace(x).stack(list(orbit(tracked(steps, "trajectory"), x)))
 
 
 def cotangent(f: Map, x: Array, p: Array) -> Array:

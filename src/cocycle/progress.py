@@ -10,14 +10,22 @@ from operator import length_hint
 from tqdm.auto import tqdm
 
 LOG = logging.getLogger("cocycle")
-LOG_EVERY = 60.0  # seconds between lines where there is no terminal
+LOG_EVERY = 30.0  # seconds between lines where there is no terminal
+
+_shown = True
+
+
+def show_progress(show: bool) -> None:
+    """Show progress, as bars at a terminal or in a notebook and as log lines elsewhere, or from now on none of it."""
+    global _shown
+    _shown = bool(show)
 
 
 @contextmanager
 def progress_bar(total: int | None, label: str, *, initial: int = 0, delay: float = 2.0, show: bool = True):
     """A function `advance(n)` that moves a progress bar of `total` items, `initial` of which are done."""
     started = logged = time.monotonic()
-    show = show and multiprocessing.parent_process() is None  # a worker's bar would fight with its parent's
+    show = show and _shown and multiprocessing.parent_process() is None  # a worker's bar would fight with its parent's
     # disable=None: only where there is a terminal or a notebook
     with tqdm(total=total, initial=initial, desc=label, delay=delay, disable=None if show else True) as bar:
         done, silent = initial, bar.disable and show

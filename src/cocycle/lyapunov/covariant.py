@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cocycle.arrays import Array, floating, generator, like, namespace
+from cocycle.arrays import Array, double, floating, generator, like, namespace
 from cocycle.lyapunov.qr import check_steps, orthonormal, orthonormalise, qr_steps
 from cocycle.maps import Map
+from cocycle.progress import tracked
+from cocycle.threads import one_thread_if_small
 
 
 class CovariantStep(NamedTuple):
@@ -60,7 +62,7 @@ def covariant(
         if count < 0:
             raise ValueError(f"{name} must not be negative; got {count}")
     steps = iter(steps)
-    for step in qr_steps(islice(steps, transient), x, q):
+    for step in qr_steps(islice(tracked(steps, "alignment", transient), transient), x, q):
         x, q = step.x, step.q
     maps = list(steps)
     if len(maps) <= settle:
@@ -69,9 +71,10 @@ def covariant(
 
 
 def _backward(maps, x, q, settle, window, rng):
-    checkpoints = _checkpoints(maps, x, q, window)
+    with one_thread_if_small(x, q.shape[-1]):
+        checkpoints = _checkpoints(maps, x, q, window)
     coefficients, end = _random_coefficients(q, rng), len(maps)
-    for start, x, q in reversed(checkpoints):
+    for start, x, q in tracked(checkpoints[::-1], "covariant vectors"):
         frames = [(x, q, None), *((s.x, s.q, s.r) for s in qr_steps(maps[start:end], x, q))]
         for t in range(end - 1, start - 1, -1):
             (x, q, _), (_, _, r) = frames[t - start], frames[t - start + 1]
@@ -83,7 +86,7 @@ def _backward(maps, x, q, settle, window, rng):
 
 def _checkpoints(maps, x, q, window):
     checkpoints = [(0, x, q)]
-    for count, step in enumerate(qr_steps(maps, x, q), 1):
+    for count, step in enumerate(qr_steps(tracked(maps, "forwards"), x, q), 1):
         if count % window == 0 and count < len(maps):
             checkpoints.append((count, step.x, step.q))
     return checkpoints
@@ -103,7 +106,7 @@ def _pulled_back(r, coefficients, index):
         raise ArithmeticError(f"the tangent map of step {index} is singular on the frame, or not finite: no way back")
     earlier = xp.linalg.solve(r, coefficients)
     size = (earlier * earlier).sum(-2) ** 0.5
-    return earlier / size[..., None, :], -xp.log(size)
+    return earlier / size[..., None, :], -xp.log(double(size))
 
 
 def covariance_residual(step: CovariantStep, after: CovariantStep) -> Array:

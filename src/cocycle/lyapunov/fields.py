@@ -17,6 +17,7 @@ from cocycle.lyapunov.qr import as_map, qr_steps
 from cocycle.lyapunov.ridges import ridges
 from cocycle.maps import Composed, Map, orbit
 from cocycle.progress import progress_bar
+from cocycle.threads import one_thread_if_small
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,7 +128,7 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     size = _chunk(dimensions, backwards, memory, rows.dtype.itemsize)
     product, parts = partial(_in_range, _pulled if backwards else _pushed, steps), []
     _retain_memory()
-    with progress_bar(len(rows), "field") as advance:
+    with progress_bar(len(rows), "field") as advance, one_thread_if_small(rows[:size], min(dimensions)):
         for i in range(0, len(rows), size):
             found = product(rows[i : i + size])
             parts.append(tuple(map(as_numpy, found)) if xp is np else found)

@@ -7,17 +7,20 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import lapack
 
 from cocycle.arrays import Array, as_numpy, constant, double, floating, like, namespace, take, tolerances
 from cocycle.lyapunov.chunks import at_once, bytes_of_one, widths
 from cocycle.lyapunov.qr import as_map, check_steps, orthonormal, qr_steps
 from cocycle.maps import Linear, Map
 from cocycle.progress import tracked
+from cocycle.threads import one_thread_if_small
 
 # all of the following is computed in double precision, whatever the maps are in
 NEGLIGIBLE = 1e-15  # an element of that size beside the largest of its row turns a direction by as much
 SPREAD = 1e3  # of the factors that a singular value decomposition resolves at once, to twelve digits
-SWEEPS = 60  # after as many, factors whose ratio is below 0.85 are apart
+SPREAD_JACOBI = 1e100  # of those that LAPACK's Jacobi iteration does, one member of a batch after the other
+ENOUGH, SWEEPS = 4, 60  # after as many the few members that are not apart are left to the latter; and at most
 LARGEST_LOG = 700.0  # of a number in double precision
 
 
@@ -84,7 +87,8 @@ def _decomposed(steps: Iterable[Map], x: Array, q: Array, *, directions: bool) -
     q, maps = orthonormal(x, q), tuple(steps)
     if not maps:
         raise ValueError("steps must hold at least one map; got none")
-    found = _in_chunks(maps, x, q, directions) or _of_chunk(maps, x, q, directions)
+    with one_thread_if_small(x, q.shape[-1]):
+        found = _in_chunks(maps, x, q, directions) or _of_chunk(tracked(maps, "exponents"), x, q, directions)
     if bool(namespace(found.log_factors).isnan(found.log_factors).all()):
         raise ArithmeticError("the tangent vectors are no longer finite: check x, q and the maps")
     return found
@@ -119,7 +123,7 @@ def _in_chunks(maps: tuple[Map, ...], x: Array, q: Array, directions: bool) -> S
     return Stretching(*arrays, parts[0].time, np.concatenate([part.known for part in parts]))
 
 
-def _of_chunk(maps: tuple[Map, ...], x: Array, q: Array, directions: bool) -> Stretching:
+def _of_chunk(maps: Iterable[Map], x: Array, q: Array, directions: bool) -> Stretching:
     limits = tolerances(q.dtype)
     # of two vectors the smaller factor follows from the determinant: groups of maps cost it a few digits
     every: dict = {"every": "auto", "spread": limits.fine_spread} if q.shape[-1] == 2 else {}
@@ -149,18 +153,18 @@ def _turned(q: Array, directions: Array, kind: Array) -> Array:
 def _known(factors: list[Array], log_factors: Array, eps: float) -> np.ndarray:
     """How many of the sorted factors (*batch, m) are known: (*batch,).
 
-    QR knows r_ii to eps max_j r_jj, j <= i.  Column i of the product is noise where these errors, as errors of
-    ln r_ii, add up to too much; known are the factors above all that noise.
+    QR knows r_ii to a few eps max_j r_jj, j <= i.  Column i of the product is noise where these errors, as errors of
+    ln r_ii, add up to too much.  Known are as many factors as there are other columns, if they are above all noise.
     """
     m = log_factors.shape[-1]
     with np.errstate(all="ignore"):
         logs = np.log(np.stack([np.diagonal(as_numpy(r), axis1=-2, axis2=-1)[..., :m] for r in factors]))
         spread = np.maximum.accumulate(logs, axis=-1) - logs
         spread = np.where(np.isfinite(spread), spread, 0.0)  # a factor that is exactly 0 is exact: a projection
-        error = eps * np.exp(2 * spread).sum(0) ** 0.5
-        noise = np.where(error > tolerances(np.float64).UNRELIABLE, logs.sum(0), -np.inf).max(-1)
-    above = (as_numpy(log_factors) > noise[..., None]) | (noise == -np.inf)[..., None]
-    return above.sum(-1)
+        lost = 4 * eps * np.exp(2 * spread).sum(0) ** 0.5 > tolerances(np.float64).UNRELIABLE
+        noise = np.where(lost, logs.sum(0), -np.inf).max(-1)
+    above = (as_numpy(log_factors) > noise[..., None]).sum(-1)
+    return np.where(lost.any(-1), np.minimum(above, (~lost).sum(-1)), m)
 
 
 def _warn_of_unknown(found: Stretching) -> None:
@@ -226,7 +230,7 @@ def _largest_of_two(matrix: Array) -> tuple[Array, Array]:
 
 def _product_svd(factors: list[Array]) -> tuple[Array, Array, Array]:
     """u, ln s, v with r_L ... r_1 = u diag(s) vᵀ."""
-    left, right = None, None
+    xp, left, right = namespace(factors[0]), None, None
     for sweep in range(1, SWEEPS + 1):
         z, factors = _transposed(factors)
         if sweep % 2:
@@ -235,7 +239,9 @@ def _product_svd(factors: list[Array]) -> tuple[Array, Array, Array]:
         left = z if left is None else left @ z
         log_scale, rows = scaled_product(factors)
         coupled = _coupled(rows)
-        if not (_spread(log_scale, coupled) > np.log(SPREAD)).any():
+        worst = float(_spread(log_scale, coupled).max())
+        differentiated = xp is not np and rows.requires_grad
+        if worst <= np.log(SPREAD if sweep < ENOUGH or differentiated else SPREAD_JACOBI):
             break
     u, log_factors, v = _separated(log_scale, rows, coupled)
     order = (-log_factors).argsort(-1)
@@ -303,11 +309,24 @@ def _separated(log_scale: Array, rows: Array, coupled: Array) -> tuple[Array, Ar
         for group in _groups(pattern):
             scales, block = log_scale[members, group], rows[members, group, group]
             top = xp.amax(scales, axis=-1)[..., None]
-            left, values, right = xp.linalg.svd(xp.exp(scales - top)[..., None] * block)
+            block = xp.exp(scales - top)[..., None] * block
+            apart = float((top - scales).max()) > np.log(SPREAD) and not (xp is not np and rows.requires_grad)
+            left, values, right = _graded_svd(block) if apart else xp.linalg.svd(block)
             u[members, group, group], v[members, group, group] = left, right.swapaxes(-1, -2)
             with np.errstate(divide="ignore"):
                 log_factors[members, group] = xp.log(values) + top
     return u.reshape(*batch, m, m), log_factors.reshape(*batch, m), v.reshape(*batch, m, m)
+
+
+def _graded_svd(blocks: Array) -> tuple[Array, Array, Array]:
+    """u, s, vᵀ of matrices (members, m, m) whose rows differ by decades: Jacobi's iteration tells the small ones."""
+    results = []
+    for block in as_numpy(blocks):
+        values, v, u, work, _, info = lapack.dgejsv(np.asfortranarray(block.T), joba=2, jobr=0)  # pyright: ignore[reportAttributeAccessIssue]
+        if info != 0:
+            raise np.linalg.LinAlgError(f"LAPACK's dgejsv did not converge: info={info}")
+        results.append((u, values * (work[0] / work[1]), v.T))
+    return tuple(like(np.stack(part), blocks) for part in zip(*results, strict=True))  # type: ignore[return-value]
 
 
 def _groups(coupled: np.ndarray) -> list[slice]:

@@ -19,6 +19,7 @@ from cocycle.lyapunov.step_error import StepCheck, StepError
 from cocycle.maps import Map
 from cocycle.progress import tracked
 from cocycle.tables import html_table
+from cocycle.threads import one_thread_if_small
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -190,7 +191,11 @@ def spectrum(
     for name, count, least in (("transient", transient, 0), ("thin", thin, 1)):
         if not isinstance(count, int | np.integer) or count < least:
             raise ValueError(f"{name} must be an integer of at least {least}; got {count!r}")
-    steps = iter(tracked(steps, "exponents"))
+    with one_thread_if_small(x, q.shape[-1]):
+        return _spectrum(iter(tracked(steps, "exponents")), x, q, every, transient, thin)
+
+
+def _spectrum(steps: Iterator[Map], x: Array, q: Array, every: int | str, transient: int, thin: int) -> Spectrum:
     for count, settled in enumerate(_of_one_dimension(qr_steps(islice(steps, transient), x, q, every=every), x)):
         x, q = settled.x, settled.q
         if not namespace(x).isfinite(x).all(-1).any():
@@ -198,10 +203,10 @@ def spectrum(
     spread, check = Spread(), StepCheck(x, q)
     loop = _of_one_dimension(qr_steps(check.maps(steps), x, q, every=every), x)
     result = collect(check.watched(spread.watched(loop)), thin)
-    spread.warn()
+    spread.warn(stacklevel=4)
     result = replace(result, step_error=check.result(result.exponents))
     if result.step_error is not None:
-        result.step_error.warn(stacklevel=2)
+        result.step_error.warn(stacklevel=4)
     return result
 
 

@@ -37,7 +37,7 @@ class Spread:
         spread = np.where(np.isfinite(spread), spread, 0.0)  # an exponent of -inf is exact: a projection
         self.largest = np.maximum(self.largest, spread.max(0))
 
-    def warn(self) -> None:
+    def warn(self, stacklevel: int) -> None:
         self._look()
         lost = np.flatnonzero(self.largest > np.log(self.limit))
         if len(lost):
@@ -45,5 +45,5 @@ class Spread:
                 f"exponents from number {lost[0] + 1} on cannot be trusted: the pushed frame spread by up to"
                 f" {np.exp(np.max(self.largest)):.0e} between two orthonormalisations: take a smaller `every`,"
                 ' or "auto", and if these do not help, fewer exponents, or double precision where it is single',
-                stacklevel=3,
+                stacklevel=stacklevel,
             )

@@ -73,7 +73,7 @@ class StepError:
         if self.coarse:
             warnings.warn(
                 f"the step dt={self.dt:.4g} is too coarse: {self}.  dt={self.suggested:.2g} should do",
-                stacklevel=stacklevel + 1,
+                stacklevel=stacklevel,
             )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from scipy.special import chdtri, eval_legendre
 
-from cocycle.arrays import as_numpy, generator, like, require_finite
+from cocycle.arrays import as_numpy, generator, like, require_finite, tolerances
 from cocycle.maps import Driven, end, orbit
 from cocycle.progress import tracked
 from cocycle.reservoir.moments import Moments, MomentSum, check_moments
@@ -172,5 +172,5 @@ def kernel_rank(
         values = as_numpy(end(network.driven(like(u, rest)), rest))
     require_finite("the network diverged: its states", values)
     sizes = np.linalg.svd(values - values.mean(axis=0), compute_uv=False)
-    rounding = 1e-12 * np.linalg.norm(values)
+    rounding = 5000 * tolerances(values.dtype).eps * np.linalg.norm(values)
     return int((sizes > max(threshold * sizes[0], rounding)).sum())

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from cocycle.arrays import floating, require_finite
+from cocycle.progress import tracked
 
 
 def histogram_distance(first: np.ndarray, second: np.ndarray, *, bins: int = 50) -> np.ndarray:
@@ -88,7 +89,7 @@ def correlation_dimension(
     r = np.geomspace(max(low, 1e-12 * high), high, radii)
     tree = KDTree(series)
     counts = (tree.count_neighbors(tree, r) - len(series)) / 2
-    for lag in range(1, theiler):
+    for lag in tracked(range(1, theiler), "dimension"):
         counts = counts - np.searchsorted(np.sort(np.linalg.norm(series[lag:] - series[:-lag], axis=1)), r, "right")
     sums = counts / pairs
     used = sums > 0

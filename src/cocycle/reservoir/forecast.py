@@ -13,6 +13,7 @@ from cocycle.progress import tracked
 from cocycle.reservoir.normalisation import RAW, Normalisation
 from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.reservoir import Reservoir
+from cocycle.threads import one_thread_if_small
 
 
 @final
@@ -93,9 +94,9 @@ class Forecaster:
             raise ValueError("series must have at least one value; got an empty one")
         state = self.network.rest(tuple(u.shape[1:-1])) if state is None else state
         states = orbit(self.network.driven(u), state)
-        rows = [
-            as_numpy(self.readout(self._read(now, s))) for now, s in zip(u, tracked(states, "network"), strict=True)
-        ]
+        pairs = zip(u, tracked(states, "network", len(u)), strict=True)
+        with one_thread_if_small(state):
+            rows = [as_numpy(self.readout(self._read(now, s))) for now, s in pairs]
         return self.outputs.undone(np.stack(rows))
 
     def warmed(self, warm_up: Array, external: Array | None = None) -> Array:
@@ -108,7 +109,9 @@ class Forecaster:
         u = self._input(warm_up, external)
         if len(u) < 1:
             raise ValueError("a forecast needs a warm-up of at least one value; got an empty one")
-        state = end(self.network.driven(u), self.network.rest(tuple(u.shape[1:-1])))
+        state = self.network.rest(tuple(u.shape[1:-1]))
+        with one_thread_if_small(state):
+            state = end(tracked(self.network.driven(u), "warm-up", len(u)), state)
         if not self.readout.reads_input:
             return state
         return beside(self.readout(self._read(u[-1], state)), state)
@@ -122,7 +125,7 @@ class Forecaster:
         if not isinstance(steps, int | np.integer) or steps < 1:
             raise ValueError(f"steps must be an integer of at least 1; got {steps!r}")
         loop, outputs = self._loop(steps, external), []
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"), one_thread_if_small(state):
             for f in tracked(loop, "forecast"):
                 outputs.append(as_numpy(self._output(state)))
                 state = f(state)

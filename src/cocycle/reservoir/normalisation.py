@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, floating, require_finite
+from cocycle.arrays import Array, as_numpy, floating, require_finite, tolerances
 
 
 @final
@@ -32,10 +32,9 @@ class Normalisation:
         Raises ValueError for a component that is constant.
         """
         rows = np.concatenate([as_numpy(floating(name, s)).reshape(-1, s.shape[-1]) for s in series])
-        rows = rows.astype(np.float64, copy=False)  # sums in float32 are good to three digits after a million times
-        scale = rows.std(axis=0)
         refuse_constant(name, rows)
-        return cls(rows.mean(axis=0), scale)
+        rows = rows.astype(np.float64, copy=False)  # sums in float32 are good to three digits after a million times
+        return cls(rows.mean(axis=0), rows.std(axis=0))
 
     def applied(self, x: np.ndarray) -> np.ndarray:
         """x (..., m) in the network's units."""
@@ -52,7 +51,7 @@ class Normalisation:
 
 def refuse_constant(name: str, rows: np.ndarray) -> None:
     """Raise ValueError if a component of rows (time, m) is constant to rounding."""
-    constant = np.ptp(rows, axis=0) <= 1e-13 * abs(rows).max(axis=0)
+    constant = np.ptp(rows, axis=0) <= 500 * tolerances(rows.dtype).eps * abs(rows).max(axis=0)
     if constant.any():
         raise ValueError(
             f"component {int(constant.argmax())} of the {name} is constant: it has no scale, and nothing to learn from"

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from cocycle.arrays import as_numpy, like
+from cocycle.arrays import as_numpy, like, tolerances
 from cocycle.maps import Driven, beside
 from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.task import Task
@@ -47,11 +47,12 @@ def is_odd(network: Driven, readout: Readout) -> bool:
     rng = np.random.default_rng(0)
     u, x = (like(rng.normal(size=(*network.batch, n)), network.rest()) for n in (network.inputs, network.dimension))
     here, there = network.joint(beside(u, x)), network.joint(beside(-u, -x))
-    if not np.allclose(as_numpy(here + there), 0, atol=1e-12):
+    rounding = 5000 * tolerances(here.dtype).eps
+    if not np.allclose(as_numpy(here + there), 0, atol=rounding):
         return False
     z = beside(u, here) if readout.reads_input else here
     even = readout.features(z) + readout.features(-z) - 2 * readout.features(0 * z)
-    return np.allclose(as_numpy(even), 0, atol=1e-12)
+    return np.allclose(as_numpy(even), 0, atol=rounding)
 
 
 def _rows(series: list[np.ndarray]) -> np.ndarray:

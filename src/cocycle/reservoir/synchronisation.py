@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, generator, like
+from cocycle.arrays import Array, as_numpy, generator, like, tolerances
 from cocycle.maps import Driven, check_inputs, orbit
+from cocycle.progress import tracked
+from cocycle.threads import one_thread_if_small
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,14 +24,15 @@ class Synchronisation:
 
     @property
     def rate(self) -> float:
-        """The mean growth rate of the distances, per unit time, while they are between 1e-3 and 1e-12 of the first.
+        """The mean growth rate of the distances, per unit time, while they are between 1e-3 of the first and rounding,
+        1e-12 in double precision.
 
         For close copies the maximal conditional exponent; NaN if they do not come that close.
         """
         relative = self.distances[:, self.distances[0] > 0] / self.distances[0, self.distances[0] > 0]
-        rates = []
+        rates, rounding = [], max(1e-12, 100 * tolerances(self.distances.dtype).eps)
         for column in relative.T:
-            inside = np.flatnonzero((column < 1e-3) & (column > 1e-12))
+            inside = np.flatnonzero((column < 1e-3) & (column > rounding))
             if len(inside) > 1 and (column[inside[0] : inside[-1] + 1] > 0).all():
                 first, last = inside[0], inside[-1]
                 rates.append(np.log(column[last] / column[first]) / ((last - first) * self.dt))
@@ -37,8 +40,9 @@ class Synchronisation:
 
     @property
     def synchronised(self) -> bool:
-        """Whether all copies ended within 1e-6 of the distance they started with."""
-        return bool((self.distances[-1] <= 1e-6 * self.distances[0]).all())
+        """Whether all copies ended within 1e-6 of the distance they started with, 1e-5 in single precision."""
+        met = max(1e-6, 100 * tolerances(self.distances.dtype).eps)
+        return bool((self.distances[-1] <= met * self.distances[0]).all())
 
     def __repr__(self):
         copies, steps, rate = self.distances.shape[1] + 1, self.distances.shape[0], self.rate
@@ -62,8 +66,9 @@ def synchronisation(
     The auxiliary-system test: Abarbanel, Rulkov & Sushchik, Phys. Rev. E 53, 4528 (1996).  For a trained model take
     `model.network` and its inputs in the network's units.  Raises ValueError for fewer than two copies or bad inputs.
     """
-    states = _responses(network, u, copies, spread, rng)
-    distances = [np.linalg.norm(as_numpy(x)[1:] - as_numpy(x)[:1], axis=-1) for x in states]
+    states = tracked(_responses(network, u, copies, spread, rng), "synchronisation", len(u))
+    with one_thread_if_small(network.rest((copies,))):
+        distances = [np.linalg.norm(as_numpy(x)[1:] - as_numpy(x)[:1], axis=-1) for x in states]
     return Synchronisation(np.array(distances), network.joint.dt)
 
 
@@ -86,11 +91,12 @@ def consistency(
         raise ValueError(f"u must be longer than the washout of {washout} by at least 2; got {len(u)} times")
     rng = generator(rng)
     u = check_inputs("u", u, network.inputs)
-    heard = as_numpy(u)[:, None] + noise * rng.normal(size=(len(u), copies, network.inputs))
+    given = as_numpy(u)[:, None] + noise * rng.normal(size=(len(u), copies, network.inputs))
     sums = _Correlation()
-    for t, x in enumerate(_responses(network, heard, copies, 1.0, rng)):
+    states = tracked(_responses(network, given, copies, 1.0, rng), "consistency", len(u))
+    for t, x in enumerate(states):
         if t >= washout:
-            sums.add(as_numpy(x))
+            sums.add(as_numpy(x).astype(np.float64, copy=False))
     return sums.mean_square()
 
 

@@ -21,6 +21,7 @@ from cocycle.reservoir.readout import (
 )
 from cocycle.reservoir.symmetry import warn_if_odd
 from cocycle.reservoir.task import Design, Task, make_task, read_and_wanted, untrained
+from cocycle.threads import one_thread_if_small
 
 
 def train(
@@ -68,7 +69,8 @@ def train(
     readout, constant = untrained(network, design, task)
     warn_if_odd(network, readout, task, constant)
     folds = ridge.folds if isinstance(ridge, RidgeChoice) else 1
-    origin, parts = _moments(network, readout, task, washout, folds, constant)
+    with one_thread_if_small(network.rest()):
+        origin, parts = _moments(network, readout, task, washout, folds, constant)
     if isinstance(ridge, RidgeChoice):
         weight, chosen = chosen_readout(ridge, parts)
     else:

@@ -1,0 +1,51 @@
+"""One thread where products are small: more threads then wait for one another longer than they work.
+
+On a busy machine the difference is ten times and more: the threads of a library spin until the last of them has had its
+turn.  The crossover is measured by benchmarks/threads.py.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from cocycle.arrays import Array, namespace
+
+CROSSOVER = 5e8  # multiplications in one product, below which more threads than one lose more than they gain
+LIBRARIES = ("scipy.linalg", "torch")  # that bring thread pools of their own when they are imported
+
+
+@contextmanager
+def one_thread_if_small(x: Array, vectors: int = 0) -> Iterator[None]:
+    """Within it, linear algebra has one thread if maps of states like x (*batch, n), with so many tangent vectors, have
+    products of fewer than CROSSOVER multiplications; as many as before otherwise."""
+    n = x.shape[-1]
+    if prod(x.shape[:-1]) * n * n * (1 + vectors) >= CROSSOVER:
+        yield
+        return
+    with _pools(tuple(name in sys.modules for name in LIBRARIES)).limit(limits=1), _one_thread_of_torch(x):
+        yield
+
+
+@lru_cache(maxsize=4)
+def _pools(loaded: tuple[bool, ...]) -> ThreadpoolController:
+    """The thread pools of the libraries that are loaded: finding them takes as long as a hundred small products."""
+    return ThreadpoolController()
+
+
+@contextmanager
+def _one_thread_of_torch(x: Array) -> Iterator[None]:
+    torch = namespace(x)
+    if torch is np or torch.get_num_threads() == 1:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
