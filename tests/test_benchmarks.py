@@ -1,12 +1,10 @@
 """The benchmarks run: here at a small size, for their code and not for their numbers."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from benchmark_modules import loaded
+
 SMALL = {
     "series": {"SAMPLES": 500},
     "spectra": {"SIZE": 16, "STEPS": 40, "REPLICAS": 10, "REPEATS": 1},
@@ -32,15 +30,6 @@ SMALL = {
     "coverage": {"RUNS": 5, "SHARE": 10},
     "block": {"SIZE": 20, "STEPS": 300, "SCALES": np.array([(0.5, 0.01), (0.9, 0.01)])},
 }
-
-
-def loaded(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    benchmark = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(benchmark)
-    return benchmark
 
 
 @pytest.mark.parametrize("name", SMALL)
