@@ -78,7 +78,7 @@ def test_a_stiff_relaxation_oscillator(dt, coarse):
         )
     assert bool(caught) == coarse == result.step_error.coarse
     if not coarse:
-        assert result.exponents[1] == pytest.approx(-178.08, abs=2)
+        assert result.exponents[1] == pytest.approx(-178.08, abs=2 * result.standard_error[1])
 
 
 def test_a_batch_of_which_one_member_is_too_fast():
@@ -135,15 +135,12 @@ def test_what_is_made_of_flows_is_looked_at_too():
 
 @pytest.mark.parametrize("system", [MackeyGlass(), KuramotoSivashinsky()])
 def test_delay_equations_and_fields_know_their_step(system):
-    """The refined map goes the same way in two steps: it differs by the error of one, which falls as dt to the fifth."""
+    """The refined map goes the same way in two steps; the error of one falls as dt to the fifth."""
     x = system.start(np.random.default_rng(0))
     for _ in range(1500):
         x = system(x)
-    errors = (
-        [np.abs(f(x) - f.refined()(x)).max() for f in (system, system.refined().maps[0])]
-        if isinstance(system, KuramotoSivashinsky)
-        else [np.abs(f(x) - f.refined()(x)).max() for f in (system, system.refined())]
-    )
+    finer = system.refined().maps[0] if isinstance(system, KuramotoSivashinsky) else system.refined()
+    errors = [np.abs(f(x) - f.refined()(x)).max() for f in (system, finer)]
     assert errors[1] < errors[0] / 8
     result = spectrum(repeat(system, 300), x, frame(x, 3))
     assert not result.step_error.coarse
@@ -191,5 +188,5 @@ def test_a_series_of_another_system_warns():
     with pytest.warns(UserWarning, match=r"the step dt=0.12 is too coarse: .* the series is one of another system"):
         Lorenz63().series(2000, dt=0.12)
     with pytest.warns(UserWarning, match="more substeps"):
-        Rossler().series(25_000, dt=0.3)
+        Lorenz63().series(25_000, dt=0.1)
     Lorenz63().series(2000, dt=0.12, substeps=6)

@@ -124,7 +124,7 @@ class StepCheck:
             with np.errstate(all="ignore"):
                 parts.append(_compared(maps[0], xp.stack(states), xp.stack(frames)))
         growth, finer, moved, rate = (np.concatenate(part) for part in zip(*parts, strict=True))
-        dt = float(np.mean([float(f.dt) for f, _, _ in self.samples]))
+        dt = float(np.median([float(f.dt) for f, _, _ in self.samples]))
         visited = np.stack([as_numpy(x) for _, x, _ in self.samples]).astype(np.float64)
         f, lost = self.samples[0][0], tolerances(self.samples[0][2].dtype).lost_spread
         with np.errstate(all="ignore"):
