@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from torch.func import jvp, vjp, vmap
 from cocycle.arrays import Array, namespace
 from cocycle.maps import Dual
 from cocycle.slopes import slopes_from_fields
+
+BOTH: Any = (None, -1)  # the value, which is the same for all columns, and the columns
 
 
 @final
@@ -37,17 +39,17 @@ class Autodiff(Dual):
             return self(as_tensor(x)).detach().numpy()
         return self._value(x)
 
-    def tangent(self, x: Array, q: Array):
+    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
         if namespace(x) is np:
             y, s = self.tangent(as_tensor(x), as_tensor(q))
             return y.detach().numpy(), s.detach().numpy()
 
-        def pushed(column):
+        def pushed(column) -> Any:
             return jvp(self._value, (x,), (column,))
 
         with _differentiated():
             try:
-                return vmap(pushed, in_dims=-1, out_dims=(None, -1))(q)
+                return vmap(pushed, in_dims=-1, out_dims=BOTH)(q)
             except (RuntimeError, ValueError) as error:
                 _refuse_randomness(error)
                 y, jacobian = self._rows(x)

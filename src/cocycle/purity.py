@@ -118,4 +118,4 @@ def _has_attributes(part: object) -> bool:
 
 def _is_constant(part: Any) -> bool:
     """Whether its attributes cannot be set: what they refer to is looked at for itself."""
-    return dataclasses.is_dataclass(part) and type(part).__dataclass_params__.frozen
+    return dataclasses.is_dataclass(part) and getattr(type(part), "__dataclass_params__").frozen  # noqa: B009

@@ -20,10 +20,11 @@ LIBRARIES = ("scipy.linalg", "torch")  # that bring thread pools of their own wh
 
 
 @contextmanager
-def one_thread_if_small(x: Array, vectors: int = 0) -> Iterator[None]:
+def one_thread_if_small(x: Array, vectors: int = 0, width: int | None = None) -> Iterator[None]:
     """Within it, linear algebra has one thread if maps of states like x (*batch, n), with so many tangent vectors, have
-    products of fewer than CROSSOVER multiplications; as many as before otherwise."""
-    n = x.shape[-1]
+    products of fewer than CROSSOVER multiplications; as many as before otherwise.  `width`: of the widest layer, n by
+    default."""
+    n = width or x.shape[-1]
     if prod(x.shape[:-1]) * n * n * (1 + vectors) >= CROSSOVER:
         yield
         return

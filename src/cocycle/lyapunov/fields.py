@@ -123,12 +123,14 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     if x.ndim < 1 or not prod(x.shape):
         raise ValueError(f"x must be inputs of shape (*batch, n), at least one; got {tuple(x.shape)}")
     rows, xp = _native(steps[0], x.reshape(-1, x.shape[-1])), namespace(x)
-    dimensions = widths(steps, rows[:1])
+    with one_thread_if_small(rows[:1]):
+        dimensions = widths(steps, rows[:1])
     backwards = dimensions[-1] < dimensions[0]
     size = _chunk(dimensions, backwards, memory, rows.dtype.itemsize)
     product, parts = partial(_in_range, _pulled if backwards else _pushed, steps), []
     _retain_memory()
-    with progress_bar(len(rows), "field") as advance, one_thread_if_small(rows[:size], min(dimensions)):
+    small = one_thread_if_small(rows[:size], min(dimensions[0], dimensions[-1]), max(dimensions))
+    with progress_bar(len(rows), "field") as advance, small:
         for i in range(0, len(rows), size):
             found = product(rows[i : i + size])
             parts.append(tuple(map(as_numpy, found)) if xp is np else found)

@@ -119,8 +119,8 @@ def _in_chunks(maps: tuple[Map, ...], x: Array, q: Array, directions: bool) -> S
     if any(part.log_factors.shape[:-1] != x[a:b].shape[:-1] for part, a, b in zip(parts, starts, ends, strict=True)):
         return None
     join = namespace(parts[0].log_factors).concatenate
-    arrays = (join([part[i] for part in parts]) for i in range(3))
-    return Stretching(*arrays, parts[0].time, np.concatenate([part.known for part in parts]))
+    log_factors, right, left = (join([part[i] for part in parts]) for i in range(3))
+    return Stretching(log_factors, right, left, parts[0].time, np.concatenate([part.known for part in parts]))
 
 
 def _of_chunk(maps: Iterable[Map], x: Array, q: Array, directions: bool) -> Stretching:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil, prod
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -140,12 +140,12 @@ def _compared(f: Map, x: Array, q: Array) -> tuple[np.ndarray, np.ndarray, np.nd
     if q.shape[-1] < n <= WHOLE:
         whole = orthonormalise(namespace(q).concatenate([q, frame(x, n - q.shape[-1])], axis=-1))[0]
     (y, s), (better, t) = _pushed(f, x, whole), _pushed(f.refined(), x, whole)
-    growth = [np.log(as_numpy(namespace(a).linalg.diagonal(orthonormalise(double(a))[1]))) for a in (s, t)]
+    growth, finer = (np.log(as_numpy(namespace(a).linalg.diagonal(orthonormalise(double(a))[1]))) for a in (s, t))
     moved = ((as_numpy(s) - as_numpy(whole)).astype(np.float64) ** 2).sum((-2, -1)) / whole.shape[-1]
-    return *growth, as_numpy(double(y) - double(better)), moved**0.5
+    return growth, finer, as_numpy(double(y) - double(better)), moved**0.5
 
 
-def _pushed(f: Map, x: Array, q: Array) -> tuple[Array, Array]:
+def _pushed(f: Any, x: Array, q: Array) -> tuple[Array, Array]:
     """f's value and tangent at all states at once; of a map that takes no further batch axis at one after the other."""
     xp = namespace(x)
     first = f.tangent(x[0], q[0])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from types import FunctionType
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +19,7 @@ from torch.nn.modules import module as torch_module
 
 from cocycle.arrays import tolerances
 from cocycle.autodiff import Autodiff
-from cocycle.maps import Map
+from cocycle.maps import Dual
 from cocycle.networks.activations import LINEAR, RELU, SIGMOID, TANH, Activation
 from cocycle.networks.layers import Layer, Pointwise
 from cocycle.slopes import slopes_from_fields
@@ -97,10 +98,10 @@ def require_no_backward_hooks(network: nn.Module) -> None:
             raise ValueError(f"network must have no backward hooks; its {type(module).__name__} has one")
 
 
-def parts_of(modules: list[nn.Module], shapes: list[tuple[int, ...]]) -> list[Map]:
+def parts_of(modules: list[nn.Module], shapes: list[tuple[int, ...]]) -> list[Dual]:
     """The modules, inputs of given shapes, as maps of flat states, an affine one and its activation as one."""
-    parts: list[Map] = []
-    pairs = list(zip(modules, shapes, strict=True))
+    parts: list[Dual] = []
+    pairs: list[tuple[Any, tuple[int, ...]]] = list(zip(modules, shapes, strict=True))
     while pairs:
         module, shape = pairs.pop(0)
         if is_known(module, (nn.Linear,)) and len(shape) == 1:
@@ -159,30 +160,37 @@ def _without_fused_attention(module: nn.Module) -> Iterator[None]:
 def require_true_derivative(module: nn.Module, shape: tuple[int, ...], x: torch.Tensor, name: str) -> None:
     """Raise ValueError if torch's derivative of the module at inputs x (batch, *shape) is not that of its values.
 
-    A detach or no_grad inside, an own backward: then the tangents would be those of another function.  Values are
-    compared in double precision, at two distances, so that a kink on the way is not taken for such a fault.
+    A detach or no_grad inside, an own backward: then tangents, or what is pulled back, would be those of another
+    function.  Values are compared in double precision, at two distances, so that a kink on the way is not taken for
+    such a fault.
     """
     try:
         double = deepcopy(module).double()
     except Exception:  # whatever cannot be copied cannot be tried
         return
-    applied, x = on_flat(double, shape), x.double().reshape(len(x), -1)
+    f, x = Autodiff(on_flat(double, shape)), x.double().reshape(len(x), -1)
     direction = torch.linspace(1, 2, x.numel(), dtype=x.dtype, device=x.device).cos().reshape(x.shape)
     x = x + 0.01 * direction  # off zero, where many functions have a kink
     step = tolerances(x.dtype).difference_step * float(x.abs().max())
     try:
-        pushed = Autodiff(applied).tangent(x, direction[..., None])[1][..., 0].detach()
+        y, pushed = (a.detach() for a in f.tangent(x, direction[..., None]))
+        along = torch.linspace(2, 3, y.numel(), dtype=x.dtype, device=x.device).sin().reshape(y.shape)
+        pulled = (f.cotangent(x, along[..., None])[..., 0].detach() * direction).sum(-1)
         with torch.no_grad():
-            rough, fine = (
-                (applied(x + h * direction) - applied(x - h * direction)) / (2 * h) for h in (step, step / 10)
-            )
+            rough, fine = ((f(x + h * direction) - f(x - h * direction)) / (2 * h) for h in (step, step / 10))
     except (RuntimeError, ValueError, TypeError):
         return  # what cannot be differentiated says so when it is used
-    size = float(fine.abs().max())
-    steady = (rough - fine).abs().max() < 0.01 * size
-    if steady and (pushed - fine).abs().max() > 0.1 * size:
+    rough, fine = (((along * change).sum(-1), change.abs().sum(-1)) for change in (rough, fine))
+    _require_same(name, (along * pushed[..., 0]).sum(-1), pulled, rough[0], *fine)
+
+
+def _require_same(name: str, pushed, pulled, rough, fine, size) -> None:
+    """Raise ValueError if a change of the values, where it is steady, is not what was pushed or pulled."""
+    steady = (rough - fine).abs() < 0.01 * size
+    wrong = [derivative for derivative in (pushed, pulled) if ((derivative - fine).abs() > 0.1 * size)[steady].any()]
+    if wrong:
+        values, derivative = (float(a[steady].abs().max()) for a in (fine, wrong[0]))
         raise ValueError(
-            f"{name} does not compute what torch differentiates: values change by {size:.3g} where the derivative says"
-            f" {float(pushed.abs().max()):.3g} (a detach, no_grad or an own backward inside); its exponents would be"
-            " those of another network"
+            f"{name} does not compute what torch differentiates (a detach, or an own backward inside): values change by"
+            f" {values:.3g} where the derivative says {derivative:.3g}; its exponents would be those of another network"
         )

@@ -154,7 +154,7 @@ class Step(Dual):
     dt: float = 1.0
 
     @property
-    def map(self) -> Map:
+    def map(self) -> Dual:
         """The same as maps of torch tensors, with the weights as they are now."""
         parts = parts_of(list(self.modules), list(self.shapes))
         return parts[0] if len(parts) == 1 else Composed(tuple(parts))
