@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.func import jacfwd, jacrev, vmap
 
-from cocycle import feedforward, ftle
+from cocycle import feedforward, frame, ftle, stretching
 
 SIDE, NETWORKS, CHUNKS, REPEATS = 512, ((50, 10), (10, 12)), (1000, 4000, 16000), 3
 IMAGES = 200
@@ -51,6 +51,8 @@ def plane(width, depth):
     ours, field = min(
         (seconds(lambda: ftle(feedforward(net), inputs)) for _ in range(REPEATS)), key=lambda pair: pair[0]
     )
+    steps, q = feedforward(net), frame(inputs, 2)
+    both, _ = min((seconds(lambda: stretching(steps, inputs, q)) for _ in range(REPEATS)), key=lambda pair: pair[0])
     plain, _ = best(net, inputs)
     forward, factors = best(of_jacobians(jacfwd(net)), inputs)
     few = inputs[:: max(1, len(inputs) // 20_000)]
@@ -58,7 +60,7 @@ def plane(width, depth):
     difference = (field.log_factors - factors).abs().max()
     print(f"width {width}, {depth} layers, {SIDE} x {SIDE} inputs: {ours:.2f} s, difference {difference:.0e}")
     print(f"    ratios to ours: plain pass 1/{ours / plain:.1f}, jacfwd and svdvals {forward / ours:.2f}, ", end="")
-    print(f"jacrev and svdvals {reverse / ours:.1f}")
+    print(f"jacrev and svdvals {reverse / ours:.1f}, both exponents {both / ours:.2f}")
 
 
 def images():

@@ -6,6 +6,7 @@ from cocycle.lyapunov.fields import Field, ftle, jacobian_alignment, plane
 from cocycle.lyapunov.finite_time import Stretching, singular_directions, stretching
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise, qr_steps
 from cocycle.lyapunov.spectrum import Diverged, Spectrum, collect, spectrum
+from cocycle.lyapunov.step_error import StepError
 
 __all__ = [
     "CovariantStep",
@@ -14,6 +15,7 @@ __all__ = [
     "Field",
     "QRStep",
     "Spectrum",
+    "StepError",
     "Stretching",
     "angles",
     "collect",
