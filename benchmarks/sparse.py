@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import random_array
 from threadpoolctl import threadpool_limits
 
-from cocycle.arrays import linear
+from cocycle.operators import linear
 
 SIZES, DENSITIES, VECTORS, REPEATS = (50, 100, 200, 500, 1000), (0.01, 0.05, 0.1, 0.2), (1, 2, 10, 50), 50
 

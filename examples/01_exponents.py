@@ -2,8 +2,8 @@
 # # What are the exponents of a map and of a flow, and how sure are they?
 #
 # A system is an iterable of maps; `spectrum` pushes a frame of tangent vectors through it and averages their growth.
-# Every exponent comes with a standard error: from the scatter of ten consecutive stretches of the orbit, and from how far
-# the average depends on where the orbit ends.
+# Every exponent comes with a standard error: from the scatter of ten consecutive stretches of the orbit, and from how
+# far the average depends on where the orbit ends.
 
 # %%
 from itertools import repeat

@@ -25,9 +25,9 @@ from cocycle import (
     Residual,
     Select,
 )
-from cocycle.arrays import LowRankUpdate
-from cocycle.maps import Bound
+from cocycle.driven import Bound
 from cocycle.networks import Cell, RateNetwork, hopfield
+from cocycle.operators import LowRankUpdate
 from cocycle.reservoir import (
     Deep,
     DelayLine,

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from cocycle import Compiled, Flow, Map, VectorField, frame, orbit, spectrum
-from cocycle.straightline import CHECKED, straight_line
+from cocycle.purity import CHECKED
+from cocycle.straightline import straight_line
 from cocycle.systems import Henon, Lorenz63
 from cocycle.systems.series import ContinuousSystem, DiscreteSystem
 

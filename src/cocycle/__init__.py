@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from cocycle.adjoint import adjoint
 from cocycle.arrays import torch_module
 from cocycle.diagnosis import diagnose
+from cocycle.driven import Coupled
 from cocycle.flows import Flow, Residual
 from cocycle.lyapunov import Diverged, Spectrum, frame, ftle, orthonormalise, plane, qr_steps, spectrum, stretching
-from cocycle.maps import Composed, Coupled, Linear, Map, Relaxed, Select, VectorField, orbit, trajectory
+from cocycle.maps import Composed, Linear, Map, Relaxed, Select, VectorField, orbit, trajectory
 from cocycle.networks import ERF, LINEAR, RELU, TANH, Activation, Layer
 from cocycle.progress import show_progress
 from cocycle.reservoir import Reservoir, forecast, train, valid_time

@@ -16,6 +16,7 @@ import numpy as np
 
 CONSTANT = (int, float, complex, str, bytes, bool, type(None), np.number)
 LIBRARIES = ("numpy", "torch", "scipy", "builtins")
+CHECKED = 4096  # calls from one comparison of a traced formula with its map to the next
 
 
 @final
@@ -119,3 +120,23 @@ def _has_attributes(part: object) -> bool:
 def _is_constant(part: Any) -> bool:
     """Whether its attributes cannot be set: what they refer to is looked at for itself."""
     return dataclasses.is_dataclass(part) and getattr(type(part), "__dataclass_params__").frozen  # noqa: B009
+
+
+def time_to_check(calls: int) -> bool:
+    """At calls 1, 2, 4, ..., then every CHECKED: a hundredth of the time."""
+    return calls % CHECKED == 0 or (calls < CHECKED and calls & (calls - 1) == 0)
+
+
+def require_same(traced: np.ndarray, expected: np.ndarray, name: str) -> None:
+    """Raise RuntimeError unless both agree but for the last digits, or neither is finite."""
+    finite = np.isfinite(expected)
+    scale = abs(expected[finite]).max(initial=0)
+    if (
+        not np.allclose(traced[finite], expected[finite], rtol=1e-9, atol=1e-9 * scale)
+        or np.isfinite(traced[~finite]).any()
+    ):
+        raise RuntimeError(
+            f"the traced formula of {name} no longer gives what {name} itself gives: it depends on something other than"
+            " its attributes that has changed, and the latest results may be wrong; make what changes an input or an"
+            " attribute, or do without Compiled"
+        )

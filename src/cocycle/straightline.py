@@ -16,10 +16,9 @@ import numpy as np
 
 from cocycle.arrays import namespace
 from cocycle.maps import Map
-from cocycle.purity import Dependencies, random_numbers_unused
+from cocycle.purity import Dependencies, random_numbers_unused, require_same, time_to_check
 
 LONGEST = 5000  # operations
-CHECKED = 4096  # calls from one comparison with the map to the next
 NAME = re.compile(r"\bt\d+\b")  # of a line's result
 FUNCTIONS = ("sin", "cos", "tan", "tanh", "exp", "log", "sqrt")
 
@@ -262,26 +261,6 @@ class _Formulas:
         else:
             expected = self.map(x)
         require_same(pushed, expected, type(self.map).__name__)
-
-
-def time_to_check(calls: int) -> bool:
-    """At calls 1, 2, 4, ..., then every CHECKED: a hundredth of the time."""
-    return calls % CHECKED == 0 or (calls < CHECKED and calls & (calls - 1) == 0)
-
-
-def require_same(traced: np.ndarray, expected: np.ndarray, name: str) -> None:
-    """Raise RuntimeError unless both agree but for the last digits, or neither is finite."""
-    finite = np.isfinite(expected)
-    scale = abs(expected[finite]).max(initial=0)
-    if (
-        not np.allclose(traced[finite], expected[finite], rtol=1e-9, atol=1e-9 * scale)
-        or np.isfinite(traced[~finite]).any()
-    ):
-        raise RuntimeError(
-            f"the traced formula of {name} no longer gives what {name} itself gives: it depends on something other than"
-            " its attributes that has changed, and the latest results may be wrong; make what changes an input or an"
-            " attribute, or do without Compiled"
-        )
 
 
 def _through(step: Callable, x: np.ndarray, n: int, k: int, q) -> np.ndarray | None:

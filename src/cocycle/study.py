@@ -10,8 +10,9 @@ from typing import Any, final
 
 import numpy as np
 
+from cocycle.driven import Driven, beside
 from cocycle.lyapunov import QRStep, Spectrum, collect, frame, qr_steps
-from cocycle.maps import Driven, Map, beside
+from cocycle.maps import Map
 from cocycle.networks import LINEAR, mean_field
 from cocycle.reservoir import (
     Deep,

@@ -12,7 +12,7 @@ import numpy as np
 from cocycle.adjoint import adjoint
 from cocycle.arrays import Array, as_numpy, double, floating, like, namespace, tolerances
 from cocycle.lyapunov.chunks import at_once, bytes_of_one, widths
-from cocycle.lyapunov.finite_time import largest_factor, scaled_product
+from cocycle.lyapunov.product_svd import largest_factor, scaled_product
 from cocycle.lyapunov.qr import as_map, qr_steps
 from cocycle.lyapunov.ridges import ridges
 from cocycle.maps import Composed, Map, orbit

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cocycle.arrays import Array, constant, floating, generator, like, namespace, tolerances
-from cocycle.maps import Driven, Map, VectorField
+from cocycle.driven import Driven
+from cocycle.maps import Map, VectorField
 
 FIRST, LONGEST = 4, 100  # maps in the first group, of few vectors whose growth is not known yet, and in any
 FEW, MANY = 4, 8  # vectors and members of a batch for which Gram and Schmidt are faster than LAPACK

@@ -11,7 +11,8 @@ from torch.func import functional_call
 
 from cocycle.arrays import Array
 from cocycle.autodiff import Autodiff, as_tensor
-from cocycle.maps import Driven, Map, check_inputs
+from cocycle.driven import Driven, check_inputs
+from cocycle.maps import Map
 from cocycle.networks.modules import is_plain, require_no_backward_hooks
 
 

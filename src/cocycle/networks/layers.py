@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import final
 
-from cocycle.arrays import Array, Operator, is_number, linear, linear_block, linear_pair, transposed
+from cocycle.arrays import Array, is_number
 from cocycle.maps import Dual
 from cocycle.networks.activations import TANH, Activation
+from cocycle.operators import Operator, linear, linear_block, linear_pair, transposed
 
 
 @final

@@ -5,10 +5,11 @@ from typing import final
 
 import numpy as np
 
-from cocycle.arrays import Array, floating, generator, linear, linear_block
+from cocycle.arrays import Array, floating, generator
 from cocycle.maps import VectorField
 from cocycle.networks.activations import TANH, Activation
 from cocycle.networks.layers import Layer
+from cocycle.operators import linear, linear_block
 
 
 @final

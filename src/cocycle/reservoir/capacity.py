@@ -9,7 +9,8 @@ import numpy as np
 from scipy.special import chdtri, eval_legendre
 
 from cocycle.arrays import as_numpy, generator, like, require_finite, tolerances
-from cocycle.maps import Driven, end, orbit
+from cocycle.driven import Driven
+from cocycle.maps import end, orbit
 from cocycle.progress import tracked
 from cocycle.reservoir.moments import Moments, MomentSum, check_moments
 

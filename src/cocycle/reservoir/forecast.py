@@ -8,7 +8,8 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, is_number, like
-from cocycle.maps import Driven, Map, beside, check_inputs, end, orbit
+from cocycle.driven import Driven, beside, check_inputs
+from cocycle.maps import Map, end, orbit
 from cocycle.progress import tracked
 from cocycle.reservoir.normalisation import RAW, Normalisation
 from cocycle.reservoir.readout import Readout

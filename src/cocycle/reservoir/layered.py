@@ -7,7 +7,8 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import Array, namespace
-from cocycle.maps import Bound, Driven, Map, Select, beside, check_inputs
+from cocycle.driven import Bound, Driven, beside, check_inputs
+from cocycle.maps import Map, Select
 
 
 @final

@@ -5,7 +5,8 @@ from typing import final
 
 import numpy as np
 
-from cocycle.arrays import Array, linear
+from cocycle.arrays import Array
+from cocycle.operators import linear
 
 
 @final

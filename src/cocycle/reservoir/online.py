@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from scipy import linalg
 
-from cocycle.arrays import Array, as_numpy, like, linear
-from cocycle.maps import Driven, Map, beside
+from cocycle.arrays import Array, as_numpy, like
+from cocycle.driven import Driven, beside
+from cocycle.maps import Map
+from cocycle.operators import linear
 from cocycle.progress import tracked
 from cocycle.reservoir.forecast import Forecaster
 from cocycle.reservoir.normalisation import Normalisation

@@ -11,8 +11,9 @@ from typing import Any, final
 import numpy as np
 from scipy import linalg
 
-from cocycle.arrays import Array, linear, linear_block, refuse_masked
+from cocycle.arrays import Array, refuse_masked
 from cocycle.maps import Map
+from cocycle.operators import linear, linear_block
 from cocycle.reservoir.moments import Moments, check_moments
 
 

@@ -7,21 +7,12 @@ from typing import final
 import numpy as np
 from scipy.sparse import csr_array, eye_array, issparse
 
-from cocycle.arrays import (
-    Array,
-    LowRankUpdate,
-    SideBySide,
-    as_numpy,
-    floating,
-    generator,
-    is_number,
-    like,
-    linear,
-    require_finite,
-)
-from cocycle.maps import Driven, Map, Relaxed, broadcast_batch, check_inputs
+from cocycle.arrays import Array, as_numpy, floating, generator, is_number, like, require_finite
+from cocycle.driven import Driven, check_inputs
+from cocycle.maps import Map, Relaxed, broadcast_batch
 from cocycle.networks.activations import TANH, Activation
 from cocycle.networks.layers import Layer
+from cocycle.operators import LowRankUpdate, SideBySide, linear
 from cocycle.reservoir.weights import gaussian, scaled, sparse, spectral_radius
 
 CONNECTIONS = 10  # inputs from other units that each unit of `Reservoir.random` gets

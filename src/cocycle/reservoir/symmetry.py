@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from cocycle.arrays import as_numpy, like, tolerances
-from cocycle.maps import Driven, beside
+from cocycle.driven import Driven, beside
 from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.task import Task
 

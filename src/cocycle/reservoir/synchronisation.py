@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, generator, like, tolerances
-from cocycle.maps import Driven, check_inputs, orbit
+from cocycle.driven import Driven, check_inputs
+from cocycle.maps import orbit
 from cocycle.progress import tracked
 from cocycle.threads import one_thread_if_small
 

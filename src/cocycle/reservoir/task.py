@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, is_number, like
-from cocycle.maps import Driven, Map, beside, check_inputs, orbit
+from cocycle.driven import Driven, beside, check_inputs
+from cocycle.maps import Map, orbit
 from cocycle.reservoir.forecast import Forecaster, with_external
 from cocycle.reservoir.normalisation import RAW, Normalisation, refuse_constant
 from cocycle.reservoir.readout import Readout

@@ -6,8 +6,10 @@ from operator import add
 
 import numpy as np
 
-from cocycle.arrays import as_numpy, generator, linear
-from cocycle.maps import Driven, Map
+from cocycle.arrays import as_numpy, generator
+from cocycle.driven import Driven
+from cocycle.maps import Map
+from cocycle.operators import linear
 from cocycle.progress import tracked
 from cocycle.reservoir.forecast import Forecaster
 from cocycle.reservoir.moments import Moments, MomentSum, check_moments

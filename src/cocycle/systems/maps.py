@@ -5,7 +5,8 @@ from typing import final
 
 import numpy as np
 
-from cocycle.arrays import like, linear, linear_block, namespace
+from cocycle.arrays import like, namespace
+from cocycle.operators import linear, linear_block
 from cocycle.systems.series import DiscreteSystem
 
 
