@@ -1,7 +1,7 @@
 """How often do error bars hold?  Runs of many lengths, in which the truth should lie within two standard errors.
 
 Of ten independent normal means the t distribution of nine degrees says 92.3 %.  On limit cycles and tori the means of
-stretches agree with one another at lengths near multiples of ten periods, whatever all of them miss.
+segments agree with one another at lengths near multiples of ten periods, whatever all of them miss.
 
 python benchmarks/coverage.py
 """
@@ -89,7 +89,7 @@ def coverages(case: Case) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     growth, times = result.growth[..., case.exponent : case.exponent + 1], result.times
     found = growth.cumsum(0)[ends - 1] / times.cumsum(0)[ends - 1, None, None]
     batch, bridge = batch_errors(growth, times, ends), bridge_errors(growth, times, ends)
-    errors = {"ten stretches": batch, "bridge": bridge, "the larger": np.maximum(batch, bridge)}
+    errors = {"ten segments": batch, "bridge": bridge, "the larger": np.maximum(batch, bridge)}
     return {name: (abs(found - case.truth) < 2 * error)[..., 0].mean(1) for name, error in errors.items()}, {
         name: float(np.median(error)) for name, error in errors.items()
     }
@@ -97,7 +97,7 @@ def coverages(case: Case) -> tuple[dict[str, np.ndarray], dict[str, float]]:
 
 def main():
     print(
-        "| system | lengths | error bar | least coverage | mean | lengths below 0.9 | median, ratio to ten stretches |"
+        "| system | lengths | error bar | least coverage | mean | lengths below 0.9 | median, ratio to ten segments |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name, case in cases(np.random.default_rng(1)).items():
@@ -105,7 +105,7 @@ def main():
         for error, share in shares.items():
             print(
                 f"| {name} | {len(share)} | {error} | {share.min():.3f} | {share.mean():.3f} | {(share < 0.9).sum()} |"
-                f" {sizes[error]:.2g}, {sizes[error] / sizes['ten stretches']:.2f} |"
+                f" {sizes[error]:.2g}, {sizes[error] / sizes['ten segments']:.2f} |"
             )
 
 

@@ -2,7 +2,7 @@
 # # What are the exponents of a map and of a flow, and how sure are they?
 #
 # A system is an iterable of maps; `spectrum` pushes a frame of tangent vectors through it and averages their growth.
-# Every exponent comes with a standard error: from the scatter of ten consecutive stretches of the orbit, and from how
+# Every exponent comes with a standard error: from the scatter of ten consecutive segments of the orbit, and from how
 # far the average depends on where the orbit ends.
 
 # %%

@@ -122,3 +122,15 @@ def test_a_bar_is_closed_when_its_loop_is_left():
     with progress_bar(3, "x") as advance:
         advance(1)
     assert spectrum(repeat(Linear(np.eye(2)), 5), np.zeros(2), np.eye(2), transient=2).maps == 3
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_contexts_that_overlap_give_all_threads_back():
+    """Two python threads at the same time: the first to enter is the first to leave."""
+    first, second = one_thread_if_small(torch.ones(3)), one_thread_if_small(torch.ones(3))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert (of_blas(), torch.get_num_threads()) == (1, 1)
+    second.__exit__(None, None, None)
+    assert (of_blas(), torch.get_num_threads()) == (2, 2)

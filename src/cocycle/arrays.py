@@ -169,6 +169,11 @@ def constant(x: Array) -> Array:
     return x if namespace(x) is np else x.detach()
 
 
+def is_differentiated(x: Array) -> bool:
+    """Whether torch follows x to differentiate what is made of it."""
+    return namespace(x) is not np and x.requires_grad
+
+
 def as_numpy(x: Array) -> np.ndarray:
     """The values of x as a numpy array, wherever they are."""
     return x if namespace(x) is np else x.detach().cpu().numpy()

@@ -69,13 +69,18 @@ class Autodiff(Dual):
     def _rows(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """f(x) and the Jacobian (*batch, p, n), one output after the other: for functions with parts that torch cannot
         differentiate forwards, or not for many vectors at once."""
+        followed = x.requires_grad and torch.is_grad_enabled()
         with torch.enable_grad():
-            x = x.detach().requires_grad_()
+            x = x if followed else x.detach().requires_grad_()
             y = self._value(x)
-            rows = [torch.autograd.grad(one.sum(), x, retain_graph=True)[0] for one in y.unbind(-1)]
-        if not torch.equal(y, self._value(x)):
+            rows = [
+                torch.autograd.grad(one.sum(), x, retain_graph=True, create_graph=followed)[0] for one in y.unbind(-1)
+            ]
+            again = self._value(x)
+        if not torch.allclose(y, again, equal_nan=True):
             raise ValueError(_RANDOM)
-        return y.detach(), torch.stack(rows, dim=-2)
+        jacobian = torch.stack(rows, dim=-2)
+        return (y, jacobian) if followed else (y.detach(), jacobian)
 
     def _value(self, x: torch.Tensor) -> torch.Tensor:
         y = self.function(x.clone())
@@ -96,11 +101,13 @@ def _differentiated() -> Iterator[None]:
         yield
 
 
-_RANDOM = "function must not be random: every call gives other values; noise is an input"
+_RANDOM = "function must not be random, but every call gives other values: make noise an input, seeds a constant"
 
 
 def _refuse_randomness(error: Exception) -> None:
-    if "randomness" in str(error):
+    if isinstance(error, torch.OutOfMemoryError):
+        raise error
+    if "called random operation" in str(error):  # torch's own words, from within vmap
         raise ValueError(_RANDOM) from error
 
 

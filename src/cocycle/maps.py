@@ -173,7 +173,7 @@ class Composed(Dual):
 
     @property
     def order(self):
-        return min(f.order for f in self.maps if f.refined() is not None)
+        return min((f.order for f in self.maps if f.refined() is not None), default=1)
 
     def refined(self):
         if all(f.refined() is None for f in self.maps):

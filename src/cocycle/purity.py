@@ -40,7 +40,7 @@ class Dependencies:
             return any(now != then for now, then in self.attributes) or any(
                 now.tobytes() != then for now, then in self.arrays
             )
-        except ValueError:  # arrays, one in place of the other, do not say whether they are equal
+        except (ValueError, RuntimeError):  # arrays, one in place of the other, do not say whether they are equal
             return True
 
 
@@ -50,11 +50,16 @@ def random_numbers_unused(owner: object) -> Iterator[Callable[[], bool]]:
     `owner` has.  Afterwards all generators are in the state that they were in."""
     sources = [*_global_generators(), *_generators(owner)]
     before = [read() for read, _ in sources]
+
+    def changed() -> list[int]:
+        pairs = zip(sources, before, strict=True)
+        return [i for i, ((read, _), state) in enumerate(pairs) if pickle.dumps(read()) != pickle.dumps(state)]
+
     try:
-        yield lambda: [pickle.dumps(read()) for read, _ in sources] == [pickle.dumps(state) for state in before]
+        yield lambda: not changed()
     finally:
-        for (_, write), state in zip(sources, before, strict=True):
-            write(state)
+        for i in changed():
+            sources[i][1](before[i])
 
 
 def _global_generators() -> Iterator[tuple[Callable, Callable]]:
@@ -136,7 +141,7 @@ def require_same(traced: np.ndarray, expected: np.ndarray, name: str) -> None:
         or np.isfinite(traced[~finite]).any()
     ):
         raise RuntimeError(
-            f"the traced formula of {name} no longer gives what {name} itself gives: it depends on something other than"
-            " its attributes that has changed, and the latest results may be wrong; make what changes an input or an"
+            f"the traced formula of {name} does not give what {name} itself gives: it depends on something other than"
+            " its attributes and its arguments, and the latest results may be wrong; make that an input or an"
             " attribute, or do without Compiled"
         )

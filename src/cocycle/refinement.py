@@ -39,13 +39,25 @@ def rounded_down(dt: float) -> float:
     return float(np.floor(0.95 * dt / digit) * digit)
 
 
+def applied(f: Map, states: np.ndarray) -> np.ndarray:
+    """f at all states (times, n) at once, or at one after the other if it does not take them so."""
+    first = f(states[0])
+    try:
+        values = f(states)
+        if values.shape == states.shape and np.allclose(values[0], first, 1e-6, 1e-9, equal_nan=True):
+            return values
+    except (TypeError, ValueError, IndexError, AttributeError):
+        pass
+    return np.stack([f(x) for x in states])
+
+
 def warn_if_coarse(f: Map, visited: np.ndarray, stacklevel: int) -> None:
     """Warn if one step of f at the visited states (times, n) of a series is far from two half as long."""
     fine = f.refined()
     if fine is None or len(visited) < 2:
         return
     with np.errstate(all="ignore"):
-        error = float(state_error(np.stack([f(x) - fine(x) for x in visited]) * extrapolation(f), visited))
+        error = float(state_error((applied(f, visited) - applied(fine, visited)) * extrapolation(f), visited))
     if not error <= OF_STATE:
         dt = rounded_down(f.dt * float(shorter_step(f, np.array(error)))) if error < np.inf else f.dt / 2
         warnings.warn(

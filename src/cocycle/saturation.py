@@ -6,6 +6,9 @@ the slope is not, and an exponent of -48.6 would be -inf.
 
 import math
 
+import numpy as np
+from scipy import special
+
 from cocycle.arrays import Array, namespace
 
 
@@ -17,8 +20,7 @@ def tanh_slope(b: Array) -> Array:
 
 def sigmoid(b: Array) -> Array:
     """1 / (1 + exp(-b)), without overflow."""
-    e = namespace(b).exp(-abs(b))
-    return namespace(b).where(b < 0, e, 1.0) / (1 + e)
+    return special.expit(b) if namespace(b) is np else namespace(b).sigmoid(b)
 
 
 def sigmoid_slope(b: Array) -> Array:

@@ -142,12 +142,12 @@ class _LogSoftMax(torch.autograd.Function):
         return _LogSoftMax.apply(b.movedim(in_dims[0], 0), dim + 1 if dim >= 0 else dim), 0
 
 
-def softmax(b, dim=None, *further, dtype=None, **options):
+def softmax(b, dim=None, _stacklevel=3, dtype=None):
     b = b if dtype is None else b.to(dtype)
     return _SoftMax.apply(b, _axis(b, dim))
 
 
-def log_softmax(b, dim=None, *further, dtype=None, **options):
+def log_softmax(b, dim=None, _stacklevel=3, dtype=None):
     b = b if dtype is None else b.to(dtype)
     return _LogSoftMax.apply(b, _axis(b, dim))
 
@@ -157,7 +157,7 @@ def _axis(b, dim):
     return dim if dim is not None else (0 if b.ndim in (0, 1, 3) else 1)
 
 
-def softmin(b, dim=None, *further, dtype=None, **options):
+def softmin(b, dim=None, _stacklevel=3, dtype=None):
     return softmax(-b, dim, dtype=dtype)
 
 
@@ -237,7 +237,7 @@ class slopes_from_fields(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if func not in REPLACED:
+        if func not in REPLACED or "out" in kwargs:
             return func(*args, **kwargs)
         named = [kwargs.pop("input")] if "input" in kwargs else []
         return REPLACED[func](*named, *args, **kwargs)

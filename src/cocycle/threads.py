@@ -5,10 +5,13 @@ turn.  The crossover is measured by benchmarks/threads.py.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from math import prod
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -28,25 +31,41 @@ def one_thread_if_small(x: Array, vectors: int = 0, width: int | None = None) ->
     if prod(x.shape[:-1]) * n * n * (1 + vectors) >= CROSSOVER:
         yield
         return
-    with _pools(tuple(name in sys.modules for name in LIBRARIES)).limit(limits=1), _one_thread_of_torch(x):
+    torch = namespace(x)
+    with _limit_of(None), _limit_of(torch) if torch is not np else nullcontext():
         yield
+
+
+_lock, _entered, _undo = Lock(), Counter(), {}
+
+
+@contextmanager
+def _limit_of(torch: Any) -> Iterator[None]:
+    """One thread for BLAS, or for torch if it is given, until the last of those that run at the same time has left."""
+    with _lock:
+        if not _entered[torch]:
+            _undo[torch] = _limited(torch)
+        _entered[torch] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _entered[torch] -= 1
+            if not _entered[torch]:
+                _undo.pop(torch)()
+
+
+def _limited(torch: Any) -> Callable[[], object]:
+    """Take one thread; what gives the others back."""
+    if torch is None:
+        limit = _pools(tuple(name in sys.modules for name in LIBRARIES)).limit(limits=1)
+        return limit.restore_original_limits
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    return lambda: torch.set_num_threads(before)
 
 
 @lru_cache(maxsize=4)
 def _pools(loaded: tuple[bool, ...]) -> ThreadpoolController:
     """The thread pools of the libraries that are loaded: finding them takes as long as a hundred small products."""
     return ThreadpoolController()
-
-
-@contextmanager
-def _one_thread_of_torch(x: Array) -> Iterator[None]:
-    torch = namespace(x)
-    if torch is np or torch.get_num_threads() == 1:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -14,7 +14,7 @@ from cocycle.systems import Henon, Lorenz63
 
 
 def shares(step, x, truth, lengths, transient):
-    """The share of runs in which the truth lies within two standard errors, for each length: ten stretches, ours."""
+    """The share of runs in which the truth lies within two standard errors, for each length: ten segments, ours."""
     result = spectrum(repeat(step, transient + lengths[-1]), x, frame(x, 1), transient=transient)
     found = result.growth.cumsum(0)[lengths - 1] / result.times.cumsum(0)[lengths - 1, None, None]
     errors = (f(result.growth, result.times, lengths) for f in (batch_errors, standard_errors))
@@ -22,7 +22,7 @@ def shares(step, x, truth, lengths, transient):
 
 
 def test_limit_cycle(rng):
-    """Van der Pol, all lengths from 20 to 239: ten stretches alone miss nearly always near multiples of ten periods."""
+    """Van der Pol, all lengths from 20 to 239: ten segments alone miss nearly always near multiples of ten periods."""
     step, lengths = Compiled(Flow(coverage.VanDerPol(), 0.1)), np.arange(200, 2400, 10)
     batch, ours = shares(step, rng.uniform(-1, 1, size=(100, 2)), 0.0, lengths, 500)
     assert (batch < 0.9).sum() > 20  # what the bridge is for

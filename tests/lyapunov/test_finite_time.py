@@ -162,3 +162,36 @@ def test_bad_input():
         stretching([], np.zeros(2), np.eye(2))
     with pytest.raises(ValueError, match="q must have shape"):
         stretching([Linear(np.eye(2))], np.zeros(2), np.eye(3))
+
+
+def test_gradients_where_all_directions_are_stretched_alike():
+    """An orthogonal layer: the two factors are equal, their sum is the logarithm of the determinant."""
+    w = torch.eye(2, dtype=torch.float64, requires_grad=True)
+    x = torch.zeros(3, 2, dtype=torch.float64)
+    stretching([Linear(w)], x, frame(x, 2)).sum().backward()
+    torch.testing.assert_close(w.grad, 3 * torch.eye(2, dtype=torch.float64))
+
+
+def test_an_empty_batch_is_refused():
+    with pytest.raises(ValueError, match=r"x must hold at least one state; got shape \(0, 2\)"):
+        stretching([Linear(np.eye(2))], np.zeros((0, 2)), np.zeros((0, 2, 2)))
+
+
+def test_members_with_maps_of_their_own_are_not_taken_apart(rng):
+    """More members than go through at once, each with its matrix."""
+    weights = rng.normal(size=(6000, 8, 8))
+    x = np.zeros((6000, 8))
+    found = stretching([Linear(weights)], x, frame(x, 8))
+    np.testing.assert_allclose(found, np.log(np.linalg.svd(weights, compute_uv=False)), rtol=0, atol=1e-9)
+
+
+def test_thresholds_follow_the_precision_of_the_maps():
+    """A network in single precision, given arrays in double: groups of maps as for single ones."""
+    torch.manual_seed(0)
+    net = nn.Sequential(*[nn.Linear(2, 2, bias=False) for _ in range(24)])
+    with torch.no_grad():
+        for layer in net:
+            layer.weight.copy_(torch.diag(torch.tensor([3.0, 0.3])))
+    x = np.random.default_rng(0).normal(size=(3, 2))
+    found = stretching(feedforward(net), x, frame(x, 2))
+    np.testing.assert_allclose(found, np.log([[3.0, 0.3]] * 3) * 24, rtol=0, atol=1e-4)

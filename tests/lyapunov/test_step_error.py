@@ -190,3 +190,13 @@ def test_a_series_of_another_system_warns():
     with pytest.warns(UserWarning, match="more substeps"):
         Lorenz63().series(25_000, dt=0.1)
     Lorenz63().series(2000, dt=0.12, substeps=6)
+
+
+def test_two_fine_runs_of_different_steps_are_fine_together():
+    x = on_attractor(Lorenz63())
+    runs = [spectrum(repeat(Flow(Lorenz63(), dt), 300), x, frame(x, 2)) for dt in (0.01, 0.005)]
+    assert not (runs[0] + runs[1]).step_error.coarse
+
+
+def test_composed_maps_that_are_exact_have_an_order_all_the_same():
+    assert Composed((Linear(np.eye(2)), Linear(np.eye(2)))).order == 1

@@ -216,3 +216,21 @@ def test_fields_in_single_precision_keep_small_factors():
     x = torch.tensor([[30.0]])
     assert float(ftle(feedforward(net), x).log_factors) == pytest.approx(-30, abs=1e-5)
     assert float(stretching(feedforward(net), x, frame(x, 1))) == pytest.approx(-30, abs=1e-5)
+
+
+def test_a_sigmoid_at_rest_can_be_differentiated():
+    from cocycle.networks import SIGMOID
+
+    b = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(torch.autograd.grad(SIGMOID.value(b).sum(), b)[0], torch.full_like(b, 0.25))
+
+
+def test_functions_that_torch_cannot_differentiate_forwards_can_be_followed():
+    """The Jacobian by rows keeps the graph, and does not take a NaN for randomness."""
+    from module_kinds import Backward
+
+    f = Autodiff(Backward.apply)
+    x = torch.tensor([[0.5, float("nan")], [1.0, 2.0]], dtype=torch.float64)
+    y, s = f.tangent(x, torch.eye(2, dtype=torch.float64).expand(2, 2, 2))
+    torch.testing.assert_close(s[1], torch.diag(torch.tensor([3.0, 12.0], dtype=torch.float64)))
+    assert torch.isnan(y[0, 1])

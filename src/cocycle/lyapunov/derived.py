@@ -24,7 +24,7 @@ def kaplan_yorke(result: "Spectrum", neutral: int = 0) -> Estimate:
     It hinges on exponents near zero: `neutral` of them, those nearest to it, are taken to be exactly zero, as one is
     for an autonomous flow.  0 if the first exponent is negative; NaN where the sum of all k < n exponents is
     positive, because then k is too small to tell; n if the sum of all n is.  The error is a jackknife over ten
-    consecutive stretches; an exponent of -inf counts as what it is.
+    consecutive segments; an exponent of -inf counts as what it is.
     Kaplan & Yorke, Lecture Notes in Math. 730, 204 (1979).
 
     Raises ValueError for a record of fewer than ten groups, or `neutral` not in 0..k.
@@ -91,7 +91,7 @@ def _neutralised(exponents: np.ndarray, neutral: int) -> np.ndarray:
 
 
 def _jackknife(result: "Spectrum", quantity: Callable[[np.ndarray], np.ndarray]) -> Estimate:
-    """`quantity` of the exponents, its error from its values with each of ten stretches left out in turn."""
+    """`quantity` of the exponents, its error from its values with each of ten segments left out in turn."""
     growth, times = (as_numpy(a) for a in result.batches)
     count = len(times)
     left_out = ~np.eye(count, dtype=bool)  # sums of the others, not differences: growth may be -inf

@@ -1,21 +1,22 @@
-"""The error of a finite time average of growth: from consecutive stretches of it, and from its slow wandering.
+"""The error of a finite time average of growth: from segments of the record, and from its cumulative deviations.
 
 Local growth is correlated in time, in flows often negatively, so that neither its naive standard error nor one from
-estimated correlation times holds.  The scatter of the means of about ten stretches does for chaotic systems.  On limit
-cycles and tori it does not: where a tenth of the record is near a multiple of a period all stretches agree with one
-another and share one error.  There the bridge tells, the cumulative sum of the growth's deviations from its mean,
-which starts and ends at zero: it wanders as far as the total growth depends on where the record happens to end.
+estimated correlation times holds.  The scatter of the means of about ten segments does for chaotic systems.  On limit
+cycles and tori it does not: where a tenth of the record is near a multiple of a period all segments agree with one
+another and share one error.  There the bridge tells, as in Brownian bridge: the cumulative sum of the growth's
+deviations from its mean over the record, which starts and ends at zero and is as large as the average depends on where
+the record happens to end.
 """
 
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, namespace, tolerances
 
-BATCHES = 10  # stretches
+BATCHES = 10  # segments
 
 
 def batches(growth: Array, times: Array) -> tuple[Array, Array]:
-    """Growth (m, *batch, k) and times (m,) of m consecutive stretches of equal time: ten, fewer where single groups of
+    """Growth (m, *batch, k) and times (m,) of m consecutive segments of equal time: ten, fewer where single groups of
     maps are longer than that.
 
     From growth (groups, *batch, k) and times (groups,).  Raises ValueError for fewer than ten groups.
@@ -29,7 +30,7 @@ def batches(growth: Array, times: Array) -> tuple[Array, Array]:
 
 
 def _ends(clock: np.ndarray) -> np.ndarray:
-    """Where the stretches end, as numbers of groups, nearest to equal times on the clock at the end of each group."""
+    """Where the segments end, as numbers of groups, nearest to equal times on the clock at the end of each group."""
     wanted = clock[-1] * np.arange(1, BATCHES + 1) / BATCHES
     after = np.searchsorted(clock, wanted).clip(None, len(clock) - 1)
     before = np.where(after > 0, clock[after - 1], 0.0)
@@ -41,7 +42,7 @@ def standard_errors(growth: Array, times: Array, ends: np.ndarray) -> Array:
     """The standard error (ends, *batch, k) of the mean rate of growth (groups, *batch, k) per unit of `times` (groups,)
     over the first `ends` groups; NaN below ten groups, and for a rate of -inf.
 
-    The larger of two: the scatter of the rates of ten stretches over √10, and twice the standard deviation in time of
+    The larger of two: the scatter of the rates of ten segments over √10, and twice the standard deviation in time of
     the bridge, over the time.  For independent growth the second is 0.58 of the true error on average.
     """
     xp = namespace(growth)
@@ -52,13 +53,13 @@ def standard_errors(growth: Array, times: Array, ends: np.ndarray) -> Array:
 
 
 def batch_errors(growth: Array, times: Array, ends: np.ndarray) -> Array:
-    """The scatter of the rates of ten stretches over √10, for each of the `ends`."""
+    """The scatter of the rates of ten segments over √10, for each of the `ends`."""
     total, clock = growth.cumsum(0), times.cumsum(0)
     return namespace(growth).stack([_scatter(total[:end], clock[:end]) for end in ends])
 
 
 def _scatter(total: Array, clock: Array) -> Array:
-    """The scatter of the rates of stretches, weighted by their times, from cumulative growth and time."""
+    """The scatter of the rates of segments, weighted by their times, from cumulative growth and time."""
     xp = namespace(total)
     if len(clock) < BATCHES:
         return xp.full_like(total[-1], np.nan)
@@ -80,12 +81,12 @@ def bridge_errors(growth: Array, times: Array, ends: np.ndarray) -> Array:
     column = (-1, *[1] * (growth.ndim - 1))
     weight = times.reshape(column)
     clock = weight.cumsum(0)
-    wandering = (growth - growth.sum(0) / clock[-1] * weight).cumsum(0)
+    deviation = (growth - growth.sum(0) / clock[-1] * weight).cumsum(0)
 
     def mean(values):
         return (weight * values).cumsum(0)[ends - 1] / clock[ends - 1]
 
-    difference = wandering[ends - 1] / clock[ends - 1]
-    first = mean(wandering) - difference * mean(clock)
-    second = mean(wandering**2) - 2 * difference * mean(wandering * clock) + difference**2 * mean(clock**2)
+    difference = deviation[ends - 1] / clock[ends - 1]
+    first = mean(deviation) - difference * mean(clock)
+    second = mean(deviation**2) - 2 * difference * mean(deviation * clock) + difference**2 * mean(clock**2)
     return 2 * (second - first**2).clip(0.0, None) ** 0.5 / clock[ends - 1]

@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, double, floating, like, namespace, tolerances
+from cocycle.arrays import Array, as_numpy, double, floating, is_differentiated, like, namespace, tolerances
 from cocycle.lyapunov.chunks import at_once, bytes_of_one, widths
 from cocycle.lyapunov.product_svd import product_svd, svd_of_two
 from cocycle.lyapunov.qr import as_map, check_steps, orthonormal, qr_steps
+from cocycle.lyapunov.spread import spread_of
 from cocycle.maps import Map
 from cocycle.progress import tracked
 from cocycle.threads import one_thread_if_small
+
+FEW = 10_000  # elements of a frame, below which a batch goes through the maps in one piece
 
 
 class Stretching(NamedTuple):
@@ -60,7 +63,7 @@ def singular_directions(steps: Iterable[Map], x: Array, q: Array) -> Stretching:
     reverse order until each factor stands alone (the product iteration of Stewart, SIAM J. Matrix Anal. Appl. 18,
     1, 1997; Oliveira & Stewart, Lin. Alg. Appl. 309, 2000); two factors follow from the largest and the determinant.
     A factor that is exactly zero, where units are off or dead, comes out as -inf or as what rounding leaves of it.
-    Logarithms are in double precision, whatever the maps are in.  Memory: one k x k factor for each map.
+    Logarithms are in double precision, whatever the maps are in.  Memory: the maps, and one k x k factor for each.
 
     Warns where a single map stretches so unequally that its precision does not hold the smallest factors, and says
     which of the product are lost: `known` counts the others.
@@ -77,6 +80,8 @@ def _decomposed(steps: Iterable[Map], x: Array, q: Array, *, directions: bool) -
     check_steps(steps)
     x, q = floating("x", x), floating("q", q)
     q, maps = orthonormal(x, q), tuple(steps)
+    if not prod(x.shape):
+        raise ValueError(f"x must hold at least one state; got shape {tuple(x.shape)}")
     if not maps:
         raise ValueError("steps must hold at least one map; got none")
     with one_thread_if_small(x, q.shape[-1]):
@@ -91,34 +96,27 @@ def _in_chunks(maps: tuple[Map, ...], x: Array, q: Array, directions: bool) -> S
 
     None for a batch that fits, or whose members have maps of their own, which do not take parts of it.
     """
-    if x.ndim < 2 or len(x) < 4:
+    if x.ndim < 2 or len(x) < 4 or prod(q.shape) < FEW:
         return None
     try:
         dimensions = widths(tuple(map(as_map, maps)), x[:2])
-    except ValueError:
+    except Exception:  # whatever a map says of two members says it does not take parts of the batch
         return None
     each = prod(x.shape[1:-1]) * bytes_of_one(dimensions, q.shape[-1], x.dtype.itemsize)
     size = max(2, at_once(each, np.inf))
-    if size >= len(x) or dimensions[0] * dimensions[-1] == 0:
+    if size >= len(x):
         return None
     starts = range(0, len(x) - 1, size)  # no part of length one, which a batch of maps would take for all
-    ends = [*starts[1:], len(x)]
-    try:
-        chunks = tracked(list(zip(starts, ends, strict=True)), "exponents")
-        parts = [_of_chunk(maps, x[a:b], q[a:b], directions) for a, b in chunks]
-    except (ValueError, RuntimeError, IndexError):
-        return None
-    if any(part.log_factors.shape[:-1] != x[a:b].shape[:-1] for part, a, b in zip(parts, starts, ends, strict=True)):
-        return None
+    chunks = list(zip(starts, [*starts[1:], len(x)], strict=True))
+    parts = [_of_chunk(maps, x[a:b], q[a:b], directions) for a, b in tracked(chunks, "exponents")]
     join = namespace(parts[0].log_factors).concatenate
     log_factors, right, left = (join([part[i] for part in parts]) for i in range(3))
     return Stretching(log_factors, right, left, parts[0].time, np.concatenate([part.known for part in parts]))
 
 
 def _of_chunk(maps: Iterable[Map], x: Array, q: Array, directions: bool) -> Stretching:
-    limits = tolerances(q.dtype)
     # of two vectors the smaller factor follows from the determinant: groups of maps cost it a few digits
-    every: dict = {"every": "auto", "spread": limits.fine_spread} if q.shape[-1] == 2 else {}
+    every: dict = {"every": "auto", "fine": True} if q.shape[-1] == 2 else {}
     factors, last, time = [], None, 0.0
     for last in qr_steps(maps, x, q, **every):
         factors.append(double(last.r))
@@ -128,8 +126,8 @@ def _of_chunk(maps: Iterable[Map], x: Array, q: Array, directions: bool) -> Stre
     healthy = xp.stack([xp.isfinite(r).all(-1).all(-1) for r in factors]).all(0)
     if not healthy.all():
         factors = [xp.where(healthy[..., None, None], r, 0.0) for r in factors]
-    width = min(r.shape[-2] for r in factors)
-    left, log_factors, right = svd_of_two(factors) if width == q.shape[-1] == 2 else product_svd(factors)
+    two = min(r.shape[-2] for r in factors) == q.shape[-1] == 2 and not is_differentiated(factors[0])
+    left, log_factors, right = svd_of_two(factors) if two else product_svd(factors)
     known = _known(factors, log_factors, eps)
     log_factors = xp.where(healthy[..., None], log_factors, np.nan)
     if not directions:
@@ -151,9 +149,7 @@ def _known(factors: list[Array], log_factors: Array, eps: float) -> np.ndarray:
     m = log_factors.shape[-1]
     with np.errstate(all="ignore"):
         logs = np.log(np.stack([np.diagonal(as_numpy(r), axis1=-2, axis2=-1)[..., :m] for r in factors]))
-        spread = np.maximum.accumulate(logs, axis=-1) - logs
-        spread = np.where(np.isfinite(spread), spread, 0.0)  # a factor that is exactly 0 is exact: a projection
-        lost = 4 * eps * np.exp(2 * spread).sum(0) ** 0.5 > tolerances(np.float64).UNRELIABLE
+        lost = 4 * eps * np.exp(2 * spread_of(logs)).sum(0) ** 0.5 > tolerances(np.float64).UNRELIABLE
         noise = np.where(lost, logs.sum(0), -np.inf).max(-1)
     above = (as_numpy(log_factors) > noise[..., None]).sum(-1)
     return np.where(lost.any(-1), np.minimum(above, (~lost).sum(-1)), m)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.linalg import lapack
 
-from cocycle.arrays import Array, as_numpy, constant, like, namespace, take
+from cocycle.arrays import Array, as_numpy, constant, is_differentiated, like, namespace, take
 from cocycle.lyapunov.qr import qr_steps
 from cocycle.maps import Linear
 
@@ -66,7 +66,7 @@ def _largest_of_two(matrix: Array) -> tuple[Array, Array]:
 
 def product_svd(factors: list[Array]) -> tuple[Array, Array, Array]:
     """u, ln s, v with r_L ... r_1 = u diag(s) vᵀ."""
-    xp, left, right = namespace(factors[0]), None, None
+    left, right = None, None
     for sweep in range(1, SWEEPS + 1):
         z, factors = _transposed(factors)
         if sweep % 2:
@@ -75,9 +75,8 @@ def product_svd(factors: list[Array]) -> tuple[Array, Array, Array]:
         left = z if left is None else left @ z
         log_scale, rows = scaled_product(factors)
         coupled = _coupled(rows)
-        worst = float(_spread(log_scale, coupled).max())
-        differentiated = xp is not np and rows.requires_grad
-        if worst <= np.log(SPREAD if sweep < ENOUGH or differentiated else SPREAD_JACOBI):
+        worst = float(constant(_spread(log_scale, coupled)).max())
+        if worst <= np.log(SPREAD if sweep < ENOUGH or is_differentiated(rows) else SPREAD_JACOBI):
             break
     u, log_factors, v = _separated(log_scale, rows, coupled)
     order = (-log_factors).argsort(-1)
@@ -146,7 +145,7 @@ def _separated(log_scale: Array, rows: Array, coupled: Array) -> tuple[Array, Ar
             scales, block = log_scale[members, group], rows[members, group, group]
             top = xp.amax(scales, axis=-1)[..., None]
             block = xp.exp(scales - top)[..., None] * block
-            apart = float((top - scales).max()) > np.log(SPREAD) and not (xp is not np and rows.requires_grad)
+            apart = float(constant(top - scales).max()) > np.log(SPREAD) and not is_differentiated(rows)
             left, values, right = _graded_svd(block) if apart else xp.linalg.svd(block)
             u[members, group, group], v[members, group, group] = left, right.swapaxes(-1, -2)
             with np.errstate(divide="ignore"):

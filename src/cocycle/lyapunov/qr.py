@@ -1,6 +1,6 @@
 """The one loop: push a frame of tangent vectors through a sequence of maps, orthonormalise, yield."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import islice
 from math import prod
@@ -108,16 +108,14 @@ def _norm(v: Array) -> Array:
     return (v * v).sum(-1) ** 0.5
 
 
-def qr_steps(
-    steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1, spread: float | None = None
-) -> Iterator[QRStep]:
+def qr_steps(steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1, fine: bool = False) -> Iterator[QRStep]:
     """Push (x, q) through `steps`; orthonormalise and yield after each group of `every` maps, and at the end.
 
     The sum of ln diag(r) is the growth of the volumes that the first 1, 2, ..., k vectors span.  Between two
     orthonormalisations the frame's condition number grows like exp((λ_1 - λ_k) t), and the last exponents lose as many
     digits.  every="auto" chooses the groups from the growth seen, so that max diag(r) / min diag(r) stays below
-    `spread`, `tolerances(dtype).frame_spread` by default, 7e5 in double precision, in every member of the batch, except
-    where a single map exceeds it.  Benettin et al., Meccanica 15, 9 (1980).
+    `tolerances(dtype).frame_spread`, 7e5 in double precision, or `fine_spread`, 8e3, if `fine`, in every member of the
+    batch, except where a single map exceeds it.  Benettin et al., Meccanica 15, 9 (1980).
 
     Raises ValueError for another `every`, and when one is so long that vectors leave the range of numbers.
     """
@@ -129,9 +127,7 @@ def qr_steps(
         if every < 1:
             raise ValueError(f'every must be an integer of at least 1 or "auto"; got {every!r}')
     check_steps(steps)
-    if every != "auto":
-        spread = np.inf
-    return _loop(map(as_map, steps), x, q, every, tolerances(q.dtype).frame_spread if spread is None else spread)
+    return _loop(map(as_map, steps), x, q, every, fine)
 
 
 def check_steps(steps: Iterable[Map]) -> None:
@@ -154,14 +150,19 @@ def as_map(step: Map) -> Map:
     return step
 
 
-def _loop(steps: Iterable[Map], x: Array, q: Array, every: int | str, bound: float) -> Iterator[QRStep]:
+def _loop(steps: Iterable[Map], x: Array, q: Array, every: int | str, fine: bool) -> Iterator[QRStep]:
     steps, length = iter(steps), every if isinstance(every, int) else FIRST if q.shape[-1] <= FEW else 1
+
+    def bound(r: Array) -> float:
+        limits = tolerances(r.dtype)  # that of what the maps make, not of what they were given
+        return np.inf if every != "auto" else limits.fine_spread if fine else limits.frame_spread
+
     while group := tuple(islice(steps, length)):
         start = x, q
         for step in _pushed(group, x, q, bound):
             x, q = step.x, step.q
             if every == "auto":
-                length = _next_length(step.maps, _spread(step.r, *start), bound)
+                length = _next_length(step.maps, _spread(step.r, *start), bound(step.r))
             elif step.maps > 1 and not _in_range(step) and all(_in_range(one) for one in qr_steps(group, *start)):
                 raise ValueError(
                     f'every={every} takes the vectors out of the range of numbers: make it less, or "auto"'
@@ -169,10 +170,10 @@ def _loop(steps: Iterable[Map], x: Array, q: Array, every: int | str, bound: flo
             yield step
 
 
-def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: float) -> Iterator[QRStep]:
+def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: Callable[[Array], float]) -> Iterator[QRStep]:
     """The QR step of a group; of its halves, one after the other, if it spreads too much."""
     end, pushed = x, q
-    attempt = len(group) > 1 and bound < np.inf  # it may be halved
+    attempt = len(group) > 1 and bound(q) < np.inf  # it may be halved
     with np.errstate(over="ignore", invalid="ignore") if attempt else nullcontext():
         for f in group:
             try:
@@ -180,7 +181,7 @@ def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: float) -> Iterato
             except TypeError as error:  # what numpy and torch say of each other is no help
                 raise TypeError(f"{type(f).__name__} fails on a state of type {type(end).__name__}: {error}") from error
     basis, r = orthonormalise(pushed)
-    if len(group) == 1 or bound == np.inf or not _spread(r, x, q) > bound:
+    if not attempt or not _spread(r, x, q) > bound(r):
         yield QRStep(end, basis, r, sum(f.dt for f in group), len(group))
         return
     for half in (group[: len(group) // 2], group[len(group) // 2 :]):
@@ -203,7 +204,7 @@ def _spread(r: Array, x: Array, q: Array) -> float:
         lost = ~(xp.isfinite(x).all(-1) & xp.isfinite(q[..., 0, :]).all(-1))
         if not (fine | lost).all():
             return np.inf
-    return float((xp.where(fine, largest, 1.0) / xp.where(fine, smallest, 1.0)).max())
+    return float(constant(xp.where(fine, largest, 1.0) / xp.where(fine, smallest, 1.0)).max())
 
 
 def _in_range(step: QRStep) -> bool:

@@ -60,7 +60,7 @@ class Spectrum:
 
     @property
     def batches(self) -> tuple[Array, Array]:
-        """Growth (10, *batch, k) and times (10,) of ten consecutive stretches of equal time: fewer where single groups
+        """Growth (10, *batch, k) and times (10,) of ten consecutive segments of equal time: fewer where single groups
         are longer.
 
         Raises ValueError when the record has fewer than ten groups.
@@ -69,7 +69,7 @@ class Spectrum:
 
     @property
     def standard_error(self) -> Array:
-        """(*batch, k): from the scatter of ten consecutive stretches, and from how the growth wanders about its mean.
+        """(*batch, k): from the scatter of ten consecutive segments, and from cumulative deviations from the mean.
 
         NaN when there are fewer than ten groups.  It measures the error of a finite time average; how much
         realisations of a random network differ is `scatter`, another thing.  See `cocycle.lyapunov.errors`.

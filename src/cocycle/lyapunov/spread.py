@@ -9,6 +9,14 @@ from cocycle.arrays import Array, as_numpy, constant, namespace, tolerances
 from cocycle.lyapunov.qr import QRStep
 
 
+def spread_of(logs: np.ndarray) -> np.ndarray:
+    """ln of the largest factor up to each column over its own, from ln diag(r) (..., k): 0 where a factor is exactly
+    zero, which is exact, a projection."""
+    with np.errstate(all="ignore"):
+        spread = np.maximum.accumulate(logs, axis=-1) - logs
+    return np.where(np.isfinite(spread), spread, 0.0)
+
+
 class Spread:
     """How much the frame spreads between two orthonormalisations, watched to warn of exponents that are noise.
 
@@ -33,9 +41,7 @@ class Spread:
         self.waiting = []
         with np.errstate(all="ignore"):
             logs = np.log(diagonals.reshape(-1, diagonals.shape[-1]))
-            spread = np.maximum.accumulate(logs, axis=-1) - logs
-        spread = np.where(np.isfinite(spread), spread, 0.0)  # an exponent of -inf is exact: a projection
-        self.largest = np.maximum(self.largest, spread.max(0))
+        self.largest = np.maximum(self.largest, spread_of(logs).max(0))
 
     def warn(self, stacklevel: int) -> None:
         self._look()

@@ -14,14 +14,15 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, double, namespace, tolerances
+from cocycle.arrays import Array, as_numpy, constant, double, namespace, tolerances
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise
+from cocycle.lyapunov.spread import spread_of
 from cocycle.maps import Map
 from cocycle.refinement import approximates, extrapolation, rounded_down, shorter_step, state_error
 
 STATES = 200  # at least: with 20 the jumps of a relaxation oscillator are missed
-FEWEST_TIMES = 10  # of a batch
-MEMORY = 2**28  # bytes of the frames that wait
+FEWEST_TIMES = 10  # of a batch as large as that
+MEMORY = 2**24  # bytes of the frames that are compared at once
 WHOLE = 64  # dimensions up to which the growth of the whole volume is looked at, whatever k is
 OF_LARGEST = 2e-3  # error of an exponent beside the largest of all
 OF_RATE = 1e-5  # beside the rate at which tangent vectors move, where all exponents are nearly zero
@@ -32,11 +33,12 @@ OF_RATE = 1e-5  # beside the rate at which tangent vectors move, where all expon
 class StepError:
     """What the run's step does to its results, estimated at `states` of its states; arrays are (*batch,).
 
-    total: the error of the sum of all exponents (of those k asked for, beyond 64 dimensions), last: that of the most
-    contracting one, NaN unless all n were asked for; both as value minus truth, in the unit of the exponents.  state:
-    the largest error of a state after one step, over the root mean square fluctuation of the state.  dt: the step;
-    suggested: a dt at which all would be small, dt itself where they are.  The errors of the other exponents are
-    unknown: repeat at dt/2.
+    total: the error of the sum of all exponents, or of the first of those k asked for, where the whole volume cannot be
+    followed: beyond 64 dimensions, or beyond rounding.  last: that of the most contracting one, NaN unless all n were
+    asked for.  Both are value minus truth, in the unit of the exponents.  state: the largest error of a state after one
+    step, over the root mean square fluctuation of the state.  dt: the step; factor: by what it is to be multiplied so
+    that all of these are small, 1 or more where they are.  The errors of the other exponents are unknown: repeat at
+    dt/2.
     """
 
     states: int
@@ -44,12 +46,17 @@ class StepError:
     last: np.ndarray
     state: np.ndarray
     dt: float
-    suggested: float
+    factor: float
 
     @property
     def coarse(self) -> bool:
         """Whether the step is too long."""
-        return self.suggested < self.dt
+        return self.factor < 1
+
+    @property
+    def suggested(self) -> float:
+        """A dt that is short enough: dt itself, if it is."""
+        return rounded_down(self.dt * self.factor) if self.coarse else self.dt
 
     def __add__(self, other: "StepError") -> "StepError":
         """That of two runs as one."""
@@ -58,8 +65,8 @@ class StepError:
             (self.states * getattr(self, name) + other.states * getattr(other, name)) / count
             for name in ("total", "last")
         )
-        state, suggested = np.maximum(self.state, other.state), min(self.suggested, other.suggested)
-        return StepError(count, total, last, state, max(self.dt, other.dt), suggested)
+        worse = min(self, other, key=lambda error: error.factor)
+        return StepError(count, total, last, np.maximum(self.state, other.state), worse.dt, worse.factor)
 
     def __str__(self):
         words = [f"the sum of the exponents is off by about {_largest(self.total):+.2g}"]
@@ -89,8 +96,8 @@ class StepCheck:
     def __init__(self, x: Array, q: Array):
         self.start: tuple[Array, Array] | None = (x, q)  # of the next map
         self.samples: list[tuple[Map, Array, Array]] = []
-        times = min(STATES / prod(x.shape[:-1]), MEMORY / (16 * prod(q.shape)))
-        self.wanted = max(FEWEST_TIMES, ceil(times))
+        members = max(1, prod(x.shape[:-1]))
+        self.wanted = min(STATES, max(1, ceil(FEWEST_TIMES * STATES / members)))
         self.stride, self.count = 1, 0
 
     def maps(self, steps: Iterable[Map]) -> Iterator[Map]:
@@ -108,7 +115,8 @@ class StepCheck:
 
     def _take(self, f: Map) -> None:
         if self.count % self.stride == 0 and self.start is not None and approximates(f):
-            self.samples.append((f, *self.start))
+            x, q = self.start
+            self.samples.append((f, constant(x), constant(q)))
             if len(self.samples) == 2 * self.wanted:
                 self.samples, self.stride = self.samples[::2], 2 * self.stride
         self.start, self.count = None, self.count + 1
@@ -120,13 +128,16 @@ class StepCheck:
         parts = []
         for _, group in groupby(self.samples, key=lambda sample: id(sample[0])):
             maps, states, frames = zip(*group, strict=True)
-            xp = namespace(states[0])
+            xp, together = namespace(states[0]), max(1, MEMORY // (8 * prod(frames[0].shape)))
             with np.errstate(all="ignore"):
-                parts.append(_compared(maps[0], xp.stack(states), xp.stack(frames)))
+                for i in range(0, len(states), together):
+                    some = slice(i, i + together)
+                    parts.append(_compared(maps[0], xp.stack(states[some]), xp.stack(frames[some])))
         growth, finer, moved, rate = (np.concatenate(part) for part in zip(*parts, strict=True))
         dt = float(np.median([float(f.dt) for f, _, _ in self.samples]))
         visited = np.stack([as_numpy(x) for _, x, _ in self.samples]).astype(np.float64)
-        f, lost = self.samples[0][0], tolerances(self.samples[0][2].dtype).lost_spread
+        f, x, q = self.samples[0]
+        lost = tolerances(f.tangent(x, q)[1].dtype).lost_spread
         with np.errstate(all="ignore"):
             known = _known(growth, finer, as_numpy(exponents).shape[-1], lost)
             return _judged(growth[..., :known], finer[..., :known], moved, rate, visited, as_numpy(exponents), f, dt)
@@ -137,7 +148,7 @@ def _compared(f: Map, x: Array, q: Array) -> tuple[np.ndarray, np.ndarray, np.nd
     take the states (times, *batch, n), and how far f moves the frame (times, *batch).  In few dimensions the frame q
     is completed, so that the growth of the whole volume is there."""
     n, whole = x.shape[-1], q
-    if q.shape[-1] < n <= WHOLE:
+    if q.shape[-1] < n <= WHOLE and n * prod(x.shape) <= max(MEMORY, prod(q.shape)):
         whole = orthonormalise(namespace(q).concatenate([q, frame(x, n - q.shape[-1])], axis=-1))[0]
     (y, s), (better, t) = _pushed(f, x, whole), _pushed(f.refined(), x, whole)
     growth, finer = (np.log(as_numpy(namespace(a).linalg.diagonal(orthonormalise(double(a))[1]))) for a in (s, t))
@@ -163,11 +174,10 @@ def _pushed(f: Any, x: Array, q: Array) -> tuple[Array, Array]:
 def _known(growth: np.ndarray, finer: np.ndarray, k: int, lost: float) -> int:
     """How many columns of the frame to look at: all, unless some are lost in rounding, then those of the k asked for
     that are not."""
-    worst = np.zeros(growth.shape[-1])
-    for logs in (growth, finer):
-        spread = np.maximum.accumulate(logs, axis=-1) - logs
-        worst = np.fmax(worst, np.fmax.reduce(spread.reshape(-1, spread.shape[-1])))
-    columns = np.flatnonzero(worst > np.log(lost))
+    spread = np.maximum(spread_of(growth), spread_of(finer)).reshape(-1, growth.shape[-1])
+    zero = (growth == -np.inf).reshape(-1, growth.shape[-1])
+    worst = spread.max(0)
+    columns = np.flatnonzero((spread > np.log(lost)).any(0) | zero.any(0))
     return min(k, int(columns[0])) if len(columns) else len(worst)
 
 
@@ -194,9 +204,7 @@ def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float) -
         worst = np.append((abs(mean) - 2 * spread)[healthy] / allowed[healthy], pooled / allowed[healthy].mean())
         factors.append(np.where(np.isfinite(worst), np.maximum(worst, 1e-12) ** (-1 / f.order), 0.5).min())
     factors.append(np.where(np.isfinite(error), shorter_step(f, error), 0.5)[healthy].min())
-    factor = float(min(factors))
-    suggested = dt if factor >= 1 else rounded_down(dt * factor)
-    return StepError(int(np.prod(visited.shape[:-1])), total[0], last[0], error, dt, suggested)
+    return StepError(int(np.prod(visited.shape[:-1])), total[0], last[0], error, dt, float(min(factors)))
 
 
 def _mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cocycle.arrays import torch_module
-from cocycle.networks.activations import ERF, LINEAR, RELU, TANH, Activation
+from cocycle.networks.activations import ERF, LINEAR, RELU, SIGMOID, TANH, Activation
 from cocycle.networks.data import Labelled, Task, circle, digits, mnist, split
 from cocycle.networks.layers import Layer, Pointwise
 from cocycle.networks.recurrent import RateNetwork, hopfield
@@ -21,6 +21,7 @@ __all__ = [
     "ERF",
     "LINEAR",
     "RELU",
+    "SIGMOID",
     "TANH",
     "AccuracyMap",
     "Activation",

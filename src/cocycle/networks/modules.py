@@ -16,6 +16,7 @@ from torch import nn
 from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules import module as torch_module
+from torch.nn.utils import parametrize
 
 from cocycle.arrays import tolerances
 from cocycle.autodiff import Autodiff
@@ -71,7 +72,8 @@ def is_known(module: nn.Module, kinds: tuple[type[nn.Module], ...] | dict) -> bo
 
 def is_torch(module: nn.Module) -> bool:
     """Whether the class is one of torch's own layers, parametrised or not."""
-    return type(module).__module__.startswith(("torch.nn.modules.", "torch.ao.nn.", "torch.nn.utils."))
+    kind = type(module).__mro__[1 if parametrize.is_parametrized(module) else 0]
+    return kind.__module__.startswith(("torch.nn.modules.", "torch.nn.utils."))
 
 
 def require_evaluation(network: nn.Module, state: str = "is in training mode") -> None:
@@ -165,10 +167,10 @@ def require_true_derivative(module: nn.Module, shape: tuple[int, ...], x: torch.
     such a fault.
     """
     try:
-        double = deepcopy(module).double()
+        twin = deepcopy(module).double()
     except Exception:  # whatever cannot be copied cannot be tried
         return
-    f, x = Autodiff(on_flat(double, shape)), x.double().reshape(len(x), -1)
+    f, x = Autodiff(on_flat(twin, shape)), x.double().reshape(len(x), -1)
     direction = torch.linspace(1, 2, x.numel(), dtype=x.dtype, device=x.device).cos().reshape(x.shape)
     x = x + 0.01 * direction  # off zero, where many functions have a kink
     step = tolerances(x.dtype).difference_step * float(x.abs().max())

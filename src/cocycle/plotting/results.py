@@ -90,7 +90,10 @@ def _shown(axes: Mapping[str, np.ndarray]) -> list[str]:
 
 def _line(ax: Axes, x: np.ndarray, values: np.ndarray, scattered: bool) -> None:
     """The mean over the last axis, with a band of one standard deviation if there is any."""
-    mean = _mean(values)
+    mean, words = _mean(values), x.dtype.kind == "U"
+    if words:  # in their order, whatever is drawn first
+        ax.set_xticks(np.arange(len(x)), x)
+        x = np.arange(len(x))
     with np.errstate(invalid="ignore"):
         spread = np.sqrt(_mean((values - mean[:, None]) ** 2))
     for sign, place, marker in ((-np.inf, 0.0, "v"), (np.inf, 1.0, "^")):
@@ -99,7 +102,7 @@ def _line(ax: Axes, x: np.ndarray, values: np.ndarray, scattered: bool) -> None:
             ax.plot(at, np.full(len(at), place), marker, transform=ax.get_xaxis_transform(), clip_on=False, color="C3")
     if scattered:
         x, mean, spread = (a[np.isfinite(mean)] for a in (x, mean, spread))
-    if x.dtype.kind == "U":
+    if words:
         ax.errorbar(x, mean, spread, marker="o", linestyle="", capsize=3)
         return
     (line,) = ax.plot(x, mean, marker="." if scattered or len(x) < 30 else "")

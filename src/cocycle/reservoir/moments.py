@@ -24,6 +24,8 @@ class Moments:
     sums: tuple[np.ndarray, np.ndarray] | None = None
 
     def __add__(self, other: "Moments") -> "Moments":
+        if (self.sums is None) != (other.sums is None):
+            raise ValueError("moments must both be of a regression with a constant, or neither; got one of each")
         sums = None
         if self.sums is not None and other.sums is not None:
             sums = self.sums[0] + other.sums[0], self.sums[1] + other.sums[1]

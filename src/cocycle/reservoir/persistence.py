@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from cocycle.maps import Composed, Linear, Select
-from cocycle.networks.activations import ERF, LINEAR, RELU, TANH
+from cocycle.networks.activations import ERF, LINEAR, RELU, SIGMOID, TANH
 from cocycle.reservoir.features import HalfSquared, Polynomial, WithSquares
 from cocycle.reservoir.forecast import Forecaster
 from cocycle.reservoir.layered import Deep, DelayLine
@@ -38,7 +38,7 @@ CLASSES = {
         Composed,
     )
 }
-ACTIVATIONS = {activation.name: activation for activation in (TANH, ERF, RELU, LINEAR)}
+ACTIVATIONS = {activation.name: activation for activation in (TANH, ERF, RELU, LINEAR, SIGMOID)}
 
 
 def save(model: Forecaster, path: str | os.PathLike) -> None:

@@ -209,7 +209,7 @@ class CrossValidated(RidgeChoice):
             shrunk = [_shrunk(sizes, ridge) for ridge in self.ridges]
             # the directions that the states span: no more than there are times, or than rounding can tell
             kept = sizes > len(sizes) * np.finfo(float).eps * sizes[-1]
-            kept[: constants - moments.count] = False
+            kept[: max(0, len(kept) - (moments.count - constants))] = False
             power = ((cross @ vectors[:, kept]) ** 2).sum(0) / sizes[kept]
             beyond = _positive(total.sum() - power.sum(), total) if kept.sum() < moments.count - constants else 0.0
             column = []
@@ -225,7 +225,7 @@ class CrossValidated(RidgeChoice):
 @final
 @dataclass(frozen=True)
 class HeldOut(RidgeChoice):
-    """The mean square error on each of `folds` consecutive stretches of time, when the others are learned."""
+    """The mean square error on each of `folds` consecutive segments of time, when the others are learned."""
 
     ridges: Sequence[float] = RIDGES
     folds: int = 5

@@ -86,7 +86,7 @@ def train(
 def _moments(
     network: Driven, readout: Readout, task: Task, washout: int, folds: int, constant: bool
 ) -> tuple[tuple[np.ndarray, np.ndarray], list[Moments]]:
-    """The moments of each of `folds` consecutive stretches, as equal as can be, and the place they are taken from.
+    """The moments of each of `folds` consecutive segments, as equal as can be, and the place they are taken from.
 
     That is the first features and target where there is a constant: their deviations are not lost in the mean.
     """
