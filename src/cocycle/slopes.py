@@ -80,76 +80,69 @@ def _among(b: torch.Tensor, tangent: torch.Tensor, dim: int) -> tuple[torch.Tens
     return p, relative, (p * relative).sum(dim, keepdim=True)
 
 
-class _SoftMax(torch.autograd.Function):
-    """softmax(b) along an axis: dp_i = p_i (db_i - Σ p_j db_j)."""
+def _along_axis(value: Callable, pushed: Callable, pulled: Callable) -> Callable:
+    """value(b, dim) with the products pushed(b, tangent, dim) and pulled(b, gradient, dim)."""
 
-    @staticmethod
-    def forward(b, dim):
-        return torch.softmax(b, dim)
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(b, dim):
+            return value(b, dim)
 
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(inputs[0])
-        ctx.save_for_forward(inputs[0])
-        ctx.dim = inputs[1]
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0])
+            ctx.save_for_forward(inputs[0])
+            ctx.dim = inputs[1]
 
-    @staticmethod
-    def backward(ctx, *gradients):
-        p, relative, mean = _among(ctx.saved_tensors[0], gradients[0], ctx.dim)
-        return p * (relative - mean), None
+        @staticmethod
+        def backward(ctx, *gradients):
+            return pulled(ctx.saved_tensors[0], gradients[0], ctx.dim), None
 
-    @staticmethod
-    def jvp(ctx, *tangents):
-        p, relative, mean = _among(ctx.saved_tensors[0], tangents[0], ctx.dim)
-        return p * (relative - mean)
+        @staticmethod
+        def jvp(ctx, *tangents):
+            return pushed(ctx.saved_tensors[0], tangents[0], ctx.dim)
 
-    @staticmethod
-    def vmap(info, in_dims, b, dim):
-        return _SoftMax.apply(b.movedim(in_dims[0], 0), dim + 1 if dim >= 0 else dim), 0
+        @staticmethod
+        def vmap(info, in_dims, b, dim):
+            return Function.apply(b.movedim(in_dims[0], 0), dim + 1 if dim >= 0 else dim), 0
+
+    return Function.apply
 
 
-class _LogSoftMax(torch.autograd.Function):
-    """log softmax(b) along an axis: db_i - Σ p_j db_j."""
+def _softmax_product(b, tangent, dim):
+    """p_i (db_i - Σ p_j db_j): the matrix is symmetric, so pushed and pulled."""
+    p, relative, mean = _among(b, tangent, dim)
+    return p * (relative - mean)
 
-    @staticmethod
-    def forward(b, dim):
-        return torch.log_softmax(b, dim)
 
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(inputs[0])
-        ctx.save_for_forward(inputs[0])
-        ctx.dim = inputs[1]
+def _log_softmax_pushed(b, tangent, dim):
+    """db_i - Σ p_j db_j."""
+    _, relative, mean = _among(b, tangent, dim)
+    return relative - mean
 
-    @staticmethod
-    def backward(ctx, *gradients):
-        b, dim = ctx.saved_tensors[0], ctx.dim
-        # g_i - p_i Σ g: of the largest unit, whose p is near 1, the sum of the others' g and what its p lacks
-        p, total = torch.softmax(b, dim), gradients[0].sum(dim, keepdim=True)
-        top = torch.zeros_like(b).scatter(dim, b.argmax(dim, keepdim=True), 1.0)
-        others = gradients[0] * (1 - top)
-        lacking = (p * (1 - top)).sum(dim, keepdim=True)
-        of_largest = -others.sum(dim, keepdim=True) + lacking * total
-        return torch.where(top > 0, of_largest, others - p * total), None
 
-    @staticmethod
-    def jvp(ctx, *tangents):
-        _, relative, mean = _among(ctx.saved_tensors[0], tangents[0], ctx.dim)
-        return relative - mean
+def _log_softmax_pulled(b, gradient, dim):
+    """g_i - p_i Σ g: of the largest unit, whose p is near 1, by the sum of the others' g and what its p lacks."""
+    p, total = torch.softmax(b, dim), gradient.sum(dim, keepdim=True)
+    top = torch.zeros_like(b).scatter(dim, b.argmax(dim, keepdim=True), 1.0)
+    others = gradient * (1 - top)
+    lacking = (p * (1 - top)).sum(dim, keepdim=True)
+    of_largest = -others.sum(dim, keepdim=True) + lacking * total
+    return torch.where(top > 0, of_largest, others - p * total)
 
-    @staticmethod
-    def vmap(info, in_dims, b, dim):
-        return _LogSoftMax.apply(b.movedim(in_dims[0], 0), dim + 1 if dim >= 0 else dim), 0
+
+_softmax = _along_axis(torch.softmax, _softmax_product, _softmax_product)
+_log_softmax = _along_axis(torch.log_softmax, _log_softmax_pushed, _log_softmax_pulled)
 
 
 def softmax(b, dim=None, _stacklevel=3, dtype=None):
     b = b if dtype is None else b.to(dtype)
-    return _SoftMax.apply(b, _axis(b, dim))
+    return _softmax(b, _axis(b, dim))
 
 
 def log_softmax(b, dim=None, _stacklevel=3, dtype=None):
     b = b if dtype is None else b.to(dtype)
-    return _LogSoftMax.apply(b, _axis(b, dim))
+    return _log_softmax(b, _axis(b, dim))
 
 
 def _axis(b, dim):
