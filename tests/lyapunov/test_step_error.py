@@ -200,3 +200,16 @@ def test_two_fine_runs_of_different_steps_are_fine_together():
 
 def test_composed_maps_that_are_exact_have_an_order_all_the_same():
     assert Composed((Linear(np.eye(2)), Linear(np.eye(2)))).order == 1
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0])
+def test_a_system_at_rest_is_not_coarse(rate):
+    class Decay(VectorField):
+        def __call__(self, x):
+            return rate * x
+
+        def tangent(self, x, q):
+            return self(x), rate * q
+
+    for x in (np.zeros(2), np.full((3, 2), 1e-3)):
+        assert not spectrum(repeat(Flow(Decay(), 0.1), 300), x, frame(x, 2)).step_error.coarse

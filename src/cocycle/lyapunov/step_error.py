@@ -176,9 +176,8 @@ def _known(growth: np.ndarray, finer: np.ndarray, k: int, lost: float) -> int:
     that are not."""
     spread = np.maximum(spread_of(growth), spread_of(finer)).reshape(-1, growth.shape[-1])
     zero = (growth == -np.inf).reshape(-1, growth.shape[-1])
-    worst = spread.max(0)
     columns = np.flatnonzero((spread > np.log(lost)).any(0) | zero.any(0))
-    return min(k, int(columns[0])) if len(columns) else len(worst)
+    return min(k, int(columns[0])) if len(columns) else growth.shape[-1]
 
 
 def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float) -> StepError:
@@ -187,23 +186,20 @@ def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float) -
     Errors of exponents count as far as their own scatter over the states makes them sure, of each member of the batch
     and of its mean: a step across a kink is rare and large.
     """
-    n, k, known = visited.shape[-1], exponents.shape[-1], growth.shape[-1]
     differences = (growth - finer) * extrapolation(f) / dt
-    total, last = _mean(differences.sum(-1)), _mean(differences[..., -1])
-    last = last if k == n == known else (last[0] * np.nan, last[1])
+    total, whole = _mean(differences.sum(-1)), exponents.shape[-1] == visited.shape[-1] == growth.shape[-1]
+    last = _mean(differences[..., -1]) if whole else (np.full_like(total[0], np.nan), np.zeros_like(total[0]))
     error = state_error(moved * extrapolation(f), visited)
     largest = np.where(np.isfinite(exponents), abs(exponents), 0.0).max(-1)
     largest = np.maximum(largest, abs(growth.sum(-1).mean(0)) / dt)
     allowed = np.maximum(OF_LARGEST * largest, OF_RATE * (rate**2).mean(0) ** 0.5 / dt)
     healthy = np.isfinite(visited).all((0, -1))  # members that diverged are told elsewhere
-    factors = []
-    for mean, spread in (total, last):
-        if np.isnan(mean[healthy]).all() and mean is last[0]:
-            continue
-        pooled = abs(mean[healthy].mean()) - 2 * spread[healthy].mean() / healthy.sum() ** 0.5
-        worst = np.append((abs(mean) - 2 * spread)[healthy] / allowed[healthy], pooled / allowed[healthy].mean())
-        factors.append(np.where(np.isfinite(worst), np.maximum(worst, 1e-12) ** (-1 / f.order), 0.5).min())
-    factors.append(np.where(np.isfinite(error), shorter_step(f, error), 0.5)[healthy].min())
+    factors = [np.where(np.isfinite(error), shorter_step(f, error), 0.5)[healthy].min()]
+    for mean, scatter in (total, last) if whole else (total,):
+        mean, scatter, limit = mean[healthy], scatter[healthy], allowed[healthy]
+        sure = np.append(abs(mean) - 2 * scatter, abs(mean.mean()) - 2 * scatter.mean() / len(mean) ** 0.5)
+        excess = np.where(sure <= 0, 0.0, sure / np.append(limit, limit.mean()))
+        factors.append(np.where(np.isfinite(excess), np.maximum(excess, 1e-12) ** (-1 / f.order), 0.5).min())
     return StepError(int(np.prod(visited.shape[:-1])), total[0], last[0], error, dt, float(min(factors)))
 
 
