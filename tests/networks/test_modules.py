@@ -260,3 +260,15 @@ def test_a_normalisation_with_its_own_statistics_is_affine_there():
     net = nn.Sequential(nn.Linear(3, 4), settled(nn.BatchNorm1d(4), 4), nn.Tanh()).double().eval()
     whole = Composed(feedforward(net))
     torch.testing.assert_close(whole(X), net(X).detach())
+
+
+def test_scripted_networks_are_taken_as_they_are():
+    """torch.jit warns of its end; its modules are differentiated all the same, and leave no graph."""
+    net = network()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scripted = nn.Sequential(torch.jit.script(net)).eval()
+    steps = feedforward(scripted, (3,))
+    found = ftle(steps, X)
+    torch.testing.assert_close(found.log_factors, exact(net, X), rtol=0, atol=1e-10)
+    assert not found.log_factors.requires_grad

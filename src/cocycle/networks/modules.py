@@ -136,10 +136,14 @@ def on_flat(module: nn.Module, shape: tuple[int, ...]) -> Callable[[torch.Tensor
     """`module`, with the weights that it has when it is called, on flat states (*batch, n)."""
 
     def applied(x):
-        own = {name: p.detach() for name, p in (*module.named_parameters(), *module.named_buffers())}
+        x, batch = x.reshape(-1, *shape), x.shape[:-1]
         with _without_fused_attention(module):
-            y = functional_call(module, own, (x.reshape(-1, *shape),))
-        return y.reshape(*x.shape[:-1], -1) if isinstance(y, torch.Tensor) else y
+            if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+                y = module(x)  # its weights cannot be exchanged for ones without a graph
+            else:
+                own = {name: p.detach() for name, p in (*module.named_parameters(), *module.named_buffers())}
+                y = functional_call(module, own, (x,))
+        return y.reshape(*batch, -1) if isinstance(y, torch.Tensor) else y
 
     return applied
 

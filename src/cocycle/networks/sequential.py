@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cocycle.arrays import Array, namespace, require_finite
+from cocycle.arrays import Array, is_differentiated, namespace, require_finite
 from cocycle.autodiff import as_tensor
 from cocycle.maps import Composed, Dual, Map
 from cocycle.networks.modules import (
@@ -160,15 +160,15 @@ class Step(Dual):
         return parts[0] if len(parts) == 1 else Composed(tuple(parts))
 
     def __call__(self, x):
-        return _as_given(x, self._checked().map(self._moved(x)))
+        return _as_given(self._checked().map(self._moved(x)), x)
 
     def tangent(self, x, q):
         y, s = self._checked().map.tangent(self._moved(x), moved_to(self.network, q))
-        return _as_given(x, y), _as_given(q, s)
+        return _as_given(y, x, q), _as_given(s, q, x)
 
     def cotangent(self, x, p):
         pulled = self._checked().map.cotangent(self._moved(x), moved_to(self.network, p))
-        return _as_given(p, pulled)
+        return _as_given(pulled, p, x)
 
     def native(self, x):
         return self._moved(x)
@@ -189,5 +189,8 @@ class Step(Dual):
         return moved_to(self.network, x)
 
 
-def _as_given(x: Array, y: torch.Tensor) -> Array:
-    return y.detach().cpu().numpy() if namespace(x) is np else y
+def _as_given(y: torch.Tensor, x: Array, *others: Array) -> Array:
+    """y as an array where x is one, and without a graph unless one of the arguments has one."""
+    if not any(map(is_differentiated, (x, *others))):
+        y = y.detach()
+    return y.cpu().numpy() if namespace(x) is np else y
