@@ -94,6 +94,14 @@ class Noisy(DiscreteSystem):
 GENERATOR, STATE, PYTHON, COUNT = (
     np.random.default_rng(3), np.random.RandomState(3), random.Random(3), itertools.count()
 )  # fmt: skip
+CALLS = [0]
+
+
+def _counted():
+    CALLS[0] += 1
+    return CALLS[0]
+
+
 IMPURE = {
     "generator": GENERATOR.normal,
     "generator in a closure": lambda rng=GENERATOR: rng.normal(),
@@ -105,6 +113,8 @@ IMPURE = {
     "rare": lambda: float(GENERATOR.random() < 0.2),
     "clock": lambda: time.perf_counter() * 1e5 % 1,
     "counter": lambda: float(next(COUNT)),
+    "slow counter": lambda: float(next(COUNT) % 60 < 30),
+    "global list": lambda: float(_counted() % 60 < 30),
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any, final
 import numpy as np
 
 CONSTANT = (int, float, complex, str, bytes, bool, type(None), np.number)
+LARGEST = 1000  # elements of a global that is looked at
 LIBRARIES = ("numpy", "torch", "scipy", "builtins")
 CHECKED = 4096  # calls from one comparison of a traced formula with its map to the next
 
@@ -42,6 +43,11 @@ class Dependencies:
             )
         except (ValueError, RuntimeError):  # arrays, one in place of the other, do not say whether they are equal
             return True
+
+
+def has_iterator(owner: object) -> bool:
+    """Whether `owner` might take its next value from an iterator, whose state nobody can read."""
+    return any(isinstance(part, Iterator) for part in _parts(owner))
 
 
 @contextmanager
@@ -103,12 +109,18 @@ def _inside(part: Any) -> Iterator[object]:
     elif isinstance(part, FunctionType):
         yield from _closed_over(part)
         named = (part.__globals__.get(name) for name in part.__code__.co_names)
-        yield from (thing for thing in named if isinstance(thing, np.random.Generator | random.Random))
+        generators = (np.random.Generator, np.random.RandomState, random.Random)
+        changing = (*generators, Iterator, list, dict, np.ndarray, FunctionType)
+        yield from (thing for thing in named if isinstance(thing, changing) and _is_small(thing))
         yield from part.__defaults__ or ()
     elif _has_attributes(part):
         yield from vars(part).values()
         if not type(part).__module__.startswith("cocycle."):
             yield from (f for kind in type(part).__mro__ for f in vars(kind).values() if isinstance(f, FunctionType))
+
+
+def _is_small(thing: Any) -> bool:
+    return not hasattr(thing, "__len__") or len(thing) <= LARGEST
 
 
 def _closed_over(function: FunctionType) -> Iterator[object]:

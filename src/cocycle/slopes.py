@@ -63,6 +63,7 @@ tanhshrink = _pointwise(F.tanhshrink, saturation.tanhshrink_slope)
 silu = _pointwise(F.silu, saturation.silu_slope)
 mish = _pointwise(F.mish, _mish_slope)
 logsigmoid = _pointwise(F.logsigmoid, lambda b: saturation.sigmoid(-b))
+expm1 = _pointwise(torch.expm1, torch.exp)
 exact_gelu = _pointwise(F.gelu, _gelu_slope)
 tanh_gelu = _pointwise(lambda b: F.gelu(b, approximate="tanh"), saturation.gelu_tanh_slope)
 
@@ -136,11 +137,13 @@ _log_softmax = _along_axis(torch.log_softmax, _log_softmax_pushed, _log_softmax_
 
 
 def softmax(b, dim=None, _stacklevel=3, dtype=None):
+    dtype = _stacklevel if isinstance(_stacklevel, torch.dtype) else dtype  # the third argument of torch.softmax
     b = b if dtype is None else b.to(dtype)
     return _softmax(b, _axis(b, dim))
 
 
 def log_softmax(b, dim=None, _stacklevel=3, dtype=None):
+    dtype = _stacklevel if isinstance(_stacklevel, torch.dtype) else dtype
     b = b if dtype is None else b.to(dtype)
     return _log_softmax(b, _axis(b, dim))
 
@@ -200,7 +203,20 @@ def _in_place(function: Callable) -> Callable:
     return lambda b, *arguments, **options: b.copy_(function(b.clone(), *arguments, **options))
 
 
+def _with_option(function: Callable) -> Callable:
+    """`function`, not in place, for one that has the option: in place its derivative is computed from the output."""
+
+    def replaced(b, *arguments, inplace=False, **options):
+        y = function(b.clone(), *arguments, **options)
+        return b.copy_(y) if inplace else y
+
+    return replaced
+
+
 REPLACED: dict[Any, Callable] = {
+    **{f: _with_option(f) for f in (F.elu, F.celu, F.selu)},
+    **{place: _in_place(f) for f, place in ((F.elu, F.elu_), (F.celu, torch.celu_), (F.selu, torch.selu_))},
+    **dict.fromkeys((torch.expm1, torch.Tensor.expm1, torch.special.expm1), expm1),
     **dict.fromkeys((torch.tanh, torch.Tensor.tanh, F.tanh), tanh),
     **dict.fromkeys((torch.tanh_, torch.Tensor.tanh_), _in_place(tanh)),
     **dict.fromkeys((torch.sigmoid, torch.Tensor.sigmoid, F.sigmoid, torch.special.expit), sigmoid),

@@ -16,7 +16,7 @@ import numpy as np
 
 from cocycle.arrays import namespace
 from cocycle.maps import Map
-from cocycle.purity import Dependencies, random_numbers_unused, require_same, time_to_check
+from cocycle.purity import Dependencies, has_iterator, random_numbers_unused, require_same, time_to_check
 
 LONGEST = 5000  # operations
 NAME = re.compile(r"\bt\d+\b")  # of a line's result
@@ -100,6 +100,8 @@ def straight_line(
     """
     arguments = [f"x{i}" for i in range(n)]
     owner = function if owner is None else owner
+    if has_iterator(owner):
+        raise TypeError("a formula with an iterator in it cannot be traced: what it yields is an input")
     with random_numbers_unused(owner) as unused:
         lines = _traced(function, arguments)
         attributes = Dependencies(owner)

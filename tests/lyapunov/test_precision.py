@@ -105,3 +105,32 @@ def test_thresholds_of_both_precisions():
     assert single.lost_spread == pytest.approx(8.4e3, rel=0.01)
     assert double.lost_spread == pytest.approx(4.5e12, rel=0.01)
     assert single.frame_spread < single.lost_spread
+
+
+@pytest.mark.filterwarnings("ignore:divide")
+def test_a_zero_that_rounding_made_is_told():
+    """Rows twenty decades apart: the second factor is 1e-20, and often comes out as exactly 0."""
+    rng, x = np.random.default_rng(0), np.zeros(2)
+    for seed in range(40):
+        f = Linear(np.array([[1e-20], [1.0]]) * rng.normal(size=(2, 2)))
+        with pytest.warns(UserWarning, match="from number 2 on"):
+            found = singular_directions([f], x, frame(x, 2, rng=seed))
+        assert found.known == 1
+        with pytest.warns(UserWarning, match="from number 2 on"):
+            spectrum(repeat(f, 12), x, frame(x, 2, rng=seed))
+
+
+def test_a_vector_that_is_taken_to_zero_is_exact():
+    """A projection along a vector of the frame, and a dead layer."""
+    for weight in (np.diag([1.0, 0.0]), np.zeros((2, 2))):
+        found = singular_directions([Linear(weight)], np.zeros(2), np.eye(2))
+        assert found.known == 2
+        assert found.log_factors[1] == -np.inf
+
+
+def test_fields_of_small_slopes_in_single_precision():
+    """Slopes of 1e-37: products of them are out of range, they themselves are not."""
+    layer = Layer(np.eye(2, dtype=np.float32), np.array([42, 43], np.float32))
+    x = np.zeros((1, 2), np.float32)
+    np.testing.assert_allclose(ftle([layer], x).log_factors, np.log(4) - 84, rtol=1e-6)
+    np.testing.assert_allclose(stretching([layer], x, frame(x, 2)), [np.log(4) - np.array([84, 86])], rtol=1e-6)

@@ -213,3 +213,21 @@ def test_a_system_at_rest_is_not_coarse(rate):
 
     for x in (np.zeros(2), np.full((3, 2), 1e-3)):
         assert not spectrum(repeat(Flow(Decay(), 0.1), 300), x, frame(x, 2)).step_error.coarse
+
+
+def test_an_exponent_that_the_step_makes_another_is_told_beside_a_strong_contraction():
+    """A spiral that grows slowly: at dt 0.1 the scheme makes it shrink, by a small part of the third exponent."""
+
+    class Spiral(VectorField):
+        matrix = np.array([[5e-4, 5.0, 0.0], [-5.0, 5e-4, 0.0], [0.0, 0.0, -5.0]])
+
+        def __call__(self, x):
+            return x @ self.matrix.T
+
+        def tangent(self, x, q):
+            return self(x), self.matrix @ q
+
+    x = np.array([1.0, 0.0, 1.0])
+    with pytest.warns(UserWarning, match="too coarse"):
+        spectrum(repeat(Flow(Spiral(), 0.1), 2000), x, frame(x, 3), transient=400)
+    assert not spectrum(repeat(Flow(Spiral(), 0.02), 2000), x, frame(x, 3), transient=400).step_error.coarse

@@ -70,7 +70,9 @@ def test_hooks_for_all_modules_count():
     steps = feedforward(net)
     handle = nn.modules.module.register_module_forward_hook(lambda m, i, y: 2 * y if isinstance(m, nn.Tanh) else None)
     try:
-        torch.testing.assert_close(ftle(steps, X).log_factors, exact(net, X), rtol=0, atol=1e-10)
+        with pytest.raises(ValueError, match="call feedforward again"):  # the hook is one of the whole network, too
+            ftle(steps, X)
+        torch.testing.assert_close(ftle(feedforward(net), X).log_factors, exact(net, X), rtol=0, atol=1e-10)
     finally:
         handle.remove()
 
@@ -129,6 +131,80 @@ def test_modules_that_behave_differently_in_training_must_not_be_in_it(name):
         feedforward(net.eval(), shape)
 
 
+def test_a_module_that_comes_twice_is_applied_twice():
+    torch.manual_seed(0)
+    act, lin = nn.Tanh(), nn.Linear(3, 3)
+    for net in (nn.Sequential(lin, act, nn.Linear(3, 4), act, nn.Linear(4, 2)), nn.Sequential(lin, act, lin, act)):
+        net.double().eval()
+        torch.testing.assert_close(end(feedforward(net), X), net(X).detach())
+        torch.testing.assert_close(ftle(feedforward(net), X).log_factors, exact(net, X), rtol=0, atol=1e-10)
+
+
+def test_a_sequential_that_runs_the_other_way():
+    class Reversed(nn.Sequential):
+        def __iter__(self):
+            return iter(list(self._modules.values())[::-1])
+
+    net = Reversed(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)).double().eval()
+    torch.testing.assert_close(ftle(feedforward(net), X).log_factors, exact(net, X), rtol=0, atol=1e-10)
+
+
+CONTAINERS = {
+    "hook": lambda net: net.register_forward_hook(lambda m, i, y: 2 * y),
+    "hook before": lambda net: net.register_forward_pre_hook(lambda m, i: (2 * i[0],)),
+    "hook inside": lambda net: net[1].register_forward_hook(lambda m, i, y: 2 * y),
+    "exchanged": lambda net: net.__setitem__(2, nn.Sigmoid()),
+    "exchanged inside": lambda net: net[1].__setitem__(0, nn.Sigmoid()),
+    "appended": lambda net: net.append(nn.Tanh()),
+    "deleted": lambda net: net.__delitem__(2),
+    "own forward": lambda net: setattr(net[1], "forward", torch.sin),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_network_that_is_no_longer_the_chain_that_it_was_is_refused(name):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.Tanh(), nn.Linear(3, 3)), nn.Tanh()).double().eval()
+    steps = feedforward(net)
+    CONTAINERS[name](net)
+    with pytest.raises(ValueError, match=r"network must be what it was.*call feedforward again"):
+        end(steps, X)
+    torch.testing.assert_close(end(feedforward(net.eval(), (3,)), X), net(X).detach())
+
+
+def test_half_precision_after_feedforward_is_refused():
+    net = network()
+    steps = feedforward(net)
+    net.half()
+    with pytest.raises(ValueError, match="single or double precision"):
+        end(steps, X)
+
+
+class Cubed(torch.autograd.Function):
+    """x³ with derivatives that are a few percent wrong."""
+
+    @staticmethod
+    def forward(x):
+        return x**3
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 3.2 * ctx.saved_tensors[0] ** 2 * gradient
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return 3 * ctx.saved_tensors[0] ** 2 * tangent
+
+    @staticmethod
+    def vmap(info, in_dims, x):
+        return Cubed.apply(x), in_dims[0]
+
+
 class Detached(nn.Module):
     def forward(self, x):
         return x + (x.detach() ** 2)
@@ -160,6 +236,16 @@ class Remembers(nn.Module):
 REFUSED = {
     "detach": (Detached(), (6,), "does not compute what torch differentiates"),
     "straight through": (Rounded(), (6,), "does not compute what torch differentiates"),
+    "rounding passed through": (Function(lambda x: x + (x.round() - x).detach()), (6,), "torch differentiates"),
+    "sign passed through": (Function(lambda x: x + (x.sign() - x).detach()), (6,), "torch differentiates"),
+    "backward of 6.7 % too much": (Function(Cubed.apply), (6,), "torch differentiates"),
+    "a part detached": (Function(lambda x: x + 0.05 * x.detach()), (6,), "torch differentiates"),
+    "activation of the user's": (
+        nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, activation=lambda x: x.detach().relu(), batch_first=True),
+        (3, 4),
+        "torch differentiates",
+    ),
+    "weak mixing": (Function(lambda x: x - 1e-3 * x.mean(0)), (6,), "mixes the inputs of a batch"),
     "random": (Function(lambda x: x + torch.randn_like(x)), (6,), "gives other values at every call: it is random"),
     "dropout always on": (Function(nn.functional.dropout), (6,), "gives other values at every call"),
     "fractional pooling": (nn.FractionalMaxPool2d(2, 4), (4, 6, 6), "gives other values at every call"),

@@ -234,3 +234,18 @@ def test_functions_that_torch_cannot_differentiate_forwards_can_be_followed():
     y, s = f.tangent(x, torch.eye(2, dtype=torch.float64).expand(2, 2, 2))
     torch.testing.assert_close(s[1], torch.diag(torch.tensor([3.0, 12.0], dtype=torch.float64)))
     assert torch.isnan(y[0, 1])
+
+
+@pytest.mark.parametrize("kind", [nn.ELU, nn.CELU, nn.SELU])
+def test_saturated_units_that_work_in_place(kind):
+    """torch computes their derivative from the output, which is -1 there."""
+    b, ones = torch.tensor([[-45.0]], dtype=torch.float64), torch.ones(1, 1, 1, dtype=torch.float64)
+    (step,) = feedforward(nn.Sequential(kind(inplace=True)), (1,))
+    exact = np.exp(-45.0) * (1.0507009873554805 * 1.6732632423543772 if kind is nn.SELU else 1)
+    name = kind.__name__.lower()
+    in_place = getattr(F if kind is nn.ELU else torch, name + "_")
+    functions = (in_place, lambda x: getattr(F, name)(x, inplace=True))
+    for f in (step, *map(Autodiff, functions)):
+        assert float(f.tangent(b, ones)[1]) == pytest.approx(exact, rel=1e-12)
+        assert float(f.cotangent(b, ones)) == pytest.approx(exact, rel=1e-12)
+    assert float(Autodiff(torch.expm1).tangent(b, ones)[1]) == pytest.approx(np.exp(-45.0), rel=1e-12)

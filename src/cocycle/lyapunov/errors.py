@@ -13,6 +13,7 @@ import numpy as np
 from cocycle.arrays import Array, as_numpy, namespace, tolerances
 
 BATCHES = 10  # segments
+FEWEST = 5  # segments of equal time that as many of unequal time must be worth: with fewer the scatter means nothing
 
 
 def batches(growth: Array, times: Array) -> tuple[Array, Array]:
@@ -40,7 +41,8 @@ def _ends(clock: np.ndarray) -> np.ndarray:
 
 def standard_errors(growth: Array, times: Array, ends: np.ndarray) -> Array:
     """The standard error (ends, *batch, k) of the mean rate of growth (groups, *batch, k) per unit of `times` (groups,)
-    over the first `ends` groups; NaN below ten groups, and for a rate of -inf.
+    over the first `ends` groups; NaN below ten groups, where single
+    groups take most of the time, and for a rate of -inf.
 
     The larger of two: the scatter of the rates of ten segments over √10, and twice the standard deviation in time of
     the bridge, over the time.  For independent growth the second is 0.58 of the true error on average.
@@ -68,6 +70,8 @@ def _scatter(total: Array, clock: Array) -> Array:
     growth[1:] -= total[ends[:-1]]
     times[1:] -= clock[ends[:-1]]
     column = times.reshape(-1, *[1] * (growth.ndim - 1))
+    if float(clock[-1] ** 2 / (times**2).sum()) < FEWEST:
+        return xp.full_like(total[-1], np.nan)
     deviation = growth / column - total[-1] / clock[-1]
     return ((column * deviation**2).sum(0) / clock[-1] / (len(ends) - 1 or np.nan)) ** 0.5
 

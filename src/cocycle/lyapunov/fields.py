@@ -182,7 +182,7 @@ def _in_range(product: Callable, steps: Sequence[Map], x: Array) -> tuple[Array,
     """ln Λ_1 and its direction; inputs at which a group of maps leaves the range of numbers go through map by map."""
     found, direction = product(steps, x, EVERY)
     lost = ~namespace(found).isfinite(found)
-    if lost.any() and len(steps) > 1:
+    if lost.any():
         again = as_numpy(lost) if namespace(x) is np else lost.to(x.device)
         found[lost], direction[lost] = product(steps, x[again], 1)
     return found, direction

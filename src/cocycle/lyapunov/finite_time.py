@@ -11,7 +11,7 @@ from cocycle.arrays import Array, as_numpy, double, floating, is_differentiated,
 from cocycle.lyapunov.chunks import at_once, bytes_of_one, widths
 from cocycle.lyapunov.product_svd import product_svd, svd_of_two
 from cocycle.lyapunov.qr import as_map, check_steps, orthonormal, qr_steps
-from cocycle.lyapunov.spread import spread_of
+from cocycle.lyapunov.spread import diagonal_of, spread_of
 from cocycle.maps import Map
 from cocycle.progress import tracked
 from cocycle.threads import one_thread_if_small
@@ -148,7 +148,7 @@ def _known(factors: list[Array], log_factors: Array, eps: float) -> np.ndarray:
     """
     m = log_factors.shape[-1]
     with np.errstate(all="ignore"):
-        logs = np.log(np.stack([np.diagonal(as_numpy(r), axis1=-2, axis2=-1)[..., :m] for r in factors]))
+        logs = np.log(np.stack([diagonal_of(r)[..., :m] for r in factors]))
         lost = 4 * eps * np.exp(2 * spread_of(logs)).sum(0) ** 0.5 > tolerances(np.float64).UNRELIABLE
         noise = np.where(lost, logs.sum(0), -np.inf).max(-1)
     above = (as_numpy(log_factors) > noise[..., None]).sum(-1)

@@ -198,13 +198,13 @@ def spectrum(
 def _spectrum(steps: Iterator[Map], x: Array, q: Array, every: int | str, transient: int, thin: int) -> Spectrum:
     for count, settled in enumerate(_of_one_dimension(qr_steps(islice(steps, transient), x, q, every=every), x)):
         x, q = settled.x, settled.q
-        if not namespace(x).isfinite(x).all(-1).any():
+        if not (namespace(x).isfinite(x).all(-1) & namespace(q).isfinite(q).all(-1).all(-1)).any():
             raise Diverged(f"values are no longer finite after QR step {count} of the transient", count, None)
     spread, check = Spread(), StepCheck(x, q)
     loop = _of_one_dimension(qr_steps(check.maps(steps), x, q, every=every), x)
     result = collect(check.watched(spread.watched(loop)), thin)
     spread.warn(stacklevel=4)
-    result = replace(result, step_error=check.result(result.exponents))
+    result = replace(result, step_error=check.result(result.exponents, result.standard_error))
     if result.step_error is not None:
         result.step_error.warn(stacklevel=4)
     return result

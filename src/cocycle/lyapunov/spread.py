@@ -5,8 +5,23 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, constant, namespace, tolerances
+from cocycle.arrays import Array, as_numpy, constant, tolerances
 from cocycle.lyapunov.qr import QRStep
+
+
+def diagonal_of(r: Array) -> np.ndarray:
+    """diag(r) (..., m) with what rounding made zero, or left without all its digits, as the least number there is.
+
+    A zero is exact where the map takes a vector of the frame to zero, the whole column; elsewhere it is what is left of
+    a difference.
+    """
+    r = as_numpy(constant(r))
+    diagonal = np.diagonal(r, axis1=-2, axis2=-1)
+    if diagonal.size and diagonal.min() >= tolerances(r.dtype).smallest:
+        return diagonal
+    diagonal = diagonal.astype(np.float64)
+    column = abs(r[..., : diagonal.shape[-1]]).max(-2)
+    return np.where((diagonal < tolerances(r.dtype).smallest) & (column > 0), np.nextafter(0, 1), diagonal)
 
 
 def spread_of(logs: np.ndarray) -> np.ndarray:
@@ -26,18 +41,18 @@ class Spread:
     def __init__(self):
         self.limit = np.inf
         self.largest = np.zeros(1)  # (k,): ln of the ratio, over all members of the batch and all steps
-        self.waiting: list[Array] = []  # diagonals of r, looked at many at a time
+        self.waiting: list[np.ndarray] = []  # diagonals of r, looked at many at a time
 
     def watched(self, loop: Iterable[QRStep]) -> Iterator[QRStep]:
         for step in loop:
             self.limit = tolerances(step.r.dtype).lost_spread
-            self.waiting.append(constant(namespace(step.r).linalg.diagonal(step.r)))
+            self.waiting.append(diagonal_of(step.r))
             if len(self.waiting) == 100:
                 self._look()
             yield step
 
     def _look(self) -> None:
-        diagonals = np.stack([as_numpy(d) for d in self.waiting]) if self.waiting else np.ones(1)
+        diagonals = np.stack(self.waiting) if self.waiting else np.ones(1)
         self.waiting = []
         with np.errstate(all="ignore"):
             logs = np.log(diagonals.reshape(-1, diagonals.shape[-1]))
@@ -49,7 +64,7 @@ class Spread:
         if len(lost):
             warnings.warn(
                 f"exponents from number {lost[0] + 1} on cannot be trusted: the pushed frame spread by up to"
-                f" {np.exp(np.max(self.largest)):.0e} between two orthonormalisations: take a smaller `every`,"
+                f" 1e{np.max(self.largest) / np.log(10):.0f} between two orthonormalisations: take a smaller `every`,"
                 ' or "auto", and if these do not help, fewer exponents, or double precision where it is single',
                 stacklevel=stacklevel,
             )

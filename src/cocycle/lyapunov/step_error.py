@@ -7,7 +7,7 @@ exponents depend on the attractor itself, and nothing local tells their error: a
 
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from math import ceil, prod
 from typing import Any, final
@@ -121,8 +121,9 @@ class StepCheck:
                 self.samples, self.stride = self.samples[::2], 2 * self.stride
         self.start, self.count = None, self.count + 1
 
-    def result(self, exponents: Array) -> StepError | None:
-        """What was found, beside the `exponents` (*batch, k) of the run; None for maps that are exact."""
+    def result(self, exponents: Array, errors: Array) -> StepError | None:
+        """What was found, beside the `exponents` (*batch, k) of the run, with their standard errors; None for maps that
+        are exact."""
         if not self.samples:
             return None
         parts = []
@@ -140,7 +141,11 @@ class StepCheck:
         lost = tolerances(f.tangent(x, q)[1].dtype).lost_spread
         with np.errstate(all="ignore"):
             known = _known(growth, finer, as_numpy(exponents).shape[-1], lost)
-            return _judged(growth[..., :known], finer[..., :known], moved, rate, visited, as_numpy(exponents), f, dt)
+            exponents, errors = as_numpy(constant(exponents)), as_numpy(constant(errors))
+            found = _judged(growth[..., :known], finer[..., :known], moved, rate, visited, exponents, f, dt)
+            k = min(known, exponents.shape[-1])
+            single = _mean((growth - finer)[..., :k] * extrapolation(f) / dt)
+            return _with_changed(found, single, exponents[..., :k], errors[..., :k], rate, f.order)
 
 
 def _compared(f: Map, x: Array, q: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -201,6 +206,21 @@ def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float) -
         excess = np.where(sure <= 0, 0.0, sure / np.append(limit, limit.mean()))
         factors.append(np.where(np.isfinite(excess), np.maximum(excess, 1e-12) ** (-1 / f.order), 0.5).min())
     return StepError(int(np.prod(visited.shape[:-1])), total[0], last[0], error, dt, float(min(factors)))
+
+
+def _with_changed(found: StepError, single, exponents, errors, rate, order: int) -> StepError:
+    """A shorter step where the step changes an exponent that is clearly not zero by half of itself or more.
+
+    It is no estimate of that exponent's error, but where even what is local to single steps is that large the exponent
+    means nothing.
+    """
+    mean, scatter = single
+    floor = OF_RATE * (rate**2).mean(0)[..., None] ** 0.5 / found.dt
+    sure, allowed = abs(mean) - 2 * scatter, np.maximum(abs(exponents) / 2, floor)
+    wrong = (sure > allowed) & (abs(exponents) > 3 * errors)
+    if not wrong.any():
+        return found
+    return replace(found, factor=min(found.factor, float((0.1 * allowed / sure)[wrong].min()) ** (1 / order)))
 
 
 def _mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cocycle.arrays import Array, is_differentiated, namespace, require_finite
+from cocycle.arrays import Array, is_differentiated, namespace, require_finite, tolerances
 from cocycle.autodiff import as_tensor
 from cocycle.maps import Composed, Dual, Map
 from cocycle.networks.modules import (
@@ -36,7 +36,8 @@ def feedforward(
 
     `shape` is that of one input, (channels, height, width) for images; (n,), the width of the first `Linear`, by
     default.  States have the network's precision and device; numpy arrays come back as numpy.
-    Weights are shared with the network, not copied: whatever is trained, loaded, hooked or pruned later counts.
+    Weights are shared with the network, not copied: whatever happens to its modules later, training, loading, hooks,
+    pruning, counts.  Where the chain itself is changed, the maps refuse to go on.
     Tangents are analytic for exactly `Linear` and torch's activations; all else, subclasses, modules with hooks,
     parametrised ones, is differentiated as what it computes (`cocycle.networks.modules`).
 
@@ -50,7 +51,7 @@ def feedforward(
     _check(network, modules)
     cuts = _cuts(modules) if group is None else _checked_cuts(group, len(modules))
     shapes = _shapes(modules, shape)
-    return tuple(Step(network, tuple(modules[a:b]), tuple(shapes[a:b])) for a, b in pairwise(cuts))
+    return tuple(Step(network, tuple(modules), slice(a, b), tuple(shapes[a:b])) for a, b in pairwise(cuts))
 
 
 def _check(network: nn.Sequential, modules: list[nn.Module]) -> None:
@@ -120,9 +121,10 @@ def _shapes(modules: list[nn.Module], shape: Sequence[int] | None) -> list[tuple
             raise ValueError(f"{name} must make one tensor of real numbers, the batch of 2 first; got {what}")
         if not torch.equal(x, again) and not torch.allclose(x, again, equal_nan=True):
             raise ValueError(f"{name} gives other values at every call: it is random, or keeps what it saw")
-        if not torch.allclose(x[:1], alone, rtol=1e-3, atol=1e-3 * float(alone.abs().max()), equal_nan=True):
+        rounding = tolerances(x.dtype).eps ** (2 / 3)  # sums in another order, of a batch of another size
+        if not torch.allclose(x[:1], alone, rtol=rounding, atol=rounding * float(alone.abs().max()), equal_nan=True):
             raise ValueError(f"{name} mixes the inputs of a batch (attention: batch_first=True)")
-        if not is_torch(module) or not is_plain(module):
+        if not is_torch(module) or not is_plain(module) or any(module.children()):
             require_true_derivative(module, shapes[-1], given, name)
     return shapes
 
@@ -131,7 +133,11 @@ def moved_to(network: nn.Module, a: Array) -> torch.Tensor:
     """The array as a tensor in the precision and on the device of the network; as it is for one without parameters."""
     a = as_tensor(a) if isinstance(a, np.ndarray) else torch.as_tensor(a)
     own = next(_numbers(network), None)
-    return a if own is None else a.to(dtype=own.dtype, device=own.device)
+    if own is None:
+        return a
+    if own.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"network must be in single or double precision, network.float(); it is in {own.dtype}")
+    return a.to(dtype=own.dtype, device=own.device)
 
 
 def _numbers(network: nn.Module) -> Iterator[torch.Tensor]:
@@ -145,13 +151,20 @@ class Step(Dual):
     """Modules of a network, one after the other, as one map of flat states (*batch, n): what they are when it is
     applied counts.  Inputs of each have one of `shapes`; numpy arrays come back as numpy.
 
-    Raises ValueError for a state of another dimension, and for modules that were put into training mode.
+    Raises ValueError for a state of another dimension, for modules that were put into training mode, and for a network
+    whose modules are no longer those that it had, or no longer all that it does.
     """
 
     network: nn.Module
-    modules: tuple[nn.Module, ...]
+    whole: tuple[nn.Module, ...]  # all modules of the network
+    part: slice
     shapes: tuple[tuple[int, ...], ...]
     dt: float = 1.0
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        """Those of this step."""
+        return self.whole[self.part]
 
     @property
     def map(self) -> Dual:
@@ -177,6 +190,12 @@ class Step(Dual):
         return repr(self.map)
 
     def _checked(self) -> "Step":
+        now = tuple(flattened(self.network))
+        if len(now) != len(self.whole) or any(a is not b for a, b in zip(now, self.whole, strict=True)):
+            raise ValueError(
+                "network must be what it was: modules were exchanged, or a Sequential got a hook or a forward of its"
+                " own; call feedforward again"
+            )
         for module in self.modules:
             require_evaluation(module, "was put into training mode after feedforward")
         return self
