@@ -37,7 +37,7 @@ def test_the_core_passes_from_the_wheel_alone(built, tmp_path):
     with zipfile.ZipFile(built[0]) as wheel:
         wheel.extractall(tmp_path / "installed")
         assert {"cocycle/py.typed", "cocycle/plotting/cocycle.mplstyle"} <= set(wheel.namelist())
-    for name in ("tests", "pyproject.toml", "conftest.py"):
+    for name in ("tests", "benchmarks", "pyproject.toml", "conftest.py"):  # tests take definitions from benchmarks
         os.symlink(ROOT / name, tmp_path / name)
     chosen = [
         "tests/test_contract.py",
