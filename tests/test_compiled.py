@@ -276,3 +276,26 @@ def test_exponents_are_those_of_the_map_after_a_change():
     system.r = 4.0
     found, exact = (spectrum(repeat(f, 2000), x, frame(x, 1)).exponents for f in (compiled, system))
     np.testing.assert_array_equal(found, exact)
+
+
+SCALE = np.array(2.0)
+
+
+class Scaled(Map):
+    """With a global array without axes."""
+
+    def __call__(self, x):
+        return SCALE * x
+
+    def tangent(self, x, q):
+        return self(x), SCALE * q
+
+
+def test_a_global_array_counts_at_once_when_it_is_changed():
+    compiled, x = Compiled(Scaled()), np.ones(1)
+    assert compiled(x) == 2
+    SCALE[...] = 3.0
+    try:
+        assert compiled(x) == 3
+    finally:
+        SCALE[...] = 2.0

@@ -9,6 +9,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from operator import length_hint
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, final
 
@@ -111,7 +112,9 @@ def _inside(part: Any) -> Iterator[object]:
         named = (part.__globals__.get(name) for name in part.__code__.co_names)
         generators = (np.random.Generator, np.random.RandomState, random.Random)
         changing = (*generators, Iterator, list, dict, np.ndarray, FunctionType)
-        yield from (thing for thing in named if isinstance(thing, changing) and _is_small(thing))
+        yield from (
+            thing for thing in named if isinstance(thing, changing) and _is_small(thing) and not _of_library(thing)
+        )
         yield from part.__defaults__ or ()
     elif _has_attributes(part):
         yield from vars(part).values()
@@ -119,8 +122,13 @@ def _inside(part: Any) -> Iterator[object]:
             yield from (f for kind in type(part).__mro__ for f in vars(kind).values() if isinstance(f, FunctionType))
 
 
+def _of_library(thing: Any) -> bool:
+    """Whether it is a function of a library, or of this package: what these depend on is theirs."""
+    return isinstance(thing, FunctionType) and (thing.__module__ or "").partition(".")[0] in (*LIBRARIES, "cocycle")
+
+
 def _is_small(thing: Any) -> bool:
-    return not hasattr(thing, "__len__") or len(thing) <= LARGEST
+    return (thing.size if isinstance(thing, np.ndarray) else length_hint(thing, 0)) <= LARGEST
 
 
 def _closed_over(function: FunctionType) -> Iterator[object]:
