@@ -173,14 +173,15 @@ def spectrum(
     `steps` is any iterable of maps and q (*batch, n, k) the frame they push, from `frame(x, k)`.  The frame is
     orthonormalised after every `every` maps, or as its growth demands with every="auto" (see `qr_steps`).  The first
     `transient` maps are run, frame included, and not counted: the state has to settle, then the frame to align.
-    Memory: the frame, and batch x k numbers for each record of the growth; a record takes together `thin` groups.
+    Memory: the frame, and batch x k numbers for each record of the growth, which takes together `thin` groups; of maps
+    that approximate also some hundred states and frames.
 
     Warns when the frame spread so much between two orthonormalisations that the last exponents are noise, and says
     which: because `every` is too long, or because a single map spreads it as far as numbers have digits.  Warns too
     when the step of maps that approximate, such as flows, is too long: `step_error` of the result has what was found.
 
-    Raises ValueError for shapes that do not fit, a map that changes the dimension, or an `every` so long that the
-    vectors leave the range of numbers, a start that is not finite, TypeError for arrays that are not numbers, and
+    Raises ValueError for shapes that do not fit, a start that is not finite, a map that changes the dimension, and an
+    `every` so long that the vectors leave the range of numbers; TypeError for arrays that are not real numbers;
     `Diverged` when a state or a vector is no longer finite.
     """
     check_steps(steps)
