@@ -65,6 +65,14 @@ def flattened(network: Any) -> Iterator[nn.Module]:
         yield from flattened(module)
 
 
+def chains(network: Any) -> Iterator[tuple[nn.Module, tuple[nn.Module, ...]]]:
+    """The Sequentials that `flattened` takes apart, each with the modules that it has now."""
+    if is_chain(network):
+        yield network, tuple(network)
+        for module in network:
+            yield from chains(module)
+
+
 def is_known(module: nn.Module, kinds: tuple[type[nn.Module], ...] | dict) -> bool:
     """Whether the module is exactly one of the kinds, without anything that changes what it computes."""
     return type(module) in kinds and is_plain(module)

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from math import prod
-from typing import final
+from operator import is_
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from cocycle.arrays import Array, is_differentiated, namespace, require_finite, 
 from cocycle.autodiff import as_tensor
 from cocycle.maps import Composed, Dual, Map
 from cocycle.networks.modules import (
+    chains,
     flattened,
+    is_chain,
     is_plain,
     is_torch,
     parts_of,
@@ -51,7 +54,8 @@ def feedforward(
     _check(network, modules)
     cuts = _cuts(modules) if group is None else _checked_cuts(group, len(modules))
     shapes = _shapes(modules, shape)
-    return tuple(Step(network, tuple(modules), slice(a, b), tuple(shapes[a:b])) for a, b in pairwise(cuts))
+    parts = tuple(chains(network))
+    return tuple(Step(network, parts, tuple(modules[a:b]), tuple(shapes[a:b])) for a, b in pairwise(cuts))
 
 
 def _check(network: nn.Sequential, modules: list[nn.Module]) -> None:
@@ -156,15 +160,10 @@ class Step(Dual):
     """
 
     network: nn.Module
-    whole: tuple[nn.Module, ...]  # all modules of the network
-    part: slice
+    chains: tuple[tuple[nn.Module, tuple[nn.Module, ...]], ...]  # the Sequentials of the network, and what they had
+    modules: tuple[nn.Module, ...]
     shapes: tuple[tuple[int, ...], ...]
     dt: float = 1.0
-
-    @property
-    def modules(self) -> tuple[nn.Module, ...]:
-        """Those of this step."""
-        return self.whole[self.part]
 
     @property
     def map(self) -> Dual:
@@ -190,8 +189,7 @@ class Step(Dual):
         return repr(self.map)
 
     def _checked(self) -> "Step":
-        now = tuple(flattened(self.network))
-        if len(now) != len(self.whole) or any(a is not b for a, b in zip(now, self.whole, strict=True)):
+        if not all(is_chain(chain) and _same(chain, modules) for chain, modules in self.chains):
             raise ValueError(
                 "network must be what it was: modules were exchanged, or a Sequential got a hook or a forward of its"
                 " own; call feedforward again"
@@ -206,6 +204,10 @@ class Step(Dual):
                 f"this step of the network takes states of dimension {prod(self.shapes[0])}; got shape {tuple(x.shape)}"
             )
         return moved_to(self.network, x)
+
+
+def _same(chain: Any, modules: tuple[nn.Module, ...]) -> bool:
+    return len(chain) == len(modules) and all(map(is_, chain, modules))
 
 
 def _as_given(y: torch.Tensor, x: Array, *others: Array) -> Array:
