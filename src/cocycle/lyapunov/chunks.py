@@ -14,7 +14,12 @@ def widths(steps: Sequence[Map], x: Array) -> list[int]:
     try:
         return [x.shape[-1], *(state.shape[-1] for state in orbit(steps, x))]
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"the maps do not take inputs of shape (..., {x.shape[-1]}) and {x.dtype}: {error}") from None
+        raise not_taken(x, error) from None
+
+
+def not_taken(x: Array, error: Exception) -> ValueError:
+    """The error that says of which inputs the maps said `error`."""
+    return ValueError(f"the maps do not take inputs of shape (..., {x.shape[-1]}) and {x.dtype}: {error}")
 
 
 def bytes_of_one(dimensions: Sequence[int], vectors: int, itemsize: int) -> int:

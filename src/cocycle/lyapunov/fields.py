@@ -11,7 +11,7 @@ import numpy as np
 
 from cocycle.adjoint import adjoint
 from cocycle.arrays import Array, as_numpy, double, floating, like, namespace, tolerances
-from cocycle.lyapunov.chunks import at_once, bytes_of_one, widths
+from cocycle.lyapunov.chunks import at_once, bytes_of_one, not_taken, widths
 from cocycle.lyapunov.product_svd import largest_factor, scaled_product
 from cocycle.lyapunov.qr import as_map, qr_steps
 from cocycle.lyapunov.ridges import ridges
@@ -166,7 +166,7 @@ def _native(f: Map, x: Array) -> Array:
     try:
         return getattr(f, "native", lambda x: x)(x)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"the maps do not take inputs of shape (..., {x.shape[-1]}) and {x.dtype}: {error}") from None
+        raise not_taken(x, error) from None
 
 
 def _chunk(dimensions: list[int], backwards: bool, memory: float, itemsize: int) -> int:

@@ -256,7 +256,3 @@ def _links(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> Weight:
 
 def _dense(weight: Weight) -> np.ndarray:
     return weight if isinstance(weight, np.ndarray) else weight.toarray()
-
-
-def _largest_entry(weight: Weight) -> float:
-    return float(abs(weight).max())
