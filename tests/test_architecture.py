@@ -46,7 +46,7 @@ ALLOWED = {
         "plotting",
     },
     "reservoir": {"arrays", "operators", "maps", "driven", "networks", "threads", "progress", "plotting"},
-    "sweeps": {"progress", "tables", "plotting"},
+    "sweeps": {"arrays", "progress", "tables", "plotting"},
     "plotting": {"arrays", "lyapunov"},
 }
 OWNERS = {

@@ -13,7 +13,7 @@ import pytest
 import xarray
 
 from cocycle import Archive, Grid, cli, run
-from cocycle.sweeps import Status
+from cocycle.sweeps import Status, arguments
 
 STUDY = """\
 measure = "measure.py:measure"
@@ -71,7 +71,7 @@ def test_sweep_and_sweep_again(folder, capsys):
     assert "36 of 36 points to compute, archive study.h5" in capsys.readouterr().out
     archive = Archive.open("study.h5")
     assert (archive.status == Status.DONE).all()
-    rng = np.random.default_rng(np.random.SeedSequence(5, spawn_key=(2, 3)))
+    _, rng = arguments(archive, {"scale": -0.5, "replica": 3})
     assert archive["height"][2, 3] == 2 * -0.5 + 0.25 + 0.01 * rng.normal()
     assert cli.main(["sweep", "study.toml", "--workers", "1"]) == 0
     assert "0 of 36 points" in capsys.readouterr().out
@@ -145,20 +145,23 @@ def test_show(swept, capsys):
         assert words in said, said
 
 
-def test_resume_by_the_source_that_the_archive_keeps(folder, capsys):
-    """Also when the files of the study are gone."""
+def test_resume_needs_the_measure(folder, capsys):
+    """From where it was, or from a study; the text that the archive keeps is no program."""
     archive = Archive.create("part.h5", Grid({"scale": np.linspace(-1, 1, 9), "replica": np.arange(4)}),
                              outputs={"height": ()}, seed=5, fixed={"offset": 0.25})  # fmt: skip
     assert cli.main(["resume", "part.h5"]) == 2
-    assert "part.h5 was never run: it does not know its measure" in capsys.readouterr().err
+    assert "part.h5 was never run and does not know its measure: give the study" in capsys.readouterr().err
     assert cli.main(["sweep", "study.toml", "--workers", "1"]) == 0
     whole = Archive.open("study.h5")
     kept = whole["height"]
     with whole.writer() as writer:
         writer.forget(np.arange(10, 30))
-    (folder / "measure.py").unlink()
-    (folder / "study.toml").unlink()
-    assert cli.main(["resume", "study.h5", "--workers", "1"]) == 0
+    (folder / "measure.py").rename(folder / "moved.py")
+    assert cli.main(["resume", "study.h5", "--workers", "1"]) == 2
+    assert "is not the one that was run, or is not there: give the study" in capsys.readouterr().err
+    study = (folder / "study.toml").read_text().replace("measure.py", "moved.py")
+    (folder / "other.toml").write_text(study)
+    assert cli.main(["resume", "study.h5", "other.toml", "--workers", "1"]) == 0
     assert "20 of 36 points to compute" in capsys.readouterr().out
     np.testing.assert_array_equal(Archive.open("study.h5")["height"], kept)
     assert (archive.status == Status.TO_DO).all()
@@ -285,7 +288,9 @@ def test_missing_files_and_wrong_words(folder, capsys):
     assert cli.main(["sweep", "study.toml", "--workers", "0"]) == 2
     assert "--workers must be at least 1; got 0" in capsys.readouterr().err
     assert cli.main(["sweep", "study.toml", "--seed", "3"]) == 2
-    assert "--size and --seed are of the built-in study; study.toml says its own" in capsys.readouterr().err
+    assert (
+        "--size, --seed and --independent are of the built-in study; study.toml says its own" in capsys.readouterr().err
+    )
     with pytest.raises(SystemExit, match="2"):
         cli.main(["sweep", "study.toml", "--dask", "x", "--mpi"])
 

@@ -21,7 +21,7 @@ def measured(observed, weight_std, input_std):
     """The study's outputs at a block of points, over two networks: exponents (2, B), valid times (2, B, 8)."""
     fixed = study.SETTINGS | {"size": 400, "training": 6000, "starts": 8, "horizon": 6.0}
     point = {"observed": observed, "weight_std": np.array(weight_std), "input_std": np.array(input_std)}
-    results = [study.measure(fixed | point, np.random.default_rng(seed)) for seed in (1, 2)]
+    results = [study.measure(fixed | point, [np.random.default_rng(seed)]) for seed in (1, 2)]
     exponent, times = (np.stack([result[name] for result in results]) for name in ("exponent", "valid_time"))
     return exponent, times[..., 0, :]
 
@@ -95,13 +95,13 @@ def test_outputs_of_a_block_against_their_definitions():
     """The exponent's error, the variance of the drive and the threshold, each from the pieces of the study."""
     fixed = study.SETTINGS | {"size": 60, "training": 900, "starts": 3, "horizon": 2.0}
     point = {"observed": "full", "weight_std": np.array([0.5, 0.9]), "input_std": np.array([0.02, 0.05])}
-    found = study.measure(fixed | point, np.random.default_rng(5))
+    found = study.measure(fixed | point, [np.random.default_rng(5)])
     series = Lorenz63().series(900, rng=np.random.default_rng(5))
     variance = point["input_std"] ** 2 * (series**2).sum(-1).mean()
     np.testing.assert_allclose(found["drive_variance"], variance, rtol=0.2)  # another stretch of the attractor
     assert (found["exponent_error"] > 0).all()
     assert (found["exponent_error"] < 0.1 * abs(found["exponent"])).all()
-    strict = study.measure(fixed | point | {"threshold": 0.01}, np.random.default_rng(5))
+    strict = study.measure(fixed | point | {"threshold": 0.01}, [np.random.default_rng(5)])
     assert study.SETTINGS["threshold"] == 0.3
     assert strict["valid_time"].mean() < found["valid_time"].mean()
 
@@ -145,8 +145,12 @@ def test_words_and_planes_say_what_is_in_the_archive():
     said = summary.in_words(results)
     row = said.splitlines()[1].split("   ")
     assert [cell.strip() for cell in row if cell.strip()][:4] == ["full", "4", "1", "1"]
+    assert "clearly positive (by two standard errors): 3, of which 0 (0.0%; 0.0% to 70.8% with 95" in said
+    assert "clearly negative: 3, of which 2 (66.7%; 9.4% to 99.2% with 95 % confidence) do" in said
+    results.grid = Grid(results.grid.axes, common=study.COMMON)
+    said = summary.in_words(results)
     assert "clearly positive (by two standard errors): 3, of which 0 predict" in said
-    assert "clearly negative: 3, of which 2 do" in said
+    assert said.endswith("not sufficient. They are 2 independent draws of a network, rescaled.")
 
 
 def test_command_says_that_points_failed(tiny, tmp_path, monkeypatch, capsys):

@@ -4,6 +4,7 @@
     python experiments/reservoir_constraints/figures.py --size small
 
 plane     exponent and valid time over both scales, Lorenz observed in full and by each component alone, three ridges
+independent  the same on a coarser plane, with a network and a series of its own at every point
 bias      full observation with and without a bias that differs from unit to unit
 delays    the second component alone, one input at a time and six of them at once
 spectra   exponents of the closed loop beside the conditional one
@@ -15,7 +16,7 @@ from itertools import repeat
 
 import numpy as np
 
-from cocycle import Archive, Diverged, Grid, frame, spectrum, study
+from cocycle import Archive, Diverged, frame, spectrum, study
 from cocycle.experiments import sweeps_command
 
 SIZES = {
@@ -66,6 +67,12 @@ def plane(path, chosen, seed):
     return study.measure, study.sweep(path, axes | scales(chosen), seed, **settings(chosen, ridges=RIDGES))
 
 
+def independent(path, chosen, seed):
+    axes = {"observed": ["full", *study.ORDINALS], "realisation": np.arange(chosen["realisations"])}
+    fixed = settings(chosen, ridges=RIDGES)
+    return study.measure, study.sweep(path, axes | scales(chosen, coarser=2), seed, independent=True, **fixed)
+
+
 def bias(path, chosen, seed):
     axes = {"bias_std": [0.0, 0.5], "realisation": np.arange(chosen["realisations"])}
     fixed = settings(chosen, observed="full", ridges=RIDGES)
@@ -97,12 +104,13 @@ def spectra(path, chosen, seed):
         "valid_time": {"start": chosen["starts"]},
     }
     units = {"exponent": "1/time", "closed": "1/time", "closed_error": "1/time", "valid_time": "Lyapunov times"}
-    grid = Grid(axes, block=study.BLOCK)
+    grid = study.grid_of(axes)
     return closed_spectra, Archive.resume(path, grid, outputs=outputs, seed=seed, fixed=fixed, units=units)
 
 
-def closed_spectra(point, rng):
+def closed_spectra(point, rngs):
     """Conditional and closed-loop exponents per unit of time, and the valid times, of the same trained networks."""
+    rng = rngs[0]  # the same for all points of the block
     trained = study.trained(point, rng)
     (model,) = trained.models
     start = model.spread(1).warmed(trained.warm_up)
@@ -139,13 +147,12 @@ def mirror(path, chosen, seed):
     fixed = study.SETTINGS | settings(chosen, observed="full", ridges=[1e-5], steps=chosen["steps"])
     fixed.pop("bias_std")
     outputs = {"mean_z": {"run": 32}}
-    return ends_of_random_starts, Archive.resume(
-        path, Grid(axes, block={"weight_std": 1, "input_std": 1}), outputs=outputs, seed=seed, fixed=fixed
-    )
+    return ends_of_random_starts, Archive.resume(path, study.grid_of(axes), outputs=outputs, seed=seed, fixed=fixed)
 
 
-def ends_of_random_starts(point, rng):
+def ends_of_random_starts(point, rngs):
     """The mean of z over the last half of closed-loop runs from random states: negative on the mirror attractor."""
+    (rng,) = rngs
     (model,) = study.trained(point, rng).models
     start = rng.uniform(-1, 1, size=(1, 32, point["size"]))
     outputs = model.spread(1).continued(start, point["steps"])[0]
@@ -154,6 +161,7 @@ def ends_of_random_starts(point, rng):
 
 PARTS = {
     "plane": plane,
+    "independent": independent,
     "bias": bias,
     "delays": delays,
     "spectra": spectra,

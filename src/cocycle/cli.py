@@ -5,7 +5,7 @@ import logging
 import sys
 from pathlib import Path
 
-from cocycle import commands, study
+from cocycle import commands, study, sweeps
 from cocycle import validate as validation
 
 EPILOG = """exit status: 0 all is done; 1 points failed, an archive is damaged, or numbers disagree; 2 bad input; 3 the
@@ -20,7 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.command(options)
     except (ValueError, OSError, KeyError, ImportError) as error:
-        print(f"cocycle: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+        words = str(error.args[0] if isinstance(error, KeyError) else error)
+        print(f"cocycle: {sweeps.printable(words)}", file=sys.stderr)
         return 3 if isinstance(error, commands.Stopped) else 2
     except KeyboardInterrupt:
         return 130
@@ -61,6 +62,11 @@ def _add_sweep(add) -> None:
         "--size", choices=list(study.SIZES), help="of the built-in study: small, a minute or two (default), or hours"
     )
     command.add_argument("--seed", type=int, help="of the built-in study (default: 1)")
+    command.add_argument(
+        "--independent",
+        action="store_true",
+        help="of the built-in study: a network and a series for each point, instead of some that are rescaled",
+    )
     command.add_argument("--output", type=Path, metavar="FILE", help="the archive (default: STUDY.h5, here)")
     command.add_argument("--part", metavar="K/N", help="only the K-th of N parts of the grid: see `merge`")
     command.add_argument("--dry-run", action="store_true", help="say what it would take, from a few timed points")
@@ -70,14 +76,27 @@ def _add_sweep(add) -> None:
 def _add_engine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
     command.add_argument("--retry", action="store_true", help="compute again what failed")
+    command.add_argument("--timeout", type=float, metavar="SECONDS", help="that a point may take; a later one failed")
+    command.add_argument("--keep-going", action="store_true", help="also when the first points all fail with one error")
     engine = command.add_mutually_exclusive_group()
     engine.add_argument("--dask", metavar="SCHEDULER", help="its address, or its scheduler file, instead of processes")
     engine.add_argument("--mpi", action="store_true", help="under mpiexec python -m mpi4py.futures -m cocycle")
 
 
+def _add_study(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "study",
+        nargs="?",
+        type=Path,
+        metavar="STUDY.toml",
+        help="with the measure (default: imported from where it was, if no text changed)",
+    )
+
+
 def _add_archive_commands(add) -> None:
-    command = add(commands.resume, help="compute what an archive lacks, by the source text that it keeps")
+    command = add(commands.resume, help="compute what an archive lacks")
     command.add_argument("archive", type=Path)
+    _add_study(command)
     _add_engine(command)
     add(commands.show, help="axes, progress, failures, provenance").add_argument("archive", type=Path)
     add(commands.watch, help="follow a sweep that is running").add_argument("archive", type=Path)
@@ -94,7 +113,16 @@ def _add_archive_commands(add) -> None:
     command.add_argument("--output", type=Path, required=True, metavar="FILE.nc|FILE.csv")
     command = add(commands.rerun, help="compute one point again and compare")
     command.add_argument("archive", type=Path)
+    _add_study(command)
     command.add_argument("--point", required=True, metavar="NAME=VALUE,...", help="the coordinates")
+    command = add(commands.extend, help="a new archive with longer or finer axes, or more outputs")
+    command.add_argument("archive", type=Path)
+    words = "as in a study, such as 'realisation = { count = 8 }'; all its values, the old ones among them"
+    command.add_argument("--axis", action="append", default=[], metavar="NAME=VALUES", help=words)
+    command.add_argument("--result", action="append", default=[], metavar="NAME=SHAPE", help="a new output")
+    words = "of a new output at points that are done, such as valid_time=nan"
+    command.add_argument("--default", action="append", default=[], metavar="NAME=NUMBER", help=words)
+    command.add_argument("--output", type=Path, metavar="FILE", help="(default: ARCHIVE-extended.h5)")
     command = add(commands.refine, help="a finer archive where a result crosses a level, or changes fastest")
     command.add_argument("archive", type=Path)
     command.add_argument("--result", required=True, metavar="NAME")

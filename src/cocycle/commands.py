@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,16 @@ import numpy as np
 from cocycle import doctor as examination
 from cocycle import study, summary, sweeps
 from cocycle import validate as validation
-from cocycle.sweeps import Archive, Status, read_study, rehearse, run
+from cocycle.sweeps import AllFail, Archive, Status, read_study, rehearse, run
 from cocycle.sweeps.contents import Contents
+from cocycle.sweeps.files import replacing
+from cocycle.sweeps.imports import measure_of
 from cocycle.sweeps.jobs import Measure
+from cocycle.sweeps.layout import refused
 from cocycle.sweeps.records import WITHOUT_RESULT
-from cocycle.sweeps.rerun import measure_of
 from cocycle.sweeps.run import cores
+from cocycle.sweeps.studies import given_axes, given_numbers, given_outputs
+from cocycle.sweeps.text import cell
 
 
 class Stopped(OSError):
@@ -32,8 +37,8 @@ def sweep(options: Namespace) -> int:
     _check_workers(options)
     if options.study is None:
         return _built_in(options)
-    if options.size or options.seed is not None:
-        raise ValueError(f"--size and --seed are of the built-in study; {options.study} says its own")
+    if options.size or options.seed is not None or options.independent:
+        raise ValueError(f"--size, --seed and --independent are of the built-in study; {options.study} says its own")
     chosen = read_study(options.study, _part(options.part))
     if options.dry_run:
         return _rehearsed(chosen.measure, chosen.contents, options)
@@ -42,10 +47,24 @@ def sweep(options: Namespace) -> int:
 
 
 def resume(options: Namespace) -> int:
-    """Compute what an archive lacks, by the source text that it keeps."""
+    """Compute what an archive lacks, with the measure of a study, or imported from where it was."""
     _check_workers(options)
     archive = Archive.open(options.archive)
-    return _computed(measure_of(archive), archive, options)
+    return _computed(_measure(archive, options.study), archive, options)
+
+
+def _measure(archive: Archive, path: Path | None) -> Measure:
+    """The measure of a study, which must be of the same sweep but for its axes; or the one that the archive noted."""
+    if path is None:
+        return measure_of(archive.history, archive.name)
+    chosen = read_study(path)
+    if list(chosen.contents.grid.axes) != list(archive.contents.grid.axes):
+        raise ValueError(f"{path} has the axes {', '.join(chosen.contents.grid.axes)}; {archive.name} has others")
+    alike = replace(chosen.contents, grid=archive.contents.grid, seed=archive.seed)
+    difference = archive.contents.difference(alike)
+    if difference:
+        raise ValueError(f"{path} is of another sweep than {archive.name}: {difference}")
+    return chosen.measure
 
 
 def show(options: Namespace) -> int:
@@ -64,8 +83,19 @@ def plot(options: Namespace) -> int:
     archive = Archive.open(options.archive)
     name = options.result or next(iter(archive.outputs))
     path = options.output or options.archive.with_name(f"{options.archive.stem}-{name}.png")
-    archive.plot(name).savefig(path)
+    figure = archive.plot(name)
+    with replacing(path, refused) as aside:
+        figure.savefig(aside)
     print(f"Figure: {path}")
+    return 0
+
+
+def extend(options: Namespace) -> int:
+    """A new archive with longer or finer axes, or more outputs."""
+    archive = Archive.open(options.archive)
+    outputs, defaults = given_outputs(options.result), given_numbers("--default", options.default)
+    more = archive.extended(options.output, outputs=outputs, defaults=defaults, **given_axes(options.axis))
+    print(f"{more}\n`cocycle resume {more.name}` computes what is to do")
     return 0
 
 
@@ -89,22 +119,27 @@ def verify(options: Namespace) -> int:
 
 def export(options: Namespace) -> int:
     """The labelled arrays as netCDF, or as a table: a row for each point, and for each place in the outputs' axes."""
-    data = Archive.open(options.archive).dataset()
-    if options.output.suffix == ".csv":
-        data.to_dataframe().to_csv(options.output)
-    elif options.output.suffix == ".nc":
-        data.attrs = {name: value if _fits(value) else json.dumps(value) for name, value in data.attrs.items()}
-        data.to_netcdf(options.output, engine="h5netcdf")
-    else:
+    if options.output.suffix not in (".csv", ".nc"):
         raise ValueError(f"--output must end in .nc or .csv; got {options.output}")
+    data = Archive.open(options.archive).dataset()
+    with replacing(options.output, refused) as aside:
+        if options.output.suffix == ".csv":
+            table = data.to_dataframe().reset_index()
+            table = table.map(lambda value: cell(value) if isinstance(value, str) else value)
+            table.rename(columns=cell).to_csv(aside, index=False)
+        else:
+            data.attrs = {name: value if _fits(value) else json.dumps(value) for name, value in data.attrs.items()}
+            data.to_netcdf(aside, engine="h5netcdf")
     print(f"Written: {options.output}")
     return 0
 
 
 def rerun(options: Namespace) -> int:
     """Compute one point again; exit status 1 if a bit differs."""
+    archive = Archive.open(options.archive)
     pairs = (pair.partition("=") for pair in options.point.split(","))
-    comparison = sweeps.rerun(Archive.open(options.archive), {name.strip(): value.strip() for name, _, value in pairs})
+    point = {name.strip(): value.strip() for name, _, value in pairs}
+    comparison = sweeps.rerun(archive, point, _measure(archive, options.study))
     print(comparison)
     return 0 if comparison.same else 1
 
@@ -134,7 +169,8 @@ def validate(options: Namespace) -> int:
             f"Made by `cocycle validate --scale {options.scale:g} --seed {options.seed}`: mean over replicas, in "
             "brackets its standard error in units of the last digits."
         )
-        options.output.write_text(f"# Lyapunov spectra beside the published ones\n\n{made}\n\n{table}\n", "utf-8")
+        with replacing(options.output, refused) as aside:
+            aside.write_text(f"# Lyapunov spectra beside the published ones\n\n{made}\n\n{table}\n", "utf-8")
     return 0 if all(row.agrees for row in rows) else 1
 
 
@@ -148,16 +184,19 @@ def draw(results: Archive, path: Path) -> Path:
         f"Lorenz-driven tanh reservoirs, N = {fixed['size']}, {len(axes['realisation'])} networks, "
         f"{fixed['starts']} starts each; line: λ₁ = 0"
     )
-    prediction_figure(axes["input_std"], axes["weight_std"], summary.planes(results), title).savefig(path)
+    figure = prediction_figure(axes["input_std"], axes["weight_std"], summary.planes(results), title)
+    with replacing(path, refused) as aside:
+        figure.savefig(aside)
     return path
 
 
 def _built_in(options: Namespace) -> int:
     size = options.size or "small"
-    path = options.output or _default(f"lorenz-{size}", options)
+    path = options.output or _default(f"lorenz-{size}{'-independent' if options.independent else ''}", options)
     if path.suffix == ".png":
         raise ValueError(f"--output names the archive, the figure beside it gets .png; got {path}")
-    contents = study.contents(size, 1 if options.seed is None else options.seed, _part(options.part))
+    seed = 1 if options.seed is None else options.seed
+    contents = study.contents(size, seed, _part(options.part), independent=options.independent)
     if options.dry_run:
         return _rehearsed(study.measure, contents, options)
     results = Archive.resumed(path, contents)
@@ -193,11 +232,22 @@ def _computed(measure: Measure, archive: Archive, options: Namespace, title: str
     terminate = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a queue's way to say that time is up
     try:
         with _executor(options) as executor:
-            run(measure, archive, executor, workers=options.workers, retry=options.retry)
+            run(
+                measure,
+                archive,
+                executor,
+                workers=options.workers,
+                retry=options.retry,
+                timeout=options.timeout,
+                keep_going=options.keep_going,
+            )
     except KeyboardInterrupt:
         done = int((archive.status == Status.DONE).sum())
         print(f"\nInterrupted: {done} of {asked} points are in {archive.name}; the same command goes on from there.")
         return 130
+    except AllFail as error:
+        print(f"cocycle: {error}", file=sys.stderr)
+        return 1
     except (RuntimeError, OSError) as error:
         if isinstance(error, BlockingIOError | PermissionError):
             raise

@@ -20,7 +20,6 @@ from cocycle.networks.sequential import feedforward
 from cocycle.networks.training import Recipe, error, fit, perceptron
 from cocycle.sweeps import Archive, Grid, Status
 from cocycle.sweeps.contents import Contents, described
-from cocycle.sweeps.rerun import place
 
 SETTINGS: dict[str, Any] = {
     "task": "circle",  # or "digits", a folder with MNIST's files, an .npz file: see `networks.data.task_named`
@@ -180,7 +179,7 @@ def network(archive: Archive, **point: Any) -> nn.Sequential:
 
     Raises ValueError for a point that is not in the grid or not done, KeyError for an archive without checkpoints.
     """
-    index = place(archive.grid, point)
+    index = archive.grid.place(point)
     record = archive.records(np.array([archive.grid.number(index)]))
     if "parameters" not in record.values:
         raise KeyError(f"{archive.name} has no checkpoints: sweep(..., checkpoints=True) keeps them")

@@ -4,7 +4,7 @@ After Storm, Gustavsson & Mehlig (arXiv 2206.02575).
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -53,6 +53,14 @@ SIZES: dict[str, dict[str, Any]] = {
         "training": 6000,
         "horizon": 8.0,
     },
+    "medium": {
+        "resolution": (11, 10),
+        "realisations": 16,
+        "starts": 8,
+        "size": 400,
+        "training": 6000,
+        "horizon": 8.0,
+    },
     "full": {
         "resolution": (41, 37),
         "realisations": 8,
@@ -74,20 +82,25 @@ LONG_NAMES = {
     "valid_time": "valid time",
 }
 BLOCK = {"weight_std": 4, "input_std": 5}
+COMMON = ("weight_std", "input_std")  # axes over which one network and one series are rescaled
 THEORY = 1000  # steps of the drive from which the mean-field exponent is computed
 FIELDS_EVERY = 50  # steps between two looks at the local fields
 
 
-def archive(path: str | os.PathLike, size: str = "small", seed: int = 1) -> Archive:
-    """The study's archive at `path`, new or to be resumed; `size` is "small" (a minute) or "full" (hours).
+def archive(path: str | os.PathLike, size: str = "small", seed: int = 1, *, independent: bool = False) -> Archive:
+    """The study's archive at `path`, new or to be resumed; `size` is "small" (a minute), "medium", or "full" (hours).
 
-    Raises as `Archive.resume` does.
+    One network and one series are rescaled over the plane of the two scales, unless `independent`: then each point has
+    its own, which takes several times as long, and is what statistics over networks need.  Raises as `Archive.resume`
+    does.
     """
-    return Archive.resumed(path, contents(size, seed))
+    return Archive.resumed(path, contents(size, seed, independent=independent))
 
 
-def contents(size: str = "small", seed: int = 1, part: tuple[int, int] | None = None) -> Contents:
-    """What the study is, or one part (number, of how many) of it."""
+def contents(
+    size: str = "small", seed: int = 1, part: tuple[int, int] | None = None, *, independent: bool = False
+) -> Contents:
+    """What the study is, or one part (number, of how many) of it: see `archive`."""
     chosen = SIZES[size]
     rows, columns = chosen["resolution"]
     axes = {
@@ -97,33 +110,51 @@ def contents(size: str = "small", seed: int = 1, part: tuple[int, int] | None = 
         "input_std": np.geomspace(1e-3, 1.0, columns),
     }
     settings = {name: chosen[name] for name in ("size", "training", "starts", "horizon")}
-    return contents_of(axes, seed, part, **settings)
+    return contents_of(axes, seed, part, independent=independent, **settings)
 
 
-def sweep(path: str | os.PathLike, axes: dict[str, Any], seed: int, **settings: Any) -> Archive:
-    """An archive for `measure` over `axes`, among them weight_std and input_std, with `settings` other than SETTINGS.
+def sweep(
+    path: str | os.PathLike, axes: dict[str, Any], seed: int, *, independent: bool = False, **settings: Any
+) -> Archive:
+    """An archive for `measure` over `axes`, among them weight_std and input_std, with `settings` other than SETTINGS;
+    `independent` as in `archive`.
 
     Outputs: exponent, its standard error and mean_field, what theory says of it, per step; field_variance, the
     variance of the local fields, and drive_variance, the part that comes from outside, input_std² ⟨|u|²⟩; valid_time
     (ridge, start) in Lyapunov times.  Raises as `Archive.resume` does.
     """
-    return Archive.resumed(path, contents_of(axes, seed, **settings))
+    return Archive.resumed(path, contents_of(axes, seed, independent=independent, **settings))
 
 
-def contents_of(axes: dict[str, Any], seed: int, part: tuple[int, int] | None = None, **settings: Any) -> Contents:
+def contents_of(
+    axes: dict[str, Any],
+    seed: int,
+    part: tuple[int, int] | None = None,
+    *,
+    independent: bool = False,
+    **settings: Any,
+) -> Contents:
     """What a sweep of `measure` over axes is: see `sweep`."""
     fixed = {name: value for name, value in (SETTINGS | settings).items() if name not in axes}
     outputs: dict[str, Any] = dict.fromkeys(
         ("exponent", "exponent_error", "mean_field", "drive_variance", "field_variance"), ()
     )
     outputs["valid_time"] = {"ridge": len(fixed["ridges"]), "start": fixed["starts"]}
-    grid = Grid(axes, block=BLOCK)
+    grid = grid_of(axes, independent=independent)
     return described(grid.part(*part) if part else grid, outputs, seed, fixed, UNITS, LONG_NAMES)
 
 
-def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """The outputs at a block of points that share one network and one series and differ in the two scales."""
-    made = trained(point, rng)
+def grid_of(axes: dict[str, Any], *, independent: bool = False) -> Grid:
+    """The grid of a sweep whose blocks share one network and one series, or have one point each."""
+    return Grid(axes, block=dict.fromkeys(COMMON, 1)) if independent else Grid(axes, block=BLOCK, common=COMMON)
+
+
+def measure(point: dict[str, Any], rngs: Sequence[np.random.Generator]) -> dict[str, Any]:
+    """The outputs at a block of points that share one network and one series and differ in the two scales.
+
+    Their random numbers are the same: see `grid_of`.
+    """
+    made = trained(point, rngs[0])
     start = made.models[0].spread(1).warmed(made.warm_up)  # no readout has a say in it
     predictions = [model.spread(1).continued(start, len(made.truth))[0] for model in made.models]
     drive = point["input_std"] ** 2 * _drive(point, made.training)[:, None]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from cocycle.sweeps import Archive
+from cocycle.sweeps.means import mean_over
 
 
 def planes(results: Archive) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -12,14 +13,7 @@ def planes(results: Archive) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """
     exponent, times = results["exponent"], results["valid_time"][..., 0, :]
     observed = results.grid.axes["observed"]
-    return {str(name): (_mean(exponent[i]), _median(times[i])) for i, name in enumerate(observed)}
-
-
-def _mean(values):  # over realisations; numpy's own warns about planes that are not done yet
-    done = ~np.isnan(values)  # an exponent of -inf is a result
-    count = done.sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        return np.where(count > 0, np.where(done, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    return {str(name): (mean_over(exponent[i], (0,)), _median(times[i])) for i, name in enumerate(observed)}
 
 
 def _median(times):  # over realisations and starts
@@ -51,9 +45,30 @@ def _verdict(results: Archive) -> str:
     exponent, error = results["exponent"], results["exponent_error"]
     times = np.median(results["valid_time"][..., 0, :], axis=-1)  # over the starts
     positive, negative = exponent > 2 * error, exponent < -2 * error
+    draws = results.grid.independent
+    whose = "" if draws == len(results.grid) else f" They are {draws} independent draws of a network, rescaled."
     return (
         f"Networks whose exponent is clearly positive (by two standard errors): {positive.sum()}, of which "
-        f"{(times[positive] > 1).sum()} predict for more than one Lyapunov time.\n"
-        f"Networks whose exponent is clearly negative: {negative.sum()}, of which {(times[negative] > 1).sum()} do: "
-        "a negative exponent is necessary, not sufficient."
+        f"{_share(times[positive] > 1, whose)} predict for more than one Lyapunov time.\n"
+        f"Networks whose exponent is clearly negative: {negative.sum()}, of which {_share(times[negative] > 1, whose)} "
+        f"do: a negative exponent is necessary, not sufficient.{whose}"
     )
+
+
+def _share(which: np.ndarray, rescaled: str) -> str:
+    """How many, and, of independent draws, the share with its exact binomial interval."""
+    if rescaled or not which.size:
+        return str(which.sum())
+    low, high = share_interval(int(which.sum()), which.size)
+    return f"{which.sum()} ({which.mean():.1%}; {low:.1%} to {high:.1%} with 95 % confidence)"
+
+
+def share_interval(count: int, draws: int) -> tuple[float, float]:
+    """The 95 % confidence interval of a share of which `count` of `draws` independent draws were found.
+
+    Clopper and Pearson's, which is exact: Biometrika 26, 404 (1934).
+    """
+    from scipy.stats import binomtest  # slow to load
+
+    found = binomtest(count, draws).proportion_ci(method="exact")
+    return float(found.low), float(found.high)

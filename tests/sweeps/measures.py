@@ -28,8 +28,8 @@ def fragile(point, rng):
     return product(point, rng)
 
 
-def block(point, rng):
-    shared = rng.normal()  # one network, many scales
+def block(point, rngs):
+    shared = rngs[0].normal()  # one network, many scales
     if (point["a"] == 2).any():
         raise RuntimeError("two spoils its block")
     return {
@@ -71,19 +71,13 @@ def quick(point, rng):
     return product(point, rng)
 
 
-def of_streams(point, rng):
-    shared = rng.normal()
-    own = [each.normal() for each in rng.spawn(len(point["b"]))]
-    return {"product": np.full(len(own), shared), "noise": np.stack([own, own], axis=-1)}
+def of_streams(point, rngs):
+    own = [each.normal(size=2) for each in rngs]
+    return {"product": point["a"] * point["b"], "noise": np.stack(own)}
 
 
 def leaves(point, rng):
     raise SystemExit(3)
-
-
-def spawns_four(point, rng):
-    rng.spawn(4)
-    return another_block(point, rng)
 
 
 def another(point, rng):
@@ -128,10 +122,10 @@ def last_given(*arguments):
 
 def by_reference(measure):
     """A pickled measure that calls this very object, in this process."""
-    import cloudpickle
+    from cocycle.sweeps.jobs import Sent
 
     BY_REFERENCE.append(measure)
-    return cloudpickle.dumps((last_given, {}))
+    return Sent.of(last_given, {"number": len(BY_REFERENCE)})  # which no other has
 
 
 def lingering(begun):

@@ -70,17 +70,13 @@ def test_parts_hold_every_point_once_with_its_stream(lengths, block, of):
         return
 
     def streams(grid):
-        return [
-            (*(axis[i] for axis, i in zip(grid.axes.values(), grid.index(point), strict=True)), *grid.stream(points)[1])
-            for b in grid.blocks()
-            for points in [grid.points(b)]
-            for point in points[:1]
-        ]
+        return [stream for b in grid.blocks() for stream in grid.streams(grid.points(b))]
 
     parts = [grid.part(k, of) for k in range(1, of + 1)]
     assert sum(len(part) for part in parts) == len(grid)
     together = [stream for part in parts for stream in streams(part)]
     assert sorted(together) == sorted(streams(grid))
+    assert len(set(together)) == len(grid)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +85,7 @@ def test_parts_hold_every_point_once_with_its_stream(lengths, block, of):
         ({"seed": 12}, "different sweeps: seed: 11 against 12"),
         ({"fixed": {"shift": 0.25}}, "different sweeps: fixed: {'shift': 0.5} against {'shift': 0.25}"),
         ({"grid": Grid({"a": [1.0], "c": [10, 20]})}, "of different sweeps: axes"),
-        ({"grid": Grid({"a": [7.0], "b": [10, 20, 30]})}, "the same random stream: they must be parts of one grid"),
-        ({"grid": Grid({"a": [1.0], "b": [10, 20, 30]})}, "from different random streams"),
+        ({"grid": Grid({"a": [7.0], "b": [10, 20, 30]}, common=["b"])}, r"different sweeps: .*common: \(\) against"),
     ],
 )
 def test_what_does_not_belong_together(tmp_path, whole, change, message):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cocycle import Archive, Grid, run
-from cocycle.sweeps import Status, layout, provenance, rerun
+from cocycle.sweeps import Status, in_words, journal, layout, rerun
 
 OUTPUTS = {"product": (), "noise": (2,)}
 
@@ -36,7 +36,9 @@ def test_each_run_is_noted(tmp_path):
     assert first["git_dirty"] == ("yes" if _git("status", "--porcelain") else "no")
     assert (first["module"], first["name"]) == ("measures", "fragile")
     assert first["source"] == Path(measures.__file__).read_text()
-    assert "source" not in second  # as before
+    assert second["source"] == first["source"]  # kept once
+    assert second["digests"] == first["digests"]
+    assert len(layout.journal_of(archive.path).lines) < len(first["source"]) + 3000
     assert first["time"] <= end["time"]
     assert end["outcome"] == "complete"
 
@@ -55,8 +57,8 @@ def test_a_run_that_stops_says_why(tmp_path):
 
 @given(st.lists(st.dictionaries(st.text(), st.text() | st.integers()), max_size=4), st.integers(0, 300))
 def test_a_journal_cut_anywhere_gives_the_lines_before(entries, cut):
-    whole = b"".join(provenance.line_of(entry) for entry in entries)
-    found = provenance.facts_of(whole[:cut].ljust(len(whole), b"\0"))
+    whole = b"".join(journal.line_of(entry) for entry in entries)
+    found = journal.facts_of(whole[:cut])
     assert found == entries[: len(found)]
     complete = whole[:cut].count(b"\n")
     assert len(found) == complete
@@ -73,6 +75,23 @@ def test_a_full_journal_loses_the_source_first_and_then_the_entry(tmp_path, capl
     assert len(archive.history) == 2
     assert "the journal of" in caplog.text
     assert archive.damage() == []
+    assert in_words(archive).endswith("1 notes are not on record: the journal was full, or is damaged")
+
+
+def test_every_byte_of_the_journal_that_is_used_is_checked(tmp_path):
+    archive = new(tmp_path / "run.h5")
+    with archive.writer() as writer:
+        for name in ("f", "g"):
+            writer.note({"event": "start", "name": name})
+            writer.note({"event": "end"})
+        start = writer._start["provenance/journal"]
+    whole, used = archive.path.read_bytes(), len(layout.journal_of(archive.path).lines)
+    for place in range(start, start + journal.HEADER + used):
+        content = bytearray(whole)
+        content[place] = 0 if content[place] else 1  # a zero would end the lines
+        archive.path.write_bytes(content)
+        assert archive.damage() == ["the journal of the runs is damaged"], place
+        assert len(archive.history) <= 4
 
 
 def test_a_change_of_the_source_is_told(tmp_path, caplog):
@@ -154,15 +173,17 @@ print((archive.status == 1).all())
 
 
 def test_a_script_without_a_main_guard(tmp_path):
-    """It runs once, and its points can be computed again from the archive without running it."""
+    """It runs once; what is needed to compute its points again is said, and nothing that the archive keeps is run."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "once\nTrue\n"
-    script.unlink()
     archive = Archive.open(tmp_path / "run.h5")
     assert archive.history[0]["module"] == "__main__"
-    assert rerun(archive, {"x": 2}).same
+    with pytest.raises(ValueError, match="a script or notebook: run that again, which goes on, or give the study"):
+        rerun(archive, {"x": 2})
+    again = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert again.stdout == "once\nTrue\n"
 
 
 NOTEBOOK = """
@@ -182,6 +203,7 @@ archive = Archive.resume("run.h5", Grid({"x": np.arange(4)}), outputs={"y": ()},
 run(measure, archive, workers=2)
 print(archive["y"])
 print(rerun(archive, (1,), measure).same)
+print(archive.history[0]["source"] in cell, len(archive.history[0]["digests"]["__main__"]))
 try:
     rerun(archive, (1,))
 except ValueError as error:
@@ -193,8 +215,8 @@ def test_a_function_of_a_notebook_cell(tmp_path):
     """It is computed; what the archive cannot know of it is said with the remedy."""
     done = subprocess.run([sys.executable, "-c", NOTEBOOK], cwd=tmp_path, capture_output=True, text=True, check=True)
     said = done.stdout.splitlines()
-    assert said[:2] == ["[0. 3. 6. 9.]", "True"]
-    assert "is of a notebook and uses GAIN, which are not kept; call it from python with" in said[2]
+    assert said[:3] == ["[0. 3. 6. 9.]", "True", "True 64"]
+    assert "a script or notebook: run that again, which goes on" in said[3]
 
 
 def test_a_function_made_in_another_one(tmp_path):
@@ -204,7 +226,100 @@ def test_a_function_made_in_another_one(tmp_path):
     archive = run(inner, new(tmp_path / "run.h5"), workers=1, progress=False)
     assert (archive.status == Status.DONE).all()
     with pytest.raises(
-        ValueError, match=r"does not hold the measure .*inner: it is not what.*; call it from python with the"
+        ValueError, match=r"with arguments or variables that no name gives back: give the study, or call"
     ):
         rerun(archive, (0, 0))
     assert rerun(archive, (0, 0), inner).same
+
+
+STUDY = """
+measure = "of_study.py:measure"
+seed = 2
+[axes]
+x = { count = 6 }
+[outputs]
+y = []
+"""
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A study whose measure imports a helper from a file beside it, and that was computed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study.toml").write_text(STUDY)
+    (tmp_path / "of_study.py").write_text(
+        "def measure(point, rng):\n    import helper_of_study\n    return {'y': helper_of_study.GAIN * point['x']}\n"
+    )
+    (tmp_path / "helper_of_study.py").write_text("GAIN = 3\n")
+    command("sweep", "study.toml")
+    return Archive.open("study.h5")
+
+
+def command(*words, status=0):
+    done = subprocess.run([sys.executable, "-m", "cocycle", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
+
+
+def to_do_again(archive):
+    with archive.writer() as writer:
+        writer.forget(np.arange(3))
+
+
+def test_a_measure_is_imported_from_where_it_was(study):
+    to_do_again(study)
+    command("resume", "study.h5")
+    assert (study["y"] == 3 * np.arange(6)).all()
+    assert "every bit is the same" in command("rerun", "study.h5", "--point", "x=2")
+    assert sorted(study.history[0]["digests"]) == ["helper_of_study", "study_of_study"]
+
+
+@pytest.mark.parametrize("file", ["of_study.py", "helper_of_study.py"])
+def test_nothing_is_imported_whose_text_was_changed(study, tmp_path, file):
+    """Neither the file nor what it imports is run: they would leave a trace."""
+    to_do_again(study)
+    path = tmp_path / file
+    path.write_text(path.read_text() + "open('trace', 'w')\n")
+    for words in (["resume", "study.h5"], ["rerun", "study.h5", "--point", "x=4"]):
+        said = command(*words, status=2)
+        assert f"the text of {'study_of_study' if file == 'of_study.py' else 'helper_of_study'} is not the one" in said
+        assert "give the study" in said
+    assert not (tmp_path / "trace").exists()
+    assert "is not that of the last run" in command("rerun", "study.h5", "study.toml", "--point", "x=4")
+    assert "its points may not belong together" in command("resume", "study.h5", "study.toml")
+
+
+def test_text_of_an_archive_is_never_run(study, tmp_path):
+    """A record of a measure that is nowhere else is of no use to `resume`, also when nothing is to do."""
+    (tmp_path / "of_study.py").unlink()
+    for words in (["resume", "study.h5"], ["rerun", "study.h5", "--point", "x=4"]):
+        assert "is not the one that was run, or is not there" in command(*words, status=2)
+
+
+def test_a_study_of_another_sweep_is_refused(study, tmp_path):
+    (tmp_path / "other.toml").write_text(STUDY.replace("y = []", "z = []"))
+    assert "other.toml is of another sweep than study.h5: outputs" in command(
+        "resume", "study.h5", "other.toml", status=2
+    )
+    (tmp_path / "other.toml").write_text(STUDY.replace("x = {", "w = {"))
+    said = command("resume", "study.h5", "other.toml", status=2)
+    assert "other.toml has the axes w; study.h5 has others" in said
+
+
+def test_a_helper_that_is_edited_while_the_sweep_runs_stops_it(study, tmp_path):
+    """Workers that start later would import the new text: two texts in one archive."""
+    (tmp_path / "of_study.py").write_text(
+        "import time\nimport os\nimport helper_of_study\n\ndef measure(point, rng):\n"
+        "    time.sleep(0.5)\n"
+        "    if point['x'] == 1 and not os.path.exists('once'):\n"
+        "        open('once', 'w').close()\n"
+        "        open('helper_of_study.py', 'w').write('GAIN = 5\\n')\n"
+        "        os._exit(9)\n"
+        "    return {'y': helper_of_study.GAIN * point['x']}\n"
+    )
+    Path("study.h5").unlink()
+    said = command("sweep", "study.toml", "--workers", "1", status=3)
+    assert "the text of helper_of_study changed while the sweep ran" in said
+    done = study.status == Status.DONE
+    assert 0 < done.sum() < 6
+    assert (study["y"][done] == 3 * np.arange(6)[done]).all()

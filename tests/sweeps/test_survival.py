@@ -345,5 +345,5 @@ def test_a_structure_that_was_touched_is_never_given_to_hdf5(tmp_path, monkeypat
     content[1000] ^= 4
     path.write_bytes(content)
     monkeypatch.setattr(layout, "open_to_read", None)
-    with pytest.raises(ValueError, match="is damaged: its structure is not as it was made"):
+    with pytest.raises(ValueError, match="damaged: its structure is not as it was made"):
         Archive.open(path)

@@ -1,24 +1,30 @@
 """Sweeps: a grid of parameters, a measure of each point, an archive that survives."""
 
-from cocycle.sweeps.archive import Archive
+from cocycle.sweeps.archive import Archive, Best
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.merge import merge
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.refine import crossings, refine
 from cocycle.sweeps.rehearsal import rehearse
 from cocycle.sweeps.rerun import arguments, rerun
-from cocycle.sweeps.run import run
+from cocycle.sweeps.run import AllFail, run
 from cocycle.sweeps.show import in_words, watch
 from cocycle.sweeps.studies import read_study
+from cocycle.sweeps.table import Table
+from cocycle.sweeps.text import printable
 
 __all__ = [
+    "AllFail",
     "Archive",
+    "Best",
     "Grid",
     "Status",
+    "Table",
     "arguments",
     "crossings",
     "in_words",
     "merge",
+    "printable",
     "read_study",
     "refine",
     "rehearse",

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from operator import index
 from typing import Any, final
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.records import MESSAGE_BYTES
+from cocycle.sweeps.table import Table
 
+SEED_BITS = 128
 OF_POINTS = ("status", "checksum", "message")  # what the file holds of each point besides its results
 
 
@@ -49,21 +52,33 @@ class Contents:
         return {name: tuple(dims.values()) for name, dims in self.dims.items()}
 
     @property
+    def columns(self) -> dict[str, tuple[int, ...]]:
+        """The shape of all the numbers that the file holds of each point: its outputs, and coordinates of its own."""
+        return {**dict.fromkeys(self.grid.columns, ()), **self.outputs}
+
+    @property
     def events(self) -> dict[str, int]:
         """The axes of the outputs, and their lengths."""
         return {axis: length for shape in self.dims.values() for axis, length in shape.items()}
 
     def digest(self) -> str:
         """SHA-256 of everything that gives the results their meaning."""
-        whole = hashlib.sha256(json.dumps([self.settings(), self.grid.block, list(self.grid.axes)]).encode())
-        for name, values in self.grid.axes.items():
-            whole.update(np.ascontiguousarray(values).tobytes() + self.grid.streams[name].astype("<i8").tobytes())
+        grid = self.grid
+        parameters = grid.parameters if isinstance(grid, Table) else {}
+        known = [self.settings(), grid.block, grid.common, list(grid.axes), {k: str(v) for k, v in parameters.items()}]
+        whole = hashlib.sha256(json.dumps(known).encode())
+        for values in grid.axes.values():
+            whole.update(values.dtype.str.encode())
+            whole.update(json.dumps(values.tolist()).encode() if values.dtype == object else values.tobytes())
         return whole.hexdigest()
 
+    def row_bytes(self) -> int:
+        """The bytes of one point in the file."""
+        return sum(8 * prod(shape) for shape in self.columns.values()) + 5 + MESSAGE_BYTES
+
     def size(self) -> int:
-        """The bytes of the results in the file."""
-        each = sum(8 * int(np.prod(list(dims.values()))) for dims in self.dims.values()) + 5 + MESSAGE_BYTES
-        return each * len(self.grid)
+        """The bytes of all points in the file."""
+        return self.row_bytes() * len(self.grid)
 
 
 def described(grid, outputs, seed, fixed=None, units=None, long_names=None) -> Contents:
@@ -79,8 +94,7 @@ def described(grid, outputs, seed, fixed=None, units=None, long_names=None) -> C
         strangers = [name for name in given if not isinstance(name, str)]
         if strangers:
             raise TypeError(f"{what} must have names; got {strangers[0]!r}")
-    seed = index(seed)
-    return Contents(grid, dims, seed, _as_stored(dict(fixed or {})), dict(units or {}), dict(long_names or {}))
+    return Contents(grid, dims, index(seed), _as_stored(dict(fixed or {})), dict(units or {}), dict(long_names or {}))
 
 
 def _dims(name: str, shape: Any) -> dict[str, int]:
@@ -111,6 +125,8 @@ def _plain(value):
 def _check(contents: Contents) -> None:
     if contents.seed < 0:
         raise ValueError(f"seed must not be negative; got {contents.seed}")
+    if contents.seed >= 2**SEED_BITS:  # a longer one could run into the numbers that identify a stream
+        raise ValueError(f"seed must have at most {SEED_BITS} bits; got {contents.seed.bit_length()}")
     if not contents.dims:
         raise ValueError("outputs must name at least one output; got none")
     events = contents.events
@@ -118,15 +134,19 @@ def _check(contents: Contents) -> None:
         for axis, length in shape.items():
             if events[axis] != length or length < 1:
                 raise ValueError(f"outputs must give axis {axis!r} one positive length; got {length}, {events[axis]}")
-    names = [*contents.grid.axes, *contents.dims, *events, *contents.fixed, *OF_POINTS, "provenance", "seed"]
-    wrong = sorted(name for name in names if not name or "/" in name or name == ".")
+    axes = (*contents.grid.axes, *contents.grid.columns)
+    names = [*axes, *contents.dims, *events, *contents.fixed, *OF_POINTS, "provenance", "seed"]
+    wrong = sorted(name for name in names if not name.isprintable() or "/" in name or name in ("", ".", ".."))
     if wrong:
-        raise ValueError(f"axes and outputs must have names without '/'; got {', '.join(map(repr, wrong))}")
+        raise ValueError(
+            "axes, outputs and settings must have names without '/' and control characters, which are not '.' or '..';"
+            f" got {', '.join(map(repr, wrong))}"
+        )
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"axes, outputs and fixed settings must have different names; got {', '.join(repeated)} twice")
     for what, given in (("units", contents.units), ("long_names", contents.long_names)):
-        strangers = sorted(set(given) - {*contents.grid.axes, *contents.dims, *events})
+        strangers = sorted(set(given) - {*axes, *contents.dims, *events})
         if strangers:
             raise ValueError(f"{what} must be of axes and outputs; got {', '.join(map(str, strangers))}")
         wordless = [words for words in given.values() if not isinstance(words, str)]

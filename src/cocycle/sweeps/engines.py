@@ -4,95 +4,127 @@ import logging
 import signal
 import sys
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
 from cocycle.sweeps.jobs import Job, Outcome, Queue, Task, WrongOutput
-from cocycle.sweeps.records import Records
-from cocycle.sweeps.workers import held_back, process_pool, require_workers
+from cocycle.sweeps.pool import Pool, TimedOut, WorkerDied
+from cocycle.sweeps.records import Records, Status
+from cocycle.sweeps.workers import held_back
 
 LOG = logging.getLogger("cocycle")
 TICK = 0.5  # seconds after which the sweep looks up although no result came
 OWN_SHORTEST, SHORTEST = 0.05, 0.3  # seconds of a job, fifty times what sending it costs: to our pool, to a cluster
 UNKNOWN = 100  # workers, where an executor does not say how many it has
 CENSUS = 5.0  # seconds between two questions how many there are
+OWN_DEATHS, OUTSIDE_DEATHS = 2, 6  # of a worker, after which its point is given up: by its own doing, by a signal
 
-Results = Generator[Records | None]  # None when nothing came for a while
+Results = Generator[Records | None]  # None when nothing came for a while, and when all came
 
 
 class EngineLost(RuntimeError):
-    """The executor is gone, and these jobs with it."""
+    """The executor is gone."""
 
-    def __init__(self, jobs: list[Job]):
-        super().__init__("the executor was lost")
-        self.jobs = jobs
+
+class _Answer(NamedTuple):
+    """A job, and its outcome, or the error by which it has none."""
+
+    job: Job
+    outcome: Outcome | None
+    error: BaseException | None = None
 
 
 def own_pool(task: Task, queue: Queue, workers: int) -> Results:
-    """Records from a pool of processes, which is built anew when a worker dies.
-
-    A broken pool does not say who broke it: the jobs that were under way are tried alone.
-    """
-    answered = False
-    while True:
-        try:
-            with process_pool(workers) as pool:
-                for _, outcome in _results(pool, task, queue, lambda: workers):
-                    answered |= outcome is not None
-                    yield outcome and outcome.records
-            return
-        except EngineLost as lost:
-            suspects = Queue(np.array([], dtype=int), OWN_SHORTEST)
-            suspects.put_back(lost.jobs)
-        if not answered:
-            require_workers()
-        yield from _one_by_one(task, suspects)
-
-
-def _one_by_one(task: Task, suspects: Queue) -> Results:
-    """Records of jobs that may kill their worker: each alone, the guilty in ever smaller parts, to the point."""
-    while True:
-        try:
-            with process_pool(1) as pool:
-                for _, outcome in _results(pool, task, suspects, lambda: 1, ahead=1):
-                    yield outcome and outcome.records
-            return
-        except EngineLost as lost:
-            (guilty,) = lost.jobs
-        parts = task.split(guilty)
-        suspects.put_back(parts)
-        if not parts:
-            yield task.died(guilty)
+    """Records from a pool of processes of our own."""
+    with Pool(workers, task.measure.keep) as pool:
+        yield from _computed(task, queue, pool, lambda: workers)
 
 
 def given(task: Task, queue: Queue, executor: Executor, workers: int | None, path: Path) -> Results:
-    """Records from an executor that is not ours to build anew.
-
-    Jobs that it gives up because their workers died are tried alone, after all the others: they may only have been
-    waiting beside the guilty one.  Raises RuntimeError when the executor is lost.
-    """
-    suspects = Queue(np.array([], dtype=int), SHORTEST)
+    """Records from an executor that is not ours.  Raises RuntimeError when it is lost."""
     try:
-        for job, outcome in _results(executor, task, queue, census(executor, workers)):
-            if job and not outcome:
-                suspects.put_back([job])
-            yield outcome and outcome.records
-        for job, outcome in _results(executor, task, suspects, lambda: 1, ahead=1):
-            if job and not outcome:
-                parts = task.split(job)
-                suspects.put_back(parts)
-                yield None if parts else task.died(job)
-            else:
-                yield outcome and outcome.records
+        yield from _computed(task, queue, executor, census(executor, workers))
     except EngineLost:
         raise RuntimeError(
             f"the executor was lost; what was done is in {path}: run again to resume.  If one point kills its worker "
             "every time, a run without an executor finds it"
         ) from None
+
+
+def _computed(task: Task, queue: Queue, executor: Executor, workers: Callable[[], int]) -> Results:
+    """Records of all jobs.
+
+    Jobs whose worker died are tried again when all the others are done, alone and in ever smaller parts, to the point:
+    it may have died of what another one did, or of lack of memory.
+    """
+    suspects: deque[Job] = deque()
+    deaths: Counter[int] = Counter()
+    for answer in _answers(executor, task, queue, workers):
+        if answer is None:
+            yield None
+        elif answer.outcome:
+            yield answer.outcome.records
+        elif isinstance(answer.error, TimedOut):
+            yield from _late(task, queue, answer)
+        else:
+            suspects.append(answer.job)
+            if len(points := task.points_of(answer.job)) == 1:
+                deaths[points[0]] += _weight(answer.error)
+    yield from _one_by_one(task, suspects, executor, deaths)
+
+
+def _one_by_one(task: Task, suspects: deque[Job], executor: Executor, deaths: Counter[int]) -> Results:
+    """Records of jobs that may kill their worker.
+
+    A point is given up when it has ended its worker twice, or when its worker was killed many times, each time
+    after all the other suspects had another try: whoever kills workers from outside may kill one that computes it.
+    """
+    while suspects:
+        queue = Queue(np.array([], dtype=int), SHORTEST)
+        queue.put_back([suspects.popleft()])
+        for answer in _answers(executor, task, queue, lambda: 1, ahead=1, fits=True):
+            if answer is None or answer.outcome:
+                yield answer and answer.outcome and answer.outcome.records
+            elif isinstance(answer.error, TimedOut):
+                yield from _late(task, queue, answer)
+            elif parts := task.split(answer.job):
+                suspects.extendleft(reversed(parts))
+            else:
+                (point,) = task.points_of(answer.job)
+                deaths[point] += _weight(answer.error)
+                if deaths[point] < OUTSIDE_DEATHS:
+                    suspects.append(answer.job)
+                else:
+                    yield task.without_result(np.array([point]), Status.DIED, obituary(answer.error))
+
+
+def _weight(error: BaseException | None) -> int:
+    """How much a death says about the point: less if a signal from outside may have done it."""
+    return OUTSIDE_DEATHS // OWN_DEATHS if getattr(error, "own", True) else 1
+
+
+def obituary(error: BaseException | None) -> str:
+    how = f": it {error}" if isinstance(error, WorkerDied) else ""
+    return f"the worker died, also with this point alone{how}"
+
+
+def _late(task: Task, queue: Queue, answer: _Answer) -> Results:
+    """The record of a point that took too long; the rest of its job is put back, a block of several point by point."""
+    job, error = answer.job, answer.error
+    assert isinstance(error, TimedOut)
+    late = [block for block in job.blocks if error.part in task.points(job, int(block))]
+    others = job.blocks[~np.isin(job.blocks, late)]
+    own = Job(np.array(late, dtype=int), job.place)
+    points = task.points_of(own) if late else np.zeros(0, dtype=int)
+    if len(points) == 1:
+        yield task.without_result(points, Status.FAILED, f"TimedOut: took longer than timeout = {task.timeout:g} s")
+    queue.put_back([*(task.split(own) if len(points) > 1 else []), *([Job(others)] if len(others) else [])])
+    yield None
 
 
 def census(executor: Executor, workers: int | None) -> Callable[[], int]:
@@ -114,57 +146,114 @@ def census(executor: Executor, workers: int | None) -> Callable[[], int]:
     return count
 
 
-def _results(
-    executor: Executor, task: Task, queue: Queue, workers: Callable[[], int], *, ahead: int = 2
-) -> Iterator[tuple[Job | None, Outcome | None]]:
+@final
+class _Deliveries:
+    """To which processes the measure still has to go: it is sent with a job once a process says that it lacks it."""
+
+    def __init__(self):
+        self._lacking: set[tuple[str, int]] = set()
+        self._under_way: set[Future] = set()
+
+    def is_due(self) -> bool:
+        return len(self._lacking) > len(self._under_way)
+
+    def sent(self, future: Future) -> None:
+        self._under_way.add(future)
+
+    def learn(self, future: Future, outcome: Outcome | None) -> None:
+        self._under_way.discard(future)
+        if outcome and outcome.records is None:
+            self._lacking.add(outcome.worker)
+        elif outcome:
+            self._lacking.discard(outcome.worker)
+
+
+def _answers(
+    executor: Executor, task: Task, queue: Queue, workers: Callable[[], int], *, ahead: int = 2, fits: bool = False
+) -> Iterator[_Answer | None]:
     """Jobs and what they came to, in the order of completion, at most `ahead` under way for each worker.
 
-    (job, None) for one that killed its worker, where the executor lives on; (None, None) when nothing came for a
-    while.  Raises EngineLost, and WrongOutput if the first job has points that do not fit the archive: the measure
-    does not, then; later ones have failed.  Whoever stops it before its end, stops what waits in the executor too.
+    None when nothing came for a while, and at the end.  Raises EngineLost, RuntimeError for an outcome that is not that
+    of its job or of another source, and WrongOutput if the first job has points that do not fit the archive: the
+    measure does not, then; later ones, and those of a measure that `fits`, have failed.  Whoever stops it before its
+    end, stops what waits in the executor too.
     """
     pending: dict[Future, Job] = {}
-    fits = False
+    deliveries = _Deliveries()
     try:
         while True:
             while len(pending) < ahead * workers() and (job := queue.take(workers())):
-                pending[_submitted(executor, task, job, pending)] = job
+                due = deliveries.is_due()
+                future = _submitted(executor, task.excerpt(job, measure=due), job)
+                pending[future] = job
+                if due:
+                    deliveries.sent(future)
             if not pending:
+                yield None
                 return
             done = wait(pending, timeout=TICK, return_when=FIRST_COMPLETED).done
             for future in [future for future in pending if future in done]:  # the first sent first
-                try:
-                    outcome = _answer(future)
-                    if outcome.wrong and not fits:
-                        raise WrongOutput(outcome.wrong)
+                job = pending.pop(future)
+                answer = _answer(job, future)
+                deliveries.learn(future, answer.outcome)
+                if answer.outcome and answer.outcome.records is None:
+                    queue.put_back([job])
+                    continue
+                if answer.outcome:
+                    _require_right(task, job, answer.outcome, fits)
                     fits = True
-                    queue.learn(outcome)
-                except (BrokenExecutor, CancelledError):  # dask cancels what a lost scheduler had
-                    raise EngineLost(list(pending.values())) from None
-                except _killed_worker():
-                    outcome = None
-                yield pending.pop(future), outcome
+                    queue.learn(answer.outcome)
+                yield answer
             if not done:
-                yield None, None
+                yield None
     finally:
         for future in pending:
             future.cancel()
 
 
-def _submitted(executor: Executor, task: Task, job: Job, pending: dict[Future, Job]) -> Future:
+def _require_right(task: Task, job: Job, outcome: Outcome, fits: bool) -> None:
+    """Raise RuntimeError for an outcome that is not that of its job, or was changed on its way, or belongs to another
+    source than the sweep began with; WrongOutput for a measure that does not fit the archive."""
+    records = outcome.records
+    assert records is not None
+    if outcome.changed:
+        raise RuntimeError(
+            f"the text of {outcome.changed} changed while the sweep ran: what a worker that read the new one computed"
+            " is not kept.  Run again to go on with the new text"
+        )
+    if outcome.wrong and not fits:
+        raise WrongOutput(outcome.wrong)
+    if outcome.told:
+        LOG.warning("%s", outcome.told)
+    done = job.blocks if outcome.left is None else job.blocks[: len(job.blocks) - len(outcome.left.blocks)]
+    wanted = np.sort(task.points_of(Job(done, job.place)))
+    if not outcome.job.same_as(job) or not np.array_equal(wanted, records.points):
+        raise RuntimeError("the executor returned the outcome of another job than was sent: its results are not kept")
+    if not records.sound.all():
+        raise RuntimeError(
+            "values changed on their way from a worker: their checksums are not right, and they are not kept"
+        )
+
+
+def _submitted(executor: Executor, task: Task, job: Job) -> Future:
     words: Any = {"pure": False} if _dask_client(executor) else {}  # or a second try has the result of the first
     try:
         with held_back(signal.SIGINT):  # a worker that starts now inherits that: deaf to Ctrl-C from birth
-            return executor.submit(task.excerpt(job), job, **words)
+            return executor.submit(task, job, **words)
     except BrokenExecutor:
-        raise EngineLost([job, *pending.values()]) from None
+        raise EngineLost from None
 
 
-def _answer(future: Future) -> Outcome:
-    outcome = future.result()
+def _answer(job: Job, future: Future) -> _Answer:
+    try:
+        outcome = future.result()
+    except (BrokenExecutor, CancelledError):  # dask cancels what a lost scheduler had
+        raise EngineLost from None
+    except (WorkerDied, TimedOut, *_killed_worker()) as error:
+        return _Answer(job, None, error)
     if not isinstance(outcome, Outcome):
         raise TypeError(f"the executor must return what it was given to call returns; got {type(outcome).__name__}")
-    return outcome
+    return _Answer(job, outcome)
 
 
 def _dask_client(executor: Executor) -> Any:

@@ -1,17 +1,14 @@
 """What is kept of an error of a measure: what it is, the line of the measure's own code, the last frames before it."""
 
-import sysconfig
 import traceback
 from itertools import dropwhile
 from pathlib import Path
 from typing import NamedTuple
 
-from cocycle.sweeps.provenance import PACKAGE
+from cocycle.sweeps.provenance import is_library
 from cocycle.sweeps.records import MESSAGE_BYTES, clipped
 
 FRAMES, LENGTH = 8, 1500  # of a traceback, its last ones; characters of their text
-LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-GENERATED = ("<string>", "<frozen ", "<__array_function__")  # names of code that is no file of a person
 
 
 class Failure(NamedTuple):
@@ -42,16 +39,8 @@ def _frames(error: BaseException, caller: str) -> list[traceback.FrameSummary]:
 
 def _own(frames: list[traceback.FrameSummary]) -> traceback.FrameSummary:
     """The innermost frame that is not of a library; of a measure in a library, the innermost in its file."""
-    theirs = [frame for frame in frames if not _is_library(frame.filename)]
+    theirs = [frame for frame in frames if not is_library(frame.filename)]
     return (theirs or [frame for frame in frames if frame.filename == frames[0].filename])[-1]
-
-
-def _is_library(file: str) -> bool:
-    if file.startswith("<"):
-        return file.startswith(GENERATED)
-    parents = Path(file).parents
-    installed = {parent.name for parent in parents} & {"site-packages", "dist-packages"}
-    return bool(installed) or any(Path(folder) in parents for folder in (*LIBRARIES, PACKAGE))
 
 
 def _last(frames: list[traceback.FrameSummary], count: int) -> str:

@@ -1,31 +1,36 @@
 """The grid of a sweep: named axes, their points, and the blocks of points that are computed together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from math import prod
 from operator import index
-from typing import final
+from typing import Any
 
 import numpy as np
 
+from cocycle.sweeps import coordinates
+from cocycle.sweeps.coordinates import short, words
+
 Index = tuple[int, ...]
+LARGEST = 10**9  # points of a grid
 
 
-@final
 class Grid:
-    """Named axes, one-dimensional arrays of numbers or strings, whose product is the set of points of a sweep.
+    """Named axes, one-dimensional arrays of values, whose product is the set of points of a sweep.
 
-    A point is numbered by its place in the product, the last axis fastest.
+    The values of an axis are numbers, strings or bools, and None among them.  A point is numbered by its place in the
+    product, the last axis fastest.
 
     `block` names axes along which points are computed together, with how many at a time: {"weight_std": 5} hands
     the measure five values of weight_std at once.  Blocks are cut here and nowhere else, so that values do not
     depend on workers or interruptions.
 
-    `streams` gives the values of an axis other numbers than their places to make random streams from: the parts and
-    the refinements of a grid keep those of the whole.
+    `common` names axes over which the random numbers are the same: points that differ in these only have equal
+    streams.  Statistics over them are not statistics over independent draws: `independent` counts those.
 
-    Raises ValueError for an empty axis, one that is not one-dimensional or repeats a value, NaN among the values,
-    a block along an axis that does not exist, or of no whole number of values.
+    Raises ValueError for an axis that is empty, not one-dimensional, not finite, or has two values that are the same to
+    12 significant digits; for a block along an axis that does not exist, or of no whole number of values; for a
+    common axis that does not exist; and for more than 10⁹ points.
     """
 
     def __init__(
@@ -33,19 +38,23 @@ class Grid:
         axes: Mapping[str, object],
         *,
         block: Mapping[str, int] | None = None,
-        streams: Mapping[str, object] | None = None,
+        common: Sequence[str] = (),
     ):
-        self.axes = {name: _axis(name, values) for name, values in axes.items()}
+        self.axes = {name: coordinates.axis(name, values) for name, values in axes.items()}
         if not self.axes:
             raise ValueError("axes must name at least one axis; got none")
-        self.block, given = dict(block or {}), dict(streams or {})
-        for what, names in (("block", self.block), ("streams", given)):
+        if isinstance(common, str):
+            raise ValueError(f"common must be a sequence of names, such as ({common!r},); got a string")
+        self.block, self.common = dict(block or {}), tuple(name for name in self.axes if name in tuple(common))
+        for what, names in (("block", self.block), ("common", common)):
             strangers = [name for name in names if name not in self.axes]
             if strangers:
                 raise ValueError(f"{what} must name axes of the grid, {', '.join(self.axes)}; got {strangers[0]!r}")
         self.block = {name: _length(name, length) for name, length in self.block.items()}
-        self.streams = {name: _numbers(name, given.get(name), len(v)) for name, v in self.axes.items()}
         self.shape = tuple(len(values) for values in self.axes.values())
+        if len(self) > LARGEST:
+            raise ValueError(f"a grid must have at most {LARGEST} points; got {len(self)}")
+        self.whole: dict[str, np.ndarray] = {}  # axes of the grid that this one is a part of: see `part`
         self.window = tuple(slice(0, length) for length in self.shape)  # of the axes, what is at hand: see `excerpt`
 
     def __len__(self):
@@ -56,6 +65,20 @@ class Grid:
         return isinstance(other, Grid) and not self.difference(other)
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def independent(self) -> int:
+        """How many different random streams the points have."""
+        return prod(len(values) for name, values in self.axes.items() if name not in self.common)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The coordinates that each point has for itself: none, they are those of the axes."""
+        return ()
+
+    def column_values(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """The values of `columns` as they are stored with the points, (n,) each."""
+        return {}
 
     def blocks(self, wanted: np.ndarray | None = None) -> np.ndarray:
         """The numbers of the blocks, in the order of the axes; of those with a `wanted` point (*grid) only."""
@@ -73,30 +96,19 @@ class Grid:
         ranges = [np.arange(i * size, min((i + 1) * size, length)) for i, size, length in edges]
         return np.ravel_multi_index(np.ix_(*ranges), self.shape).ravel()
 
-    def coordinates(self, points: np.ndarray) -> dict[str, object]:
+    def coordinates(self, points: np.ndarray) -> dict[str, Any]:
         """The coordinates of points of one block: an array for each axis of `block`, one value for the others."""
-        if not self.block:
-            axes = zip(self.axes.items(), self.index(points[0]), self.window, strict=True)
-            return {name: values[i - part.start].item() for (name, values), i, part in axes}
-        places = dict(zip(self.axes, self.local(points), strict=True))
+        places = dict(zip(self.axes, self.local(points[:1] if not self.block else points), strict=True))
         return {
-            name: values[places[name]] if name in self.block else values[places[name][0]].item()
+            name: values[places[name]] if name in self.block else _value(values, places[name][0])
             for name, values in self.axes.items()
         }
 
-    def stream(self, points: np.ndarray) -> tuple[Index, list[Index]]:
-        """What identifies the random stream that points of one block share, and that of each of them.
-
-        The shared one has a number for every axis that is not in `block`, their own have one for every axis.
-        """
-        if not self.block:
-            axes = zip(self.streams.values(), self.index(points[0]), self.window, strict=True)
-            alone = tuple(int(numbers[i - part.start]) for numbers, i, part in axes)
-            return alone, [alone]
-        places = self.local(points)
-        own = np.stack([numbers[i] for numbers, i in zip(self.streams.values(), places, strict=True)], axis=-1)
-        shared = tuple(int(i) for name, i in zip(self.axes, own[0], strict=True) if name not in self.block)
-        return shared, [tuple(map(int, row)) for row in own]
+    def streams(self, points: np.ndarray) -> list[tuple[int, ...]]:
+        """What identifies the random stream of each point: the values of its coordinates but for the common ones."""
+        places = dict(zip(self.axes, self.local(points), strict=True))
+        own = {name: words(values[places[name]]) for name, values in self.axes.items() if name not in self.common}
+        return [coordinates.stream({name: column[i] for name, column in own.items()}) for i in range(len(points))]
 
     def excerpt(self, blocks: np.ndarray) -> "Grid":
         """This grid with no more of its axes at hand than some blocks need: to be sent with them."""
@@ -104,21 +116,21 @@ class Grid:
         ends = zip(corners, self._sizes, self.shape, strict=True)
         cut = copy(self)
         cut.window = tuple(slice(i.min() * size, min((i.max() + 1) * size, length)) for i, size, length in ends)
-        cut.axes, cut.streams = (
-            {name: values[part] for (name, values), part in zip(whole.items(), cut.window, strict=True)}
-            for whole in (self.axes, self.streams)
-        )
+        cut.axes = {name: v[part] for (name, v), part in zip(self.axes.items(), cut.window, strict=True)}
         return cut
 
     def local(self, points: np.ndarray) -> tuple[np.ndarray, ...]:
         """The places of points along each axis, counted from where it begins to be at hand."""
+        if len(points) == 1:  # numpy takes ten times as long for one point
+            own = zip(self.index(points[0]), self.window, strict=True)
+            return tuple(np.array([i - part.start]) for i, part in own)
         places = np.unravel_index(points, self.shape)
         return tuple(i - part.start for i, part in zip(places, self.window, strict=True))
 
     def index(self, point: int) -> Index:
         """The place of a point along each axis."""
         places, rest = [], int(point)
-        for length in reversed(self.shape):  # numpy takes ten times as long for one point
+        for length in reversed(self.shape):
             rest, place = divmod(rest, length)
             places.append(place)
         return tuple(reversed(places))
@@ -129,19 +141,36 @@ class Grid:
             raise ValueError(f"an index of this grid is in {self.shape}; got {index}")
         return int(np.ravel_multi_index(index, self.shape))
 
+    def place(self, point: Mapping[str, Any] | Index) -> Index:
+        """The index of the point with these coordinates; an index stays what it is.
+
+        Of a number the nearest value of its axis is taken, within a millionth.  Raises ValueError for an axis that is
+        missing or unknown, and for a value that is not on its axis.
+        """
+        if not isinstance(point, Mapping):
+            self.number(tuple(point))
+            return tuple(point)
+        if set(point) != set(self.axes):
+            raise ValueError(f"point must give {', '.join(self.axes)}; got {', '.join(map(str, point)) or 'nothing'}")
+        return tuple(coordinates.place(name, values, point[name]) for name, values in self.axes.items())
+
+    def values(self, index: Index) -> dict[str, Any]:
+        """The coordinates of one point, at its place."""
+        return {name: _value(values, i) for (name, values), i in zip(self.axes.items(), index, strict=True)}
+
     def in_words(self, point: int) -> str:
         """The coordinates of a point."""
-        values = (axis[i - part.start] for axis, i, part in
-                  zip(self.axes.values(), self.index(point), self.window, strict=True))  # fmt: skip
-        return ", ".join(f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}"
-                         for name, value in zip(self.axes, values, strict=True))  # fmt: skip
+        places = self.local(np.array([point]))
+        values = (_value(axis, i[0]) for axis, i in zip(self.axes.values(), places, strict=True))
+        return ", ".join(f"{name} = {in_words(value)}" for name, value in zip(self.axes, values, strict=True))
 
     def __repr__(self):
         together = "".join(f", {length} of {name} at once" for name, length in self.block.items())
+        together += f", common numbers over {', '.join(self.common)}" if self.common else ""
         return f"Grid({', '.join(f'{name}: {short(values)}' for name, values in self.axes.items())}{together})"
 
     def part(self, number: int, of: int) -> "Grid":
-        """The part `number`, counted from 1, of this grid cut into `of` along its longest axis; it keeps its streams.
+        """The part `number`, counted from 1, of this grid cut into `of` along its longest axis.
 
         Sweeps of all the parts, on machines that do not know of each other, merge into that of the whole.
         """
@@ -153,27 +182,33 @@ class Grid:
         if not 1 <= number <= of:
             raise ValueError(f"part must be one of 1..{of}; got {number}")
         start, stop = (blocks * i // of * size for i in (number - 1, number))
-        axes, streams = (
-            {**values, name: values[name][start : min(stop, length)]} for values in (self.axes, self.streams)
-        )
-        return Grid(axes, block=self.block, streams=streams)
+        part = self.over({name: self.axes[name][start : min(stop, length)]})
+        part.whole = {name: self.axes[name]}
+        return part
+
+    def over(self, axes: Mapping[str, Any]) -> "Grid":
+        """This grid with other values of some of its axes."""
+        return Grid({**self.axes, **axes}, block=self.block, common=self.common)
 
     def difference(self, other: "Grid") -> str:
-        """How another grid differs from this one, in words; empty if it does not."""
+        """How another grid differs from this one, in words; empty if it does not.
+
+        Values that are the same to 12 significant digits are the same.
+        """
         lines = []
         if list(self.axes) != list(other.axes):
             return f"axes {list(self.axes)} against {list(other.axes)}"
         for name, values in self.axes.items():
             theirs = other.axes[name]
-            if not np.array_equal(values, theirs):
+            if not _are_same(values, theirs):
                 same = min(len(values), len(theirs))
-                first = next((i for i in range(same) if values[i] != theirs[i]), None)
+                pairs = zip(words(values[:same]), words(theirs[:same]), strict=True)
+                first = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
                 where = "" if first is None else f", first {values[first]!r} against {theirs[first]!r}"
                 lines.append(f"{name}: {short(values)} against {short(theirs)}{where}")
-            elif not np.array_equal(self.streams[name], other.streams[name]):
-                lines.append(f"random streams of {name}: a part or a refinement against a grid of its own")
-        if self.block != other.block:
-            lines.append(f"block: {self.block} against {other.block}")
+        for what in ("block", "common"):
+            if getattr(self, what) != getattr(other, what):
+                lines.append(f"{what}: {getattr(self, what)} against {getattr(other, what)}")
         return "; ".join(lines)
 
     @property
@@ -186,27 +221,15 @@ class Grid:
         return [-(-length // size) for length, size in zip(self.shape, self._sizes, strict=True)]
 
 
-def _axis(name: str, values) -> np.ndarray:
-    if not isinstance(name, str):
-        raise TypeError(f"axes must have names; got {name!r}")
-    refuse_masked(f"axis {name!r}", values)
-    try:
-        mixed = isinstance(values, list | tuple) and len({isinstance(value, str) for value in values}) > 1
-        values = np.array(values)  # a copy: the caller may change his
-    except ValueError as error:
-        raise ValueError(f"axis {name!r} must be one-dimensional: {error}") from None
-    if values.dtype.kind == "U":
-        values = np.array(values.tolist())  # as long as the longest, as they come back from a file
-    if values.ndim != 1 or len(values) == 0:
-        raise ValueError(f"axis {name!r} must be one-dimensional and not empty; got shape {values.shape}")
-    if values.dtype.kind not in "iufU" or mixed:
-        raise ValueError(f"axis {name!r} must hold numbers or strings; got dtype {values.dtype}")
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise ValueError(f"axis {name!r} must be finite; got {short(values)}")
-    if len(np.unique(values)) != len(values):
-        raise ValueError(f"axis {name!r} must not repeat a value; got {short(values)}")
-    values.flags.writeable = False
-    return values
+def _value(values: np.ndarray, place: int) -> coordinates.Value:
+    """One value of an axis as a plain one of Python."""
+    return values[place : place + 1].tolist()[0]
+
+
+def _are_same(values: np.ndarray, others: np.ndarray) -> bool:
+    if len(values) != len(others):
+        return False
+    return (values.dtype == others.dtype and np.array_equal(values, others)) or words(values) == words(others)
 
 
 def _length(name: str, length) -> int:
@@ -215,22 +238,6 @@ def _length(name: str, length) -> int:
     return index(length)
 
 
-def _numbers(name: str, numbers, length: int) -> np.ndarray:
-    refuse_masked(f"streams[{name!r}]", numbers)
-    numbers = np.arange(length) if numbers is None else np.array(numbers)
-    whole = numbers.shape == (length,) and numbers.dtype.kind in "iu"
-    if not whole or numbers.min() < 0 or len(np.unique(numbers)) != length:
-        raise ValueError(f"streams[{name!r}] must be {length} different integers >= 0; got {short(numbers)}")
-    numbers.flags.writeable = False
-    return numbers
-
-
-def refuse_masked(name: str, values) -> None:
-    """Raise ValueError for a masked array with values missing, of which numpy would take the fill values."""
-    parts = values if isinstance(values, list | tuple) else [values]
-    if any(np.ma.is_masked(part) for part in parts):
-        raise ValueError(f"{name} must not be a masked array with values missing; leave them out, or fill them")
-
-
-def short(values: np.ndarray) -> str:
-    return f"{len(values)} values " + np.array2string(values, threshold=6, edgeitems=2, separator=", ")
+def in_words(value: coordinates.Value) -> str:
+    """A value of a coordinate."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

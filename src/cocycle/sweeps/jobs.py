@@ -1,28 +1,36 @@
 """What a worker of a sweep is given to do, and what it does with it."""
 
+import hashlib
+import os
+import platform
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, NamedTuple, final
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, final
 
 import cloudpickle
 import numpy as np
-from numpy.random.bit_generator import ISpawnableSeedSequence
 
+from cocycle.sweeps import provenance
 from cocycle.sweeps.contents import Contents
+from cocycle.sweeps.coordinates import Generators, generator
 from cocycle.sweeps.failures import Failure, failure
-from cocycle.sweeps.grid import Grid, Index
-from cocycle.sweeps.pickling import dumped
+from cocycle.sweeps.grid import Grid
+from cocycle.sweeps.pickling import dumped, travels_by_value
+from cocycle.sweeps.pool import Deadline
 from cocycle.sweeps.records import Records, Status
 from cocycle.sweeps.workers import one_thread
 
-Measure = Callable[[dict[str, Any], np.random.Generator], Mapping[str, Any]]
+Measure = Callable[[dict[str, Any], Any], Mapping[str, Any]]
 
 LONGEST = 0.5  # seconds of work in a job, about: what a killed worker can cost
 PATIENCE = 1.0  # seconds after which a worker hands in what it has: the job was longer than it seemed
+KEPT = 4  # measures that a process keeps
 
 
 class WrongOutput(ValueError):
@@ -36,6 +44,9 @@ class Job:
 
     blocks: np.ndarray
     place: int | None = None
+
+    def same_as(self, other: "Job") -> bool:
+        return self.place == other.place and np.array_equal(self.blocks, other.blocks)
 
 
 class _Done(NamedTuple):
@@ -54,30 +65,86 @@ class _Failed(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a job came to: records, the seconds a block took, what it left undone, and what does not fit the archive."""
+    """What a job came to.
 
-    records: Records
-    pace: float
-    left: Job | None
+    The job itself; who computed it; records, None from a process that has not got the measure; the seconds that a
+    block took; what was left undone; what does not fit the archive; what to tell the user; and modules whose text is
+    not the one that the sweep began with.
+    """
+
+    job: Job
+    worker: tuple[str, int]
+    records: Records | None
+    pace: float = 0.0
+    left: Job | None = None
     wrong: str = ""
+    told: str = ""
+    changed: str = ""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """A pickled measure, with the settings that all points share, on its way to a process; or only its digest, for
+    one that has it."""
+
+    digest: str
+    data: bytes | None = field(repr=False, default=None)
+
+    _LOADED: ClassVar[dict[str, tuple[Measure, dict[str, Any]]]] = {}
+    _LOCK: ClassVar[threading.Lock] = threading.Lock()
+
+    @classmethod
+    def of(cls, measure: Measure, fixed: dict[str, Any]) -> "Sent":
+        """Raises ValueError, which names it, for a measure that cannot be pickled."""
+        data = dumped((measure, fixed))
+        return cls(hashlib.sha256(data).hexdigest(), data)
+
+    def keep(self) -> None:
+        """Make this process have it: see `Pool`."""
+        _KEPT[self.digest] = self.data
+
+    def loaded(self) -> tuple[Measure, dict[str, Any]] | None:
+        """Once for each process, like a module that is imported; None where only the digest arrived."""
+        with self._LOCK:
+            if self.digest not in self._LOADED:
+                data = self.data if self.data is not None else _KEPT.pop(self.digest, None)
+                if data is None:
+                    return None
+                while len(self._LOADED) >= KEPT:
+                    del self._LOADED[next(iter(self._LOADED))]
+                self._LOADED[self.digest] = cloudpickle.loads(data)
+            return self._LOADED[self.digest]
+
+    def without_data(self) -> "Sent":
+        return replace(self, data=None)
+
+
+_KEPT: dict[str, bytes | None] = {}  # measures that arrived before any job
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What a worker needs for any job of a sweep, except the job."""
+    """What a worker needs for any job of a sweep, except the job.
 
-    measure: bytes  # pickled, with the settings that all points share: see `task`
+    `digests` are those of the local modules that workers import, and `timeout` the seconds that a point may take.
+    """
+
+    measure: Sent
     grid: Grid
     outputs: dict[str, tuple[int, ...]]
     seed: int
     left_out: np.ndarray | None = None  # which points (*grid) are never computed
+    digests: dict[str, str] = field(default_factory=dict)
+    timeout: float | None = None
 
-    def excerpt(self, job: Job) -> "Task":
+    def excerpt(self, job: Job, *, measure: bool = True) -> "Task":
         """What a worker needs for this job alone: a grid may be large, and goes along with every job."""
         grid = self.grid.excerpt(job.blocks)
         left_out = None if self.left_out is None else self.left_out[grid.window]
-        return replace(self, grid=grid, left_out=left_out)
+        sent = self.measure if measure else self.measure.without_data()
+        return replace(self, measure=sent, grid=grid, left_out=left_out)
 
     def points(self, job: Job, block: int) -> np.ndarray:
         """The points to compute in one block of a job."""
@@ -85,6 +152,10 @@ class Task:
         if self.left_out is not None:
             points = points[~self.left_out[self.grid.local(points)]]
         return points if job.place is None else points[[job.place]]
+
+    def points_of(self, job: Job) -> np.ndarray:
+        """All the points of a job."""
+        return np.concatenate([self.points(job, int(block)) for block in job.blocks])
 
     def split(self, job: Job) -> list[Job]:
         """The same in smaller jobs: the blocks, then the points of a block; empty for a single point."""
@@ -95,15 +166,24 @@ class Task:
 
     def __call__(self, job: Job) -> Outcome:
         """The records of a job, or of as many of its blocks as can be had in PATIENCE seconds."""
+        worker = (platform.node(), os.getpid())
         started, done = time.monotonic(), 0
         parts: list[_Done | _Failed] = []
-        with one_thread():
+        told = ""
+        try:
+            if self.measure.loaded() is None:
+                return Outcome(job, worker, None)
+        except Exception as error:
+            words = f"the measure cannot be loaded by a worker: {type(error).__name__}: {error}"
+            return Outcome(job, worker, Records.nothing(self._columns), wrong=words)
+        with one_thread() as late_library:
             while done < len(job.blocks) and (done == 0 or time.monotonic() - started < PATIENCE):
-                parts += self._block(self.points(job, int(job.blocks[done])))
-                done += 1
+                found, words = self._block(job, int(job.blocks[done]))
+                if not late_library():  # else once more: the last digits of what it computed may be others
+                    parts, told, done = parts + found, told or words, done + 1
         left = Job(job.blocks[done:]) if done < len(job.blocks) else None
         pace = (time.monotonic() - started) / done
-        return Outcome(self._records(parts), pace, left, self._wrong(parts))
+        return Outcome(job, worker, self._records(parts), pace, left, self._wrong(parts), told, self._changed())
 
     def _wrong(self, parts: "list[_Done | _Failed]") -> str:
         """What of the first point that does not fit the archive."""
@@ -112,20 +192,32 @@ class Task:
                 return f"{part.misfit}, at {self.grid.in_words(int(part.points[0]))}"
         return ""
 
-    def _block(self, points: np.ndarray) -> "list[_Done | _Failed]":
-        """If the measure of a block raises, its points are tried one by one: only the bad ones fail.
+    def _block(self, job: Job, block: int) -> "tuple[list[_Done | _Failed], str]":
+        """The parts of one block, and what to tell.
+
+        If the measure of a block raises, its points are tried one by one: only the bad ones fail.
 
         If none does, whatever it was is over: the block is tried once more, since together points may round in another
-        way than alone.
+        way than alone.  If all do, the error of the block is kept: it came first.
         """
+        points = self.points(job, block)
         whole = self._tried(points)
         if len(points) == 1 or isinstance(whole, _Done):
-            return [whole]
+            return [whole], ""
         alone = [self._tried(points[[i]]) for i in range(len(points))]
-        again = self._tried(points) if all(isinstance(part, _Done) for part in alone) else whole
-        return [again] if isinstance(again, _Done) else alone
+        if all(isinstance(part, _Done) for part in alone):
+            again = self._tried(points)
+            if isinstance(again, _Done):
+                return [again], ""
+            where = self.grid.in_words(int(points[0]))
+            words = f"a block fails whose points, alone, do not, at {where}: {whole.failure.message}"
+            return list(alone), words
+        if all(isinstance(part, _Failed) for part in alone):
+            return [_both(whole, part) for part in alone if isinstance(part, _Failed)], ""
+        return list(alone), ""
 
     def _tried(self, points: np.ndarray) -> "_Done | _Failed":
+        Deadline.set(int(points[0]), None if self.timeout is None else self.timeout * len(points))
         try:
             return _Done(points, self.results(points))
         except KeyboardInterrupt:
@@ -138,21 +230,32 @@ class Task:
         records = []
         for part in parts:
             if isinstance(part, _Failed):
-                record = Records.without_result(part.points, Status.FAILED, part.failure.message, self.outputs)
+                record = self.without_result(part.points, Status.FAILED, part.failure.message)
                 records.append(replace(record, tracebacks=part.failure.tracebacks))
         done = [part for part in parts if isinstance(part, _Done)]
         if done:
+            points = np.concatenate([part.points for part in done])
             values = {name: np.concatenate([part.values[name] for part in done]) for name in self.outputs}
-            records.append(Records.done(np.concatenate([part.points for part in done]), values))
-        return Records.joined(records)
+            records.append(Records.done(points, {**self.grid.column_values(points), **values}))
+        return Records.joined(records) if records else Records.nothing(self._columns)
+
+    def without_result(self, points: np.ndarray, status: Status, message: str) -> Records:
+        """Records of points that have no result, and why."""
+        return Records.without_result(points, status, message, self.outputs, self.grid.column_values(points))
+
+    @property
+    def _columns(self) -> dict[str, tuple[int, ...]]:
+        return {**dict.fromkeys(self.grid.columns, ()), **self.outputs}
 
     def results(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """What the measure returns for points of one block: (points, *event) for each output.
 
         Raises what the measure raises, and WrongOutput.
         """
-        measure, fixed = _loaded(self.measure)
-        result = measure({**deepcopy(fixed), **self.grid.coordinates(points)}, self.generator(points))
+        loaded = self.measure.loaded()
+        assert loaded is not None
+        measure, fixed = loaded
+        result = measure({**deepcopy(fixed), **self.grid.coordinates(points)}, self.generators(points))
         returned = sorted(result) if isinstance(result, Mapping) else type(result).__name__
         if returned != sorted(self.outputs):
             raise WrongOutput(f"measure must return {sorted(self.outputs)}; got {returned}")
@@ -163,29 +266,48 @@ class Task:
                 raise WrongOutput(f"measure must return {name} of shape {(*batch, *event)}; got {values[name].shape}")
         return {name: value.reshape(len(points), *self.outputs[name]) for name, value in values.items()}
 
-    def generator(self, points: np.ndarray) -> np.random.Generator:
-        """The random stream that points of one block share."""
-        shared, own = self.grid.stream(points)
-        seeds = np.random.SeedSequence(self.seed, spawn_key=shared)
-        streams: Any = _Streams(seeds, self.seed, own) if self.grid.block else seeds
-        return np.random.default_rng(streams)
+    def generators(self, points: np.ndarray) -> Generators | np.random.Generator:
+        """The random numbers of points of one block: a generator for each, or, without blocks, that of the one."""
+        streams = self.grid.streams(points)
+        return Generators(self.seed, streams) if self.grid.block else generator(self.seed, streams[0])
 
-    def died(self, job: Job) -> Records:
-        """The record of a point that kills its worker."""
-        points = self.points(job, int(job.blocks[0]))
-        message = "the worker died, also with this point alone"
-        return Records.without_result(points, Status.DIED, message, self.outputs)
+    def _changed(self) -> str:
+        """Local modules that this process imported from another text than the sweep began with."""
+        changed = []
+        for name, digest in self.digests.items():
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if file and (name, digest) not in _VERIFIED:
+                if provenance.digest_of(Path(file)) not in (digest, ""):
+                    changed.append(name)
+                else:
+                    _VERIFIED.add((name, digest))
+        return ", ".join(changed)
 
 
-def task(measure: Measure, contents: Contents, left_out: np.ndarray | None = None) -> Task:
-    """The task of a sweep of these contents."""
-    return Task(dumped((measure, contents.fixed)), contents.grid, contents.outputs, contents.seed, left_out)
+_VERIFIED: set[tuple[str, str]] = set()  # modules whose texts were compared in this process
 
 
-@lru_cache(maxsize=4)
-def _loaded(measure: bytes) -> tuple[Measure, dict[str, Any]]:
-    """Once for each process, like a module that is imported."""
-    return cloudpickle.loads(measure)
+def task(
+    measure: Measure,
+    contents: Contents,
+    left_out: np.ndarray | None = None,
+    *,
+    digests: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> Task:
+    """The task of a sweep of these contents; `digests` as `provenance.of_measure` makes them."""
+    imported = {name: digest for name, digest in (digests or {}).items() if not travels_by_value(name)}
+    sent = Sent.of(measure, contents.fixed)
+    return Task(sent, contents.grid, contents.outputs, contents.seed, left_out, imported, timeout)
+
+
+def _both(first: _Failed, alone: _Failed) -> _Failed:
+    """The failure of a point of a block that fails as a whole: its own if it is of the same kind, else the first."""
+    kinds = [(part.failure.message.partition(":")[0], *part.failure.tracebacks) for part in (first, alone)]
+    if kinds[0] == kinds[1]:
+        return alone
+    known = {**first.failure.tracebacks, **alone.failure.tracebacks}
+    return _Failed(alone.points, Failure(first.failure.message, known), first.misfit)
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:
@@ -194,28 +316,6 @@ def _numbers(name: str, value: Any) -> np.ndarray:
     if array.dtype.kind not in "biuf" or np.ma.is_masked(value):
         raise WrongOutput(f"measure must return {name} in real numbers; got {value!r}")
     return array.astype(np.float64)
-
-
-@final
-class _Streams(ISpawnableSeedSequence):
-    """The seed of what the points of a block share; its children, one for each point, are the points' own."""
-
-    def __init__(self, shared: np.random.SeedSequence, root: int, own: list[Index]):
-        self._shared, self._spawned = shared, False
-        self._own = [np.random.SeedSequence(root, spawn_key=key) for key in own]
-
-    def generate_state(self, n_words, dtype=np.uint32):
-        return self._shared.generate_state(n_words, dtype)
-
-    def spawn(self, n_children):
-        if n_children != len(self._own):
-            raise ValueError(
-                f"rng.spawn gives each point of the block its own stream, here {len(self._own)}; got {n_children}"
-            )
-        if self._spawned:
-            return [own.spawn(1)[0] for own in self._own]
-        self._spawned = True
-        return self._own
 
 
 @final

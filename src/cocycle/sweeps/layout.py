@@ -9,22 +9,27 @@ import hashlib
 import json
 import os
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from cocycle.sweeps import provenance
+from cocycle.sweeps import journal, provenance
 from cocycle.sweeps.contents import OF_POINTS, Contents
+from cocycle.sweeps.files import aside, publish
 from cocycle.sweeps.grid import Grid
-from cocycle.sweeps.records import MESSAGE_BYTES, Status
+from cocycle.sweeps.records import MESSAGE_BYTES, Status, waiting_checksums
+from cocycle.sweeps.table import Table
 
-SCHEMA = "cocycle sweep 2"
+SCHEMA = "cocycle sweep 3"
 LIBRARY_VERSIONS = ("v108", "v108")  # readable by every HDF5 in use
 JOURNAL, JOURNAL_BYTES = "provenance/journal", 2**17
-FAILURE = "failure"  # the event of a line of the journal that is of a failure, not of a run
 SEAL, SEAL_BYTES = b"cocycle seal ", 2**14  # one line at the end of the file
+SEAL_BLOCKS = [2**i for i in range(12)]  # of so many times these bytes: it is long if there are many outputs
+TYPES = {"status": "u1", "checksum": "<u4", "message": f"S{MESSAGE_BYTES}"}
+RATIO = 1100  # deflate makes no file smaller than that
 
 
 def open_to_read(path: Path) -> Any:
@@ -38,23 +43,31 @@ def write(path: Path, contents: Contents, status: np.ndarray | None = None) -> N
     Raises FileExistsError if something is there by then: another process may have been quicker; OSError if there is no
     room.
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to put the archive in")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    require_folder(path)
     try:
-        _reserve(aside, size(contents))
-        with h5py.File(aside, "w", libver=LIBRARY_VERSIONS) as file:
-            _write_axes(file, contents)
-            _write_results(file, contents, status)
-            _write_attributes(file, contents)
-        _seal(aside)
-        publish(aside, path)
+        with aside(path) as made:
+            fill(made, contents, status)
+            publish(made, path)
     except FileExistsError:
         raise
     except OSError as error:
         raise OSError(f"no archive could be made at {path}: {error}") from error
-    finally:
-        aside.unlink(missing_ok=True)
+
+
+def require_folder(path: Path) -> None:
+    """Raise FileNotFoundError if there is no folder for a file at `path`."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to put the archive in")
+
+
+def fill(made: Path, contents: Contents, status: np.ndarray | None) -> None:
+    """Write the whole file into an empty one."""
+    _reserve(made, size(contents))
+    with h5py.File(made, "w", libver=LIBRARY_VERSIONS, locking=False) as file:
+        _write_axes(file, contents)
+        _write_results(file, contents, status)
+        _write_attributes(file, contents)
+    _seal(made, contents)
 
 
 def size(contents: Contents) -> int:
@@ -62,64 +75,82 @@ def size(contents: Contents) -> int:
     return contents.size() + JOURNAL_BYTES + SEAL_BYTES
 
 
-def _reserve(aside: Path, size: int) -> None:
+def _reserve(made: Path, size: int) -> None:
     """Find out whether there is room before HDF5 does: it takes a full disk badly."""
-    with open(aside, "wb") as file:
+    with open(made, "rb+") as file:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)
 
 
-def _seal(aside: Path) -> None:
+def _seal(made: Path, contents: Contents) -> None:
     """Append the digest of all that no run changes, and wait until the file is on the disk."""
-    with open_to_read(aside) as file:
-        outputs = json.loads(file.attrs["outputs"])
-        datasets = [file[name] for name in (*outputs, *OF_POINTS, JOURNAL)]
-        changing = sorted((d.id.get_offset(), d.id.get_storage_size()) for d in datasets)
-    size = aside.stat().st_size
-    facts = {"size": size, "changing": changing, "digest": _digest(aside, size, changing)}
-    with open(aside, "rb+") as written:
+    with open_to_read(made) as file:
+        datasets = [file[name] for name in (*contents.columns, *OF_POINTS, JOURNAL)]
+        changing = _merged(sorted((d.id.get_offset(), d.id.get_storage_size()) for d in datasets))
+    size = made.stat().st_size
+    facts = {"size": size, "changing": changing, "digest": _digest(made, size, changing)}
+    line = SEAL + journal.line_of(facts)
+    with open(made, "rb+") as written:
         written.seek(size)
-        written.write((SEAL + provenance.line_of(facts)).ljust(SEAL_BYTES, b"\0"))
+        written.write(line.ljust(next(n * SEAL_BYTES for n in SEAL_BLOCKS if n * SEAL_BYTES >= len(line)), b"\0"))
         written.flush()
         os.fsync(written.fileno())
 
 
-def publish(aside: Path, path: Path) -> None:
-    """Give the file its name: a link, unlike a rename, never replaces a file that another process may be writing."""
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        if path.exists():
-            raise FileExistsError(path) from None
-        os.replace(aside, path)
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans of bytes, (start, length), those that touch as one."""
+    found: list[tuple[int, int]] = []
+    for start, length in spans:
+        if found and sum(found[-1]) == start:
+            found[-1] = found[-1][0], found[-1][1] + length
+        else:
+            found.append((start, length))
+    return found
 
 
 @contextmanager
 def in_words(path: Path):
-    """What HDF5 says of a damaged file, as one kind of error."""
+    """What HDF5 says of a damaged file, as one kind of error of one line."""
     try:
         yield
-    except (OSError, KeyError, RuntimeError, TypeError, AttributeError, UnicodeError, ValueError) as error:
-        raise ValueError(f"{path} is not an archive, or damaged: {error}") from error
+    except (
+        OSError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        AttributeError,
+        UnicodeError,
+        ValueError,
+        OverflowError,
+        MemoryError,
+    ) as error:
+        words = " ".join(str(error).split())[:300]
+        raise ValueError(f"{path} is not an archive, or damaged: {words or type(error).__name__}") from error
 
 
 def read(path: Path) -> Contents:
     """The contents of an existing file.
 
-    Raises FileNotFoundError, and ValueError for a file that is not HDF5, not a sweep, of another schema, or damaged.
+    Raises FileNotFoundError, and ValueError for a file that is not HDF5, not a sweep, of another schema, or damaged,
+    or that refers to other files.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no archive at {path}")
     if not path.is_file() or not h5py.is_hdf5(path):
-        raise ValueError(f"{path} is not an archive: it is not an HDF5 file")
-    sealed = _is_sealed(path)
+        empty = path.is_file() and path.stat().st_size == 0
+        why = "it is empty: a process died that was about to make it; remove it" if empty else "it is not an HDF5 file"
+        raise ValueError(f"{path} is not an archive: {why}")
+    with in_words(path):
+        sealed = _is_sealed(path)
     with in_words(path), open_to_read(path) as file:
         schema = file.attrs.get("schema")
-        contents = _contents(file) if schema == SCHEMA else None
-        whole = contents is None or contents.digest() == file.attrs["digest"]
-        whole &= contents is None or sealed or file["status"].id.get_offset() is None  # repacked
+        contents = whole = None
+        if isinstance(schema, str) and schema == SCHEMA:
+            _require_plain(file, path.stat().st_size)
+            contents = _contents(file)
+            _require_shapes(file, contents)
+            whole = contents.digest() == file.attrs["digest"]
+            whole &= sealed or file["status"].id.get_offset() is None  # repacked
     if contents is None:
         raise ValueError(f"{path} is not an archive of schema {SCHEMA!r}; got schema {schema!r}")
     if not whole:
@@ -129,15 +160,62 @@ def read(path: Path) -> Contents:
     return contents
 
 
+def is_archive(path: Path) -> bool:
+    """Whether the file at `path`, if there is one, is an archive of any schema."""
+    try:
+        with open_to_read(path) as file:
+            return str(file.attrs.get("schema", "")).startswith("cocycle sweep")
+    except OSError:
+        return False
+
+
+def refused(path: Path) -> str:
+    """Why something that is exported may not be written to `path`; empty if it may."""
+    require_folder(path)
+    if is_archive(path):
+        return f"{path} is an archive, which an export would destroy: choose another name"
+    return f"{path} is no regular file: choose another name" if path.exists() and not path.is_file() else ""
+
+
 def offsets(file: Any, contents: Contents) -> dict[str, int]:
     """Where in the file each dataset begins that runs write into.
 
     Raises ValueError for a file that was repacked: its datasets are no longer in one piece.
     """
-    found = {name: file[name].id.get_offset() for name in (*contents.dims, *OF_POINTS, JOURNAL)}
+    found = {name: file[name].id.get_offset() for name in (*contents.columns, *OF_POINTS, JOURNAL)}
     if None in found.values():
         raise ValueError(f"{file.filename} was repacked: it can be read, but not written by a sweep")
     return found
+
+
+def _require_plain(file: Any, size: int) -> None:
+    """Raise ValueError for what may refer to other files, or would take more memory than a file of this size holds."""
+    for group in (file, file.get("provenance", file)):
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{name!r} is a link to another place or file")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                if group is not file or name != "provenance":
+                    raise ValueError(f"{name!r} is a group")
+                continue
+            if item.is_virtual or item.external:
+                raise ValueError(f"{name!r} lies in another file")
+            stored, start = item.id.get_storage_size(), item.id.get_offset()
+            most = stored if start is not None else RATIO * stored
+            if item.nbytes > most or stored > size or (start or 0) + (stored if start is not None else 0) > size:
+                raise ValueError(f"{name!r} has {item.nbytes} bytes, more than the file can hold")
+
+
+def _require_shapes(file: Any, contents: Contents) -> None:
+    """Raise ValueError unless each dataset of points has the type and shape that the settings say."""
+    of_points: dict[str, tuple[int, ...]] = {**contents.columns, **dict.fromkeys(OF_POINTS, ())}
+    for name, event in of_points.items():
+        shape, dtype = (*contents.grid.shape, *event), np.dtype(TYPES.get(name, "<f8"))
+        if file[name].shape != shape or file[name].dtype != dtype:
+            raise ValueError(f"{name!r} is {file[name].dtype} {file[name].shape} instead of {dtype} {shape}")
+    if file[JOURNAL].shape != () or file[JOURNAL].dtype != np.dtype(f"S{JOURNAL_BYTES}"):
+        raise ValueError("the journal has another size")
 
 
 def _is_sealed(path: Path) -> bool:
@@ -146,14 +224,18 @@ def _is_sealed(path: Path) -> bool:
     Raises ValueError if the file is not as it was sealed: it is looked at before HDF5 is, which a damaged file can
     keep busy for ever.
     """
+    end = path.stat().st_size
     with open(path, "rb") as file:
-        file.seek(max(0, path.stat().st_size - SEAL_BYTES))
-        line = file.read()
-    if not line.startswith(SEAL):
-        return False
-    facts = provenance.facts_of(line[len(SEAL) :])
-    if not facts or facts[0]["digest"] != _digest(path, facts[0]["size"], facts[0]["changing"]):
-        raise ValueError(f"{path} is damaged: its structure is not as it was made")
+        for blocks in SEAL_BLOCKS:
+            file.seek(max(0, end - blocks * SEAL_BYTES))
+            line = file.read(blocks * SEAL_BYTES)
+            if line.startswith(SEAL):
+                break
+        else:
+            return False
+    facts = journal.facts_of(line[len(SEAL) :])
+    if not facts or facts[0]["digest"] != _digest(path, int(facts[0]["size"]), facts[0]["changing"]):
+        raise ValueError("its structure is not as it was made")
     return True
 
 
@@ -163,36 +245,69 @@ def _digest(path: Path, size: int, changing: list[tuple[int, int]]) -> str:
     with open(path, "rb") as raw:
         for start, length in [*changing, (size, 0)]:
             raw.seek(position)
-            whole.update(raw.read(start - position))
+            left = start - position
+            if left < 0 or length < 0:
+                raise ValueError("its seal is not of this file")
+            while left and (data := raw.read(min(left, 2**20))):
+                whole.update(data)
+                left -= len(data)
             position = start + length
     return whole.hexdigest()
 
 
-def journal(path: Path) -> list[dict[str, Any]]:
-    """What the runs have noted: see `provenance`."""
+def journal_of(path: Path) -> journal.Journal:
+    """What the runs have noted: see `journal`."""
+    with in_words(path), open_to_read(path) as file:
+        return journal.read(file[JOURNAL][()].ljust(JOURNAL_BYTES, b"\0"))
+
+
+def rows_of_table(path: Path, table: Table) -> Table:
+    """A table with the coordinates of the rows that it has now."""
     with open_to_read(path) as file:
-        return provenance.facts_of(file[JOURNAL][()])
+        known = np.flatnonzero(file["status"][...] != Status.LEFT_OUT)  # before the values, which were written first
+        used = int(known[-1]) + 1 if len(known) else 0
+        return table.with_rows({name: file[name][:used] for name in table.columns})
 
 
 def _contents(file) -> Contents:
-    names = ("axes", "block", "outputs", "fixed", "units", "long_names", "parent", "streams")
+    names = ("axes", "block", "common", "whole", "outputs", "fixed", "units", "long_names", "parent", "parameters")
     stored = {name: json.loads(file.attrs[name]) for name in names}
     axes = {name: _coordinates(file[name]) for name in stored["axes"]}
-    grid = Grid(axes, block=stored["block"], streams=stored["streams"])
+    if stored["parameters"]:
+        kinds = {"float": float, "int": int}
+        parameters = {k: kinds[v] if isinstance(v, str) else v for k, v in stored["parameters"].items()}
+        grid: Grid = Table(parameters, len(axes["row"]))
+    else:
+        grid = Grid(axes, block=stored["block"], common=stored["common"])
+        grid.whole = {name: np.array(values, grid.axes[name].dtype) for name, values in stored["whole"].items()}
     settings = (stored[name] for name in ("fixed", "units", "long_names", "parent"))
     return Contents(grid, stored["outputs"], int(file.attrs["seed"]), *settings)
 
 
 def _write_axes(file, contents: Contents) -> None:
+    """Bools and None as other readers know them: xarray reads the first, and names the second."""
     for name, values in contents.grid.axes.items():
-        if values.dtype.kind == "U":
-            file.create_dataset(name, data=values.astype(object), dtype=h5py.string_dtype())
+        if values.dtype.kind in "UO":
+            texts = np.array([str(value) for value in values.tolist()], dtype=object)
+            dataset = file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
+            if values.dtype.kind == "O":
+                dataset.attrs["values"] = json.dumps(values.tolist())
+        elif values.dtype.kind == "b":
+            file.create_dataset(name, data=values.astype("i1")).attrs["dtype"] = "bool"
         else:
             file.create_dataset(name, data=values)
     for name, length in contents.events.items():
         file.create_dataset(name, data=np.arange(length))
     for name in list(file):
         file[name].make_scale(name)
+
+
+def _coordinates(dataset) -> np.ndarray:
+    if "values" in dataset.attrs:
+        return np.array(json.loads(dataset.attrs["values"]), dtype=object)
+    if h5py.check_string_dtype(dataset.dtype):
+        return dataset.asstr()[...].astype(str)
+    return dataset[...].astype(bool) if dataset.attrs.get("dtype") == "bool" else dataset[...]
 
 
 def _write_results(file, contents: Contents, status: np.ndarray | None) -> None:
@@ -206,14 +321,21 @@ def _write_results(file, contents: Contents, status: np.ndarray | None) -> None:
             dataset.dims[i].attach_scale(file[axis])
         return dataset
 
+    for name in contents.grid.columns:
+        allocate(name, np.nan, "<f8")
     for name, dims in contents.dims.items():
         allocate(name, np.nan, "<f8", dims)
-    allocate("checksum", 0, "<u4")
-    allocate("message", b"", f"S{MESSAGE_BYTES}")
-    states = allocate("status", Status.TO_DO, "u1")
+    table = isinstance(contents.grid, Table)  # whose rows have no coordinates yet
+    sums = allocate("checksum", 0, TYPES["checksum"])
+    allocate("message", b"", TYPES["message"])
+    states = allocate("status", Status.LEFT_OUT if table else Status.TO_DO, TYPES["status"])
     states.attrs["meaning"] = ", ".join(f"{s.value} {s.words}" for s in Status)
     if status is not None:
         states[...] = status
+        left = np.flatnonzero(status == Status.LEFT_OUT)
+        marked = np.zeros(prod(status.shape), TYPES["checksum"])
+        marked[left] = waiting_checksums(left, Status.LEFT_OUT, {})
+        sums[...] = marked.reshape(status.shape)
     file.create_dataset(JOURNAL, data=np.array(b"", dtype=f"S{JOURNAL_BYTES}"))
     for attribute, of_names in (("units", contents.units), ("long_name", contents.long_names)):
         for name, words in of_names.items():
@@ -222,13 +344,11 @@ def _write_results(file, contents: Contents, status: np.ndarray | None) -> None:
 
 def _write_attributes(file, contents: Contents) -> None:
     grid = contents.grid
-    moved = {k: v.tolist() for k, v in grid.streams.items() if not np.array_equal(v, np.arange(len(v)))}
-    stored = {**contents.settings(), "axes": list(grid.axes), "block": grid.block, "streams": moved}
+    kinds = grid.parameters if isinstance(grid, Table) else {}
+    parameters = {name: kind.__name__ if kind in (float, int) else list(kind) for name, kind in kinds.items()}
+    stored = {**contents.settings(), "axes": list(grid.axes), "block": grid.block, "common": grid.common}
+    stored |= {"parameters": parameters, "whole": {name: values.tolist() for name, values in grid.whole.items()}}
     del stored["seed"]
     file.attrs.update({name: json.dumps(value) for name, value in stored.items()})
     file.attrs.update({"schema": SCHEMA, "seed": str(contents.seed), "digest": contents.digest()})  # 128 bits, a seed
     file.attrs.update({"created": provenance.now(), **provenance.of_process()})
-
-
-def _coordinates(dataset) -> np.ndarray:
-    return dataset.asstr()[...].astype(str) if h5py.check_string_dtype(dataset.dtype) else dataset[...]

@@ -1,18 +1,24 @@
-"""One archive of several: parts of a grid that were computed on machines that do not know of each other."""
+"""Archives made of archives: one of several parts, or one with more points or outputs than another."""
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cocycle.sweeps import layout, provenance
-from cocycle.sweeps.archive import ROWS, Archive
-from cocycle.sweeps.contents import Contents
+from cocycle.sweeps.archive import Archive
+from cocycle.sweeps.contents import Contents, described
+from cocycle.sweeps.coordinates import places, words
+from cocycle.sweeps.files import aside, publish
 from cocycle.sweeps.grid import Grid
-from cocycle.sweeps.records import TRIED, Records, Status
+from cocycle.sweeps.records import TRIED, Records, Status, in_chunks
+from cocycle.sweeps.table import Table
+from cocycle.sweeps.writer import Writer
 
 LOG = logging.getLogger("cocycle")
 
@@ -20,9 +26,10 @@ LOG = logging.getLogger("cocycle")
 def merge(parts: Sequence[Archive], path: str | os.PathLike) -> Archive:
     """A new archive at `path` over the union of the axes, with all that the parts know; the rest is to do.
 
-    Raises ValueError for parts that do not belong together (other settings, another seed, other random streams for the
-    same coordinates), that are damaged, or that have different values for the same point; FileExistsError if there is
-    something at `path`.
+    Coordinates that are the same to 12 significant digits are one; the last digits are those of the first part that
+    has it, with a warning if they differ.  Raises ValueError for parts that do not belong together (other settings,
+    another seed, tables), that are damaged, or that have different values for the same point; FileExistsError if there
+    is something at `path`.
     """
     parts = list(parts)
     if not parts:
@@ -41,52 +48,124 @@ def merge(parts: Sequence[Archive], path: str | os.PathLike) -> Archive:
     return Archive.open(path)
 
 
+def extended(
+    archive: Archive,
+    path: str | os.PathLike | None,
+    axes: Mapping[str, Any],
+    outputs: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, float] | None = None,
+) -> Archive:
+    """See `Archive.extended`."""
+    grid = archive.contents.grid.over(_longer(archive.contents.grid, axes))
+    more, fill = dict(outputs or {}), dict(defaults or {})
+    if set(more) != set(fill):
+        raise ValueError(
+            "defaults must have, for each new output, the value of the points that are done, such as nan; got outputs "
+            f"{', '.join(map(str, more)) or 'none'} and defaults {', '.join(map(str, fill)) or 'none'}"
+        )
+    old = archive.contents
+    dims = described(grid, more, old.seed).dims if more else {}
+    if repeated := set(dims) & set(old.dims):
+        raise ValueError(f"outputs must be new ones; got {', '.join(sorted(repeated))}")
+    contents = replace(old, grid=grid, dims={**old.dims, **dims})
+    target = Path(path) if path is not None else archive.path.with_name(f"{archive.path.stem}-extended.h5")
+    with assembled(target, contents, _asked([archive], grid)) as (new, writer):
+        for records in known(archive, grid):
+            shapes = {name: (len(records), *new.outputs[name]) for name in dims}
+            filled = {name: np.full(shape, float(fill[name])) for name, shape in shapes.items()}
+            for values in filled.values():
+                values[records.status != Status.DONE] = np.nan
+            writer.commit(records.with_values(filled))
+        writer.note(origin([archive]))
+        writer.explain(archive.tracebacks())
+    return Archive.open(target)
+
+
+def _longer(grid: Grid, axes: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """New values of axes, which hold the old ones to their last digits.  Raises ValueError if they do not."""
+    strangers = [name for name in axes if name not in grid.axes]
+    if strangers and not isinstance(grid, Table):
+        raise ValueError(f"axes must be among {', '.join(grid.axes)}; got {strangers[0]}")
+    found = {}
+    for name, given in axes.items():
+        values = Grid({name: given}).axes[name]
+        if isinstance(grid, Table):
+            break  # it says what to do instead
+        missing = set(words(grid.axes[name])) - set(words(values))
+        if missing:
+            raise ValueError(
+                f"{name} must keep its {len(grid.axes[name])} values, {len(missing)} of them are missing, such as"
+                f" {min(missing)}: what was computed there would be lost"
+            )
+        found[name] = _with_digits_of(values, grid.axes[name])
+    return found
+
+
+def _with_digits_of(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The values of an axis, those that it shares with another one to the last digit."""
+    made = np.array(values, dtype=values.dtype if values.dtype.kind in "OU" else np.result_type(values, others))
+    made[places(values, others)] = others
+    return made
+
+
 @contextmanager
-def assembled(path: str | os.PathLike, contents: Contents, status: np.ndarray | None = None):
+def assembled(
+    path: str | os.PathLike, contents: Contents, status: np.ndarray | None = None
+) -> Iterator[tuple[Archive, Writer]]:
     """A new archive and its writer; it has its name `path` only when everything is in it.
 
     Raises FileExistsError if there is something at `path`.
     """
-    path = Path(path)
+    path = Path(path).resolve()
+    layout.require_folder(path)
     if path.exists():
         raise FileExistsError(f"{path} exists: remove it, or choose another name")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
-    try:
-        archive = Archive.made(aside, contents, status)
-        with archive.writer() as writer:
+    with aside(path) as made:
+        layout.fill(made, contents, status)
+        archive = Archive(made, contents)
+        with archive.only_writer() as writer:
             yield archive, writer
-        layout.publish(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-        aside.with_name(aside.name + ".lock").unlink(missing_ok=True)
+        publish(made, path)
 
 
 def copied(source: Archive, points: np.ndarray, grid: Grid) -> Records:
-    """Records of points of one archive as points of a grid that has them too, at other places."""
+    """Records of points of one archive as points of a grid that has them too, at other places.
+
+    Raises ValueError if one is damaged: a copy would have a right checksum.
+    """
     rows = source.records(points)
-    index = np.unravel_index(points, source.grid.shape)
-    axes = zip(source.grid.axes.values(), grid.axes.values(), index, strict=True)
-    places = [_where(theirs, ours[i]) for ours, theirs, i in axes]
-    moved = np.ravel_multi_index(places, grid.shape)
+    if not rows.sound.all():
+        index = source.contents.grid.index(points[~rows.sound][0])
+        raise ValueError(
+            f"{source.path} is damaged: the point {index} is not as it was written; nothing was made of it"
+        )
+    old = source.contents.grid
+    index = np.unravel_index(points, old.shape)
+    axes = zip(old.axes.values(), grid.axes.values(), index, strict=True)
+    moved = np.ravel_multi_index([places(theirs, ours)[i] for ours, theirs, i in axes], grid.shape)
     order = np.argsort(moved)
     return rows.moved(moved)[order]
+
+
+def known(source: Archive, grid: Grid) -> Iterator[Records]:
+    """All that an archive knows, as points of another grid, in portions."""
+    known = np.flatnonzero(np.isin(source.status, TRIED))
+    return (copied(source, points, grid) for points in in_chunks(known, source.contents.row_bytes()))
 
 
 def _asked(parts: list[Archive], grid: Grid) -> np.ndarray:
     """The status (*grid) before anything is known: left out is what all the parts that have it leave out."""
     left, asked = np.zeros(grid.shape, dtype=bool), np.zeros(grid.shape, dtype=bool)
     for part in parts:
-        places = np.ix_(*(_where(grid.axes[name], values) for name, values in part.grid.axes.items()))
+        where = np.ix_(*(places(grid.axes[name], values) for name, values in part.grid.axes.items()))
         states = part.status == Status.LEFT_OUT
-        left[places] |= states
-        asked[places] |= ~states
+        left[where] |= states
+        asked[where] |= ~states
     return np.where(left & ~asked, Status.LEFT_OUT, Status.TO_DO).astype("u1")
 
 
-def _copy(part: Archive, merged: Archive, writer) -> None:
-    known = np.flatnonzero(np.isin(part.status, TRIED))
-    for i in range(0, len(known), ROWS):
-        rows = copied(part, known[i : i + ROWS], merged.grid)
+def _copy(part: Archive, merged: Archive, writer: Writer) -> None:
+    for rows in known(part, merged.grid):
         before = merged.records(rows.points)
         both = (before.status == Status.DONE) & (rows.status == Status.DONE)
         different = both & (before.checksums != rows.checksums)
@@ -100,56 +179,53 @@ def _copy(part: Archive, merged: Archive, writer) -> None:
 
 def _union(parts: list[Archive]) -> Contents:
     first = parts[0].contents
+    for part in parts:
+        if isinstance(part.contents.grid, Table):
+            raise ValueError(f"{part.path} is a table: its rows are points of no grid that could be merged")
     for part in parts[1:]:
-        alike = Contents(first.grid, **{k: v for k, v in vars(part.contents).items() if k != "grid"})
+        alike = replace(part.contents, grid=first.grid)
         difference = first.difference(alike)
-        if list(part.grid.axes) != list(first.grid.axes) or part.grid.block != first.grid.block:
-            difference = difference or first.grid.difference(part.grid)
+        ours, theirs = first.grid, part.grid
+        if (list(theirs.axes), theirs.block, theirs.common) != (list(ours.axes), ours.block, ours.common):
+            difference = difference or ours.difference(theirs)
         if difference:
             raise ValueError(f"{parts[0].path} and {part.path} are of different sweeps: {difference}")
-    axes, streams = {}, {}
-    for name in first.grid.axes:
-        axes[name], streams[name] = _joined(name, [part.grid for part in parts])
-    grid = Grid(axes, block=first.grid.block, streams=streams)
-    return Contents(grid, **{k: v for k, v in vars(first).items() if k != "grid"})
+    axes = {name: _joined(name, [part.grid for part in parts]) for name in first.grid.axes}
+    return replace(first, grid=first.grid.over(axes))
 
 
-def _joined(name: str, grids: list[Grid]) -> tuple[np.ndarray, np.ndarray]:
-    """The values of an axis in any of the grids, and their streams, in the order of the parts' own."""
-    values = np.concatenate([grid.axes[name] for grid in grids])
-    streams = np.concatenate([grid.streams[name] for grid in grids])
-    values, first = np.unique(values, return_index=True)
-    for grid in grids:
-        if not np.array_equal(streams[first][_where(values, grid.axes[name])], grid.streams[name]):
-            raise ValueError(
-                f"the parts draw {name} from different random streams: they must be parts of one grid, as "
-                "Grid.part makes them, or have the same axis"
-            )
-    streams = streams[first]
-    missing = np.setdiff1d(np.arange(streams.max() + 1), streams)
-    if len(missing):
-        LOG.warning("of %s, %d values between those of the parts are missing: is a part?", name, len(missing))
-    if len(np.unique(streams)) < len(streams):
-        raise ValueError(
-            f"the parts draw different values of {name} from the same random stream: they must be parts of one grid, "
-            "as Grid.part makes them"
+def _joined(name: str, grids: list[Grid]) -> np.ndarray:
+    """The values of an axis in any of the parts: in the order of the whole that they are parts of, if they are; sorted
+    if all of them are; else in the order of the parts."""
+    axes = [grid.axes[name] for grid in grids]
+    known: dict[str, Any] = {}
+    different = 0
+    for values in axes:
+        for own, value in zip(words(values), values.tolist(), strict=True):
+            different += known.setdefault(own, value) != value
+    if different:
+        LOG.warning(
+            "the last digits of %d values of %s differ between the parts: those of the first are kept", different, name
         )
-    refined = any((np.diff(grid.streams[name]) < 0).any() for grid in grids)  # the order of parts is that of streams
-    order = np.arange(len(values)) if refined else np.argsort(streams)
-    return values[order], streams[order]
-
-
-def _where(values: np.ndarray, some: np.ndarray) -> np.ndarray:
-    """The places of some of the values."""
-    order = np.argsort(values)
-    return order[np.searchsorted(values, some, sorter=order)]
+    dtype = object if any(values.dtype == object for values in axes) else np.result_type(*axes)
+    whole = grids[0].whole.get(name)
+    if whole is not None and all(np.array_equal(whole, grid.whole.get(name, whole)) for grid in grids):
+        order = [own for own in words(whole) if own in known]
+        if len(order) < len(whole):
+            LOG.warning("%d of the %d values of %s are in none of the parts", len(whole) - len(order), len(whole), name)
+        known = {own: known[own] for own in (*order, *known)}
+        return np.array(list(known.values()), dtype=dtype)
+    joined = np.array(list(known.values()), dtype=dtype)
+    sorted_ = joined.dtype.kind in "iuf" and all((np.diff(values) > 0).all() for values in axes)
+    return np.sort(joined) if sorted_ else joined
 
 
 def origin(parts: list[Archive]) -> dict:
     """What the journal of an archive made of others says: what they are, and the measure that they ran."""
     entries = [entry for part in parts for entry in part.history]
-    measures = [entry for entry in entries if entry.get("source")]
-    facts = {name: measures[-1][name] for name in ("module", "name", "file", "source")} if measures else {}
+    measures = [entry for entry in entries if "digests" in entry]
+    kept = ("module", "name", "named", "file", "source", "digests")
+    facts = {name: measures[-1].get(name) for name in kept} if measures else {}
     runs = [{k: v for k, v in entry.items() if k != "source"} for entry in entries]
     return {
         "event": "assembled",

@@ -1,30 +1,28 @@
 """Who computed an archive, when, with what: facts of the process, the repository, and the source of the measure."""
 
 import ast
-import builtins
+import hashlib
+import importlib.util
 import inspect
-import json
+import marshal
 import os
 import platform
 import subprocess
-import symtable
 import sys
+import sysconfig
 import textwrap
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cloudpickle
-
-ARCHIVED = "__archived_by_cocycle__"  # the facts, in a module that was made of them
 PACKAGE = Path(__file__).parents[1]
+LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+GENERATED = ("<string>", "<frozen ", "<__array_function__")  # names of code that is no file of a person
 PACKAGES = ("cocycle", "numpy", "scipy", "torch", "h5py")
 
 
@@ -51,142 +49,111 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def of_measure(measure: Callable) -> dict[str, str]:
-    """Where a measure comes from, and the source text of its module: of the function alone in a notebook.
+def of_measure(measure: Callable) -> dict[str, Any]:
+    """Where a measure comes from: `module`, `name` and `file`; `source`, the text of its module, of the function alone
+    in a notebook; `digests`, SHA-256 of that text (of the code, where there is no text) and of those of the local
+    modules that it imports, by their names; `named`, whether it is what the module has under that name.
 
-    `lacks` says why that text alone does not make it again, if so.
+    The text is kept to be read and compared; nothing ever runs it.
     """
-    function: Any = measure
-    while isinstance(function, partial):
-        function = function.func
-    if not hasattr(function, "__qualname__"):
-        function = type(function)  # an object that can be called
+    function = function_of(measure)
     module = sys.modules.get(function.__module__)
-    if hasattr(module, ARCHIVED):
-        return dict(getattr(module, ARCHIVED))
     facts = {"module": function.__module__, "name": function.__qualname__, "file": _file(module), "source": ""}
     for source in (lambda: Path(facts["file"]).read_text("utf-8"), lambda: inspect.getsource(function)):
         with suppress(OSError, TypeError, UnicodeDecodeError):
             facts["source"] = facts["source"] or textwrap.dedent(source())
-    return {**facts, "lacks": _lacks(measure, function, module, facts)}
+    local = local_modules(facts["module"], Path(facts["file"])) if facts["file"] else {}
+    digests = {name: digest_of(file) for name, file in local.items()}
+    text = facts["source"].encode(errors="replace") or marshal.dumps(getattr(function, "__code__", None))
+    digests[facts["module"]] = hashlib.sha256(text).hexdigest()
+    return {**facts, "named": measure is getattr(module, facts["name"], None), "digests": digests}
 
 
-def _lacks(measure: Callable, function: Any, module: ModuleType | None, facts: dict[str, str]) -> str:
-    """Why the source text does not give the measure; empty if it does."""
-    if not facts["source"]:
-        return "there is no source text of it"
-    if measure is not getattr(module, facts["name"], None):
-        return f"it is not what the module calls {facts['name']}: arguments or variables beside that are not kept"
-    if not facts["file"]:
-        strangers = sorted(_mentioned(ast.parse(facts["source"]).body[0]) - {facts["name"], *dir(builtins)})
-        if strangers:
-            return f"it is of a notebook and uses {', '.join(strangers)}, which are not kept"
-    return ""
+def function_of(measure: Callable) -> Any:
+    """The function in a partial one, or the class of an object that can be called."""
+    function: Any = measure
+    while isinstance(function, partial):
+        function = function.func
+    return function if hasattr(function, "__qualname__") else type(function)
 
 
-def measure_from(facts: dict[str, str]) -> Callable:
-    """The measure that `of_measure` described, from the source text that it kept.
+def changes(before: dict[str, str], now: dict[str, str]) -> str:
+    """The modules whose texts differ, in words; empty if none does."""
+    return ", ".join(sorted(name for name in {*before, *now} if before.get(name) != now.get(name)))
 
-    Raises ValueError where that text does not make it: see `lacks`.
+
+def local_modules(module: str, file: Path) -> dict[str, Path]:
+    """The files of the modules that a module, with its text in `file`, imports, also inside of functions, and they in
+    turn.
+
+    Those of libraries and of this package are not among them: their versions are noted.
     """
-    failure = f"the archive does not hold the measure {facts['name']}"
-    remedy = "call it from python with the measure itself"
-    if facts.get("lacks"):
-        raise ValueError(f"{failure}: {facts['lacks']}; {remedy}")
-    name = f"archived_{zlib.crc32(facts['source'].encode()):08x}_{facts['module'].replace('.', '_')}"
-    module = sys.modules.get(name) or ModuleType(name, "the source text that an archive kept")
-    module.__dict__.update(__file__=facts["file"], __package__=facts["module"].rpartition(".")[0])
-    setattr(module, ARCHIVED, facts)
-    sys.modules[name] = module  # dataclasses look for the module of a class there
-    folder = str(Path(facts["file"]).parent)
-    if facts["file"] and "." not in facts["module"] and folder not in sys.path:
-        sys.path.append(folder)  # a script finds its neighbours
+    found: dict[str, Path] = {}
+    waiting = [(module, file)]
+    while waiting:
+        name, file = waiting.pop()
+        for other in _imports(name, file):
+            place = origin(other, file.parent)
+            if other not in found and place and place.suffix == ".py" and not is_library(str(place)):
+                found[other] = place
+                waiting.append((other, place))
+    found.pop(module, None)
+    return found
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 of a text as `of_measure` makes it; empty if it cannot be read."""
     try:
-        exec(compile(_needed(facts), facts["file"] or "<archive>", "exec"), module.__dict__)
-        found = getattr(module, facts["name"])
-    except Exception as error:
-        raise ValueError(f"{failure}: its text fails with {type(error).__name__}: {error}; {remedy}") from error
-    cloudpickle.register_pickle_by_value(module)  # no worker could import it
-    return found
+        return hashlib.sha256(textwrap.dedent(file.read_text("utf-8")).encode()).hexdigest()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
-def _needed(facts: dict[str, str]) -> ast.Module:
-    """The module; of a script only the statements that its function needs: the others may start a sweep."""
-    tree = ast.parse(facts["source"])
-    if facts["module"] != "__main__":
-        return tree
-    needed, kept, size = {facts["name"].split(".")[0]}, set(), -1
-    while len(kept) > size:
-        size = len(kept)
-        for i, statement in enumerate(tree.body):
-            if _touched(statement) & needed:
-                kept.add(i)
-                needed |= _mentioned(statement)
-    kept |= {
-        i for i, statement in enumerate(tree.body) if isinstance(statement, ast.ImportFrom) and _is_star(statement)
-    }
-    return ast.Module([tree.body[i] for i in sorted(kept)], type_ignores=[])
+def is_library(file: str) -> bool:
+    """Whether a file of code is installed, or of python, rather than of a person."""
+    if file.startswith("<"):
+        return file.startswith(GENERATED)
+    parents = Path(file).parents
+    installed = {parent.name for parent in parents} & {"site-packages", "dist-packages"}
+    return bool(installed) or any(Path(folder) in parents for folder in (*LIBRARIES, PACKAGE))
 
 
-def _touched(statement: ast.stmt) -> set[str]:
-    """The names that a statement binds, or whose objects it changes by assignment or by calling a method of theirs."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    if isinstance(statement, ast.Expr):
-        call = statement.value
-        return {_root(call.func)} if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) else set()
-    found = set()
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
-            found.add(_root(node))
-    return found
+def _imports(name: str, file: Path) -> set[str]:
+    """The names of modules that a text may import."""
+    try:
+        tree = ast.parse(file.read_text("utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: -(node.level - 1) or None] if node.level else []
+            base = ".".join([*filter(None, above), *([node.module] if node.module else [])])
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)} if base else set()
+    parents = {".".join(words[:i]) for words in map(lambda n: n.split("."), found) for i in range(1, len(words))}
+    return found | parents
 
 
-def _root(node: ast.expr) -> str:
-    """The name at which an expression such as a.b[c].d begins."""
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _mentioned(statement: ast.stmt) -> set[str]:
-    """The names of the module that a statement uses, also in the functions it defines."""
-    tables, found = [symtable.symtable(ast.unparse(statement), "<statement>", "exec")], set()
-    while tables:
-        table = tables.pop()
-        whole = table.get_type() == "module"
-        found |= {symbol.get_name() for symbol in table.get_symbols() if whole or symbol.is_global()}
-        tables += table.get_children()
-    return found
-
-
-def _is_star(statement: ast.ImportFrom) -> bool:
-    return any(alias.name == "*" for alias in statement.names)
-
-
-def line_of(facts: dict[str, Any]) -> bytes:
-    """Facts as one line of the journal, that shows whether it is whole."""
-    text = json.dumps(facts, default=str)
-    return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
-
-
-def facts_of(journal: bytes) -> list[dict[str, Any]]:
-    """The lines of a journal up to the first that is not whole: a writer was killed there."""
-    lines = journal.partition(b"\0")[0].split(b"\n")[:-1]
-    return [json.loads(line[9:]) for line in takewhile(_is_whole, lines)]
-
-
-def is_whole(journal: bytes) -> bool:
-    """Whether all lines of a journal are; a last one without its end is that of a writer who was killed."""
-    return all(map(_is_whole, journal.partition(b"\0")[0].split(b"\n")[:-1]))
-
-
-def _is_whole(line: bytes) -> bool:
-    return line[:9] == f"{zlib.crc32(line[9:]):08x} ".encode()
+def origin(name: str, folder: Path | None = None) -> Path | None:
+    """The file of a module; one that is not imported yet is looked for, also in a folder, and not imported."""
+    if name in sys.modules:
+        file = _file(sys.modules[name])
+        return Path(file) if file else None
+    parent, _, last = name.rpartition(".")
+    if parent:
+        package = origin(parent, folder)
+        places = [package.with_name(f"{last}.py"), package.parent / last / "__init__.py"] if package else []
+        whole = package is not None and package.name == "__init__.py"
+        return next((place for place in places if whole and place.is_file()), None)
+    with suppress(ImportError, ValueError, AttributeError):
+        spec = importlib.util.find_spec(name)
+        if spec:
+            return Path(spec.origin).resolve() if spec.has_location and spec.origin else None
+    beside = [folder / f"{name}.py", folder / name / "__init__.py"] if folder else []
+    return next((place.resolve() for place in beside if place.is_file()), None)
 
 
 def _file(module: ModuleType | None) -> str:
@@ -206,7 +173,8 @@ def _commit(folder: Path) -> dict[str, str]:
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return {}
-    return {"git_commit": commit, "git_dirty": "yes" if _git(folder, "status", "--porcelain") else "no"}
+    changed = _git(folder, "status", "--porcelain")
+    return {"git_commit": commit, "git_dirty": "unknown" if changed is None else "yes" if changed else "no"}
 
 
 def _git(folder: Path, *words: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 
 MESSAGE_BYTES = 200
+CHUNK = 2**24  # bytes of rows that are looked at together when all of them are read
 
 
 class Status(IntEnum):
@@ -16,7 +17,7 @@ class Status(IntEnum):
 
     TO_DO = 0
     DONE = 1
-    FAILED = 2  # its measure raised: see `message`
+    FAILED = 2  # its measure raised, or took too long: see `message`
     DIED = 3  # its worker was killed, also when the point was tried alone
     LEFT_OUT = 4  # not asked for: a refinement computes some points of its grid only
 
@@ -28,36 +29,49 @@ class Status(IntEnum):
 WITHOUT_RESULT = (Status.FAILED, Status.DIED)
 TRIED = (Status.DONE, *WITHOUT_RESULT)
 
+Columns = Mapping[str, np.ndarray]
+
 
 @final
 @dataclass(frozen=True, eq=False)
 class Records:
     """Rows of an archive: points (n,), their numbers in the grid; status (n,); values (n, *event) of each output, NaN
-    where the point is not done; messages (n,), UTF-8; checksums (n,), made where the values were.
+    where the point is not done, and of each coordinate that points have for themselves; messages (n,), UTF-8;
+    checksums (n,), made where the values were.
 
     `tracebacks` are the last frames of failures by the place that ends their message, where they are known.
     """
 
     points: np.ndarray
     status: np.ndarray
-    values: Mapping[str, np.ndarray]
+    values: Columns
     messages: np.ndarray
     checksums: np.ndarray
     tracebacks: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def done(cls, points: np.ndarray, values: Mapping[str, np.ndarray]) -> "Records":
+    def done(cls, points: np.ndarray, values: Columns) -> "Records":
         """Results (n, *event) of every output."""
         values = {name: np.ascontiguousarray(value, "<f8") for name, value in values.items()}
         return _checked(points, Status.DONE, values, "")
 
     @classmethod
     def without_result(
-        cls, points: np.ndarray, status: Status, message: str, outputs: Mapping[str, tuple[int, ...]]
+        cls,
+        points: np.ndarray,
+        status: Status,
+        message: str,
+        outputs: Mapping[str, tuple[int, ...]],
+        columns: Columns | None = None,
     ) -> "Records":
         """Why there is no result: of the message, the first MESSAGE_BYTES."""
         values = {name: np.full((len(points), *event), np.nan, "<f8") for name, event in outputs.items()}
-        return _checked(points, status, values, message)
+        return _checked(points, status, {**values, **(columns or {})}, message)
+
+    @classmethod
+    def nothing(cls, columns: Mapping[str, tuple[int, ...]]) -> "Records":
+        """No rows."""
+        return cls.without_result(np.zeros(0, dtype=int), Status.FAILED, "", columns)
 
     @classmethod
     def joined(cls, parts: Iterable["Records"]) -> "Records":
@@ -92,14 +106,45 @@ class Records:
         sums = checksums(points, self.status, self.values, self.messages)
         return Records(points, self.status, self.values, self.messages, sums, self.tracebacks)
 
+    def with_values(self, values: Columns) -> "Records":
+        """The same with more values, (n, *event) each."""
+        together = {**self.values, **values}
+        sums = checksums(self.points, self.status, together, self.messages)
+        return Records(self.points, self.status, together, self.messages, sums, self.tracebacks)
 
-def checksums(
-    points: np.ndarray, status: np.ndarray, values: Mapping[str, np.ndarray], messages: np.ndarray
-) -> np.ndarray:
+    @property
+    def sound(self) -> np.ndarray:
+        """Which rows (n,) have the checksum of what they hold."""
+        return checksums(self.points, self.status, self.values, self.messages) == self.checksums
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all the values."""
+        return sum(value.nbytes for value in self.values.values())
+
+
+def checksums(points: np.ndarray, status: np.ndarray, values: Columns, messages: np.ndarray) -> np.ndarray:
     """CRC-32 (n,) of what is known of each point and of its number: a row in a wrong place does not pass either."""
     columns = [points.astype("<i8"), status.astype("u1"), messages, *(values[name] for name in sorted(values))]
+    if len(points) == 0:
+        return np.zeros(0, "<u4")
     rows = np.hstack([_bytes_of(column) for column in columns])
     return np.array([zlib.crc32(row) for row in rows], "<u4")
+
+
+def waiting_checksums(points: np.ndarray, status: Status, columns: Columns) -> np.ndarray:
+    """CRC-32 (n,) of points without a result, of `status` TO_DO or LEFT_OUT; never 0, which new points have.
+
+    What the outputs of such a point hold does not count: a writer may have been killed while it wrote them.
+    """
+    none = np.zeros(len(points), "S1")
+    return np.maximum(checksums(points, np.full(len(points), status, "u1"), columns, none), 1)
+
+
+def in_chunks(points: np.ndarray, row_bytes: int) -> Iterable[np.ndarray]:
+    """Points in portions of about CHUNK bytes of rows."""
+    size = max(1, CHUNK // max(row_bytes, 1))
+    return (points[i : i + size] for i in range(0, len(points), size))
 
 
 def _checked(points, status: Status, values, message: str) -> Records:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cocycle.sweeps.archive import ROWS, Archive
+from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.grid import Grid
-from cocycle.sweeps.merge import assembled, copied, origin
-from cocycle.sweeps.records import TRIED, Status
+from cocycle.sweeps.means import mean_over
+from cocycle.sweeps.merge import assembled, known, origin
+from cocycle.sweeps.records import Status
+from cocycle.sweeps.table import Table
 
 SHARE = 0.1  # of the cells, those in which the result changes most
 
@@ -30,13 +32,16 @@ def refine(
     Those are in the cells of the coarse grid where `output` crosses `level`, or, without a level, in the tenth of the
     cells where it changes most between corners.  The grid is refined `along` these axes: by default all that hold
     floating-point numbers.  The output is averaged over axes of integers (replicas), over failures and its event;
-    other axes, of strings, are looked at one by one.  What the coarse archive knows is copied, random streams
-    included; the other points are LEFT_OUT, and the file knows its parent.  Refine again what came out to go further:
+    other axes, of strings, bools and None, are looked at one by one.  What the coarse archive knows is copied; the
+    other points are LEFT_OUT, and the file knows its parent.  Refine again what came out to go further:
     two refinements by 4 cost less than one by 16.
 
     Raises KeyError for an unknown output, ValueError for axes that cannot be refined and where no cell matters.
     """
-    grid, along = archive.grid, _axes(archive.grid, along)
+    grid = archive.grid
+    if isinstance(grid, Table):
+        raise ValueError(f"{archive.path} is a table: append points where they matter")
+    along = _axes(grid, along)
     if not isinstance(factor, int) or factor < 2:
         raise ValueError(f"factor must be an integer of at least 2; got {factor}")
     mean, names = _mean(archive, output, along)
@@ -50,10 +55,9 @@ def refine(
     settings = {name: value for name, value in vars(archive.contents).items() if name not in ("grid", "parent")}
     parent = {"file": str(Path(archive.path).resolve()), "digest": archive.contents.digest()}
     parent |= {"output": output, "level": level, "factor": factor, "along": along}
-    known = np.flatnonzero(np.isin(archive.status, TRIED))
     with assembled(path, Contents(fine, **settings, parent=parent), status) as (_, writer):
-        for i in range(0, len(known), ROWS):
-            writer.commit(copied(archive, known[i : i + ROWS], fine))
+        for records in known(archive, fine):
+            writer.commit(records)
         writer.note(origin([archive]))
         writer.explain(archive.tracebacks())
     return Archive.open(path)
@@ -70,7 +74,7 @@ def crossings(archive: Archive, output: str, level: float = 0.0, *, along: Seque
     along = [name for name in axes if name in wanted]
     mean, names = _mean(archive, output, along)
     over = tuple(i for i, name in enumerate(names) if name not in along)
-    values = _nanmean(mean, over) - level
+    values = mean_over(mean, over) - level
     found = []
     for i in range(values.ndim):
         near, far = (np.moveaxis(values, i, 0)[rows] for rows in (slice(-1), slice(1, None)))
@@ -90,7 +94,7 @@ def _axes(grid: Grid, along: Sequence[str] | None) -> list[str]:
     """The axes to refine: those of floating-point numbers unless given."""
     if along is None:
         along = [name for name, values in grid.axes.items() if values.dtype.kind == "f" and len(values) > 1]
-    wrong = [name for name in along if name not in grid.axes or grid.axes[name].dtype.kind == "U"]
+    wrong = [name for name in along if name not in grid.axes or grid.axes[name].dtype.kind in "UOb"]
     if isinstance(along, str) or wrong or not along or len(set(along)) < len(along):
         raise ValueError(f"along must name axes of numbers among {', '.join(grid.axes)}, each once; got {along!r}")
     for name in along:
@@ -104,16 +108,8 @@ def _mean(archive: Archive, output: str, along: list[str]) -> tuple[np.ndarray, 
     """An output averaged over its event and over axes of integers that are not refined, and the axes that are left."""
     grid, values = archive.grid, archive[output]
     over = [i for i, (name, v) in enumerate(grid.axes.items()) if name not in along and v.dtype.kind in "iu"]
-    mean = _nanmean(values, (*over, *range(len(grid.shape), values.ndim)))
+    mean = mean_over(values, (*over, *range(len(grid.shape), values.ndim)))
     return mean, [name for i, name in enumerate(grid.axes) if i not in over]
-
-
-def _nanmean(values: np.ndarray, over: tuple[int, ...]) -> np.ndarray:
-    """NaN where nothing is known; numpy's own warns there.  An infinite result is known: it makes the mean infinite."""
-    known = ~np.isnan(values)
-    count = known.sum(axis=over)
-    with np.errstate(invalid="ignore"):  # results of both infinities have no mean
-        return np.where(count > 0, np.where(known, values, 0).sum(axis=over) / np.maximum(count, 1), np.nan)
 
 
 def _cells(mean: np.ndarray, axes: list[int], level: float | None) -> np.ndarray:
@@ -149,19 +145,13 @@ def _points_of(cells: np.ndarray, names: list[str], along: list[str], fine: Grid
 
 
 def _fine(grid: Grid, along: list[str], factor: int) -> Grid:
-    axes, streams = {}, {}
-    for name, values in grid.axes.items():
-        old = grid.streams[name]
-        axes[name], streams[name] = values, old
-        if name in along:
-            between = [_between(values, i, j / factor) for i in range(len(values) - 1) for j in range(factor)]
-            axes[name] = np.array([*between, values[-1]], dtype=float)
-            axes[name][::factor] = values  # to the last bit
-            streams[name] = np.empty(len(axes[name]), dtype=int)
-            new = np.arange(len(axes[name])) % factor != 0
-            streams[name][~new] = old
-            streams[name][new] = old.max() + 1 + np.arange(new.sum())
-    return Grid(axes, block=grid.block, streams=streams)
+    axes = {}
+    for name in along:
+        values = grid.axes[name]
+        between = [_between(values, i, j / factor) for i in range(len(values) - 1) for j in range(factor)]
+        axes[name] = np.array([*between, values[-1]], dtype=float)
+        axes[name][::factor] = values  # to the last bit
+    return grid.over(axes)
 
 
 def _between(values: np.ndarray, i: int, share: float) -> float:

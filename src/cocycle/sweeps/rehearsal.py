@@ -1,7 +1,6 @@
 """What a sweep would take, in time and on the disk, from a few of its points."""
 
-from concurrent.futures import BrokenExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -9,9 +8,9 @@ import numpy as np
 from cocycle.progress import tracked
 from cocycle.sweeps import layout
 from cocycle.sweeps.contents import Contents
-from cocycle.sweeps.jobs import Job, Measure, task
+from cocycle.sweeps.jobs import Job, Measure, WrongOutput, task
+from cocycle.sweeps.pool import Pool, WorkerDied
 from cocycle.sweeps.records import Status
-from cocycle.sweeps.workers import process_pool, require_workers
 
 TRIED = 5  # blocks, spread over the grid
 
@@ -50,11 +49,13 @@ def rehearse(measure: Measure, contents: Contents) -> Rehearsal:
     blocks = grid.blocks()
     tried = blocks[np.unique(np.linspace(0, len(blocks) - 1, TRIED).round().astype(int))]
     try:
-        with process_pool(1) as pool:
-            pool.submit(work, Job(tried[:1])).result()  # imports, caches
-            outcomes = [pool.submit(work, Job(np.array([block]))).result() for block in tracked(tried, "rehearsal")]
-    except BrokenExecutor:
-        require_workers()
+        with Pool(1, work.measure.keep) as pool:
+            sent = replace(work, measure=work.measure.without_data())
+            first = pool.submit(sent, Job(tried[:1])).result()  # imports, caches
+            if first.wrong:
+                raise WrongOutput(first.wrong)
+            outcomes = [pool.submit(sent, Job(np.array([block]))).result() for block in tracked(tried, "rehearsal")]
+    except WorkerDied:
         raise RuntimeError("the measure killed the worker that tried it: see what it does at one point") from None
     messages = {m.decode() for o in outcomes for m in o.records.messages[o.records.status != Status.DONE]}
     seconds = tuple(outcome.pace for outcome in outcomes)

@@ -1,8 +1,7 @@
-"""One point of an archive computed again, from the archive alone, and held against what is stored."""
+"""One point of an archive computed again, and held against what is stored."""
 
-from collections.abc import Mapping
-from concurrent.futures import BrokenExecutor
-from contextlib import suppress
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -10,22 +9,30 @@ import numpy as np
 
 from cocycle.sweeps import provenance
 from cocycle.sweeps.archive import Archive
+from cocycle.sweeps.engines import obituary
 from cocycle.sweeps.grid import Grid, Index
+from cocycle.sweeps.imports import measure_of
 from cocycle.sweeps.jobs import Job, Measure
+from cocycle.sweeps.pool import Pool, WorkerDied
 from cocycle.sweeps.records import Records, Status
 from cocycle.sweeps.run import task_of
-from cocycle.sweeps.workers import process_pool
+from cocycle.sweeps.workers import limit_to_one_thread
+
+LOG = logging.getLogger("cocycle")
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A point as it is stored and as it came out again; each Records has this one row."""
+    """A point as it is stored and as it came out again; each Records has this one row.
+
+    `changed` names the modules whose text is not the one that the last run noted.
+    """
 
     coordinates: dict[str, Any]
     stored: Records
     computed: Records
-    sources: int = 1  # different source texts that the archive was computed with
+    changed: str = ""
 
     @property
     def same(self) -> bool:
@@ -40,101 +47,78 @@ class Comparison:
             old, new = (rows.values[name][0] for rows in (self.stored, self.computed))
             same = "the same" if np.array_equal(old, new, equal_nan=True) else f"differ by up to {_largest(old - new)}"
             lines.append(f"{name}: stored {_short(old)}, now {_short(new)}: {same}")
-        lines += [f"message now: {m.decode()}" for m in self.computed.messages if m]
-        if not self.same and self.sources > 1:
-            lines.append(f"the archive was computed with {self.sources} source texts, this is the last of them")
+        lines += [f"message now: {m.decode(errors='replace')}" for m in self.computed.messages if m]
+        if self.changed:
+            lines.append(f"the text of {self.changed} is not that of the last run")
         return "\n".join([*lines, "every bit is the same" if self.same else "NOT the same"])
 
 
 def rerun(archive: Archive, point: Mapping[str, Any] | Index, measure: Measure | None = None) -> Comparison:
     """Compute one point again, in a worker of its own as `run` does it, and compare.
 
-    `point` gives its coordinates (the nearest value of each axis is taken, within a millionth) or its index.  Without a
-    measure it is the source text in the archive that runs, on the packages of today: do this with archives that you
-    trust.
+    `point` gives its coordinates (of a number the nearest value of its axis is taken, within a millionth) or its index.
+    Without a measure, that of the last run is imported from where it was, if its text and those of the local modules
+    that it imports are still the same.
 
-    Raises ValueError for coordinates that are not in the grid, for a point that was not computed, and where the
-    archive's source text does not give the measure.
+    Raises ValueError for coordinates that are not in the grid, for a point that was not computed, and where the measure
+    cannot be imported so: the message says what is needed.
     """
-    index = place(archive.grid, point) if isinstance(point, Mapping) else tuple(point)
-    task = task_of(measure or measure_of(archive), archive)
-    number, block = archive.grid.number(index), _block(archive.grid, index)
+    index = place(archive, point)
+    measure = measure or measure_of(archive.history, archive.name)
+    task, grid = task_of(measure, archive), archive.contents.grid
+    number, job = grid.number(index), _job(grid, index)
     stored = archive.records(np.array([number]))
     if stored.status[0] in (Status.TO_DO, Status.LEFT_OUT):
         raise ValueError(f"the point {index} is {Status(stored.status[0]).words}: there is nothing to compare with")
-    job = Job(np.array([block]))
-    records = task.died(Job(job.blocks, int(np.flatnonzero(task.points(job, block) == number)[0])))
-    with suppress(BrokenExecutor), process_pool(1) as pool:
-        records = pool.submit(task.excerpt(job), job).result().records
-    coordinates = {name: values[i].item() for (name, values), i in zip(archive.grid.axes.items(), index, strict=True)}
-    sources = sum(bool(entry.get("source")) for entry in archive.history)
-    return Comparison(coordinates, stored, records[records.points == number], sources)
+    with Pool(1, task.measure.keep) as pool:
+        try:
+            records = pool.submit(task.excerpt(job, measure=False), job).result().records
+        except WorkerDied as error:
+            records = task.without_result(np.array([number]), Status.DIED, obituary(error))
+    before = [entry["digests"] for entry in archive.history if "digests" in entry]
+    changed = provenance.changes(before[-1], provenance.of_measure(measure)["digests"]) if before else ""
+    return Comparison(archive.grid.values(index), stored, records[records.points == number], changed)
 
 
-def arguments(archive: Archive, point: Mapping[str, Any] | Index) -> tuple[dict[str, Any], np.random.Generator]:
+def arguments(
+    archive: Archive, point: Mapping[str, Any] | Index
+) -> tuple[dict[str, Any], np.random.Generator | Sequence[np.random.Generator]]:
     """What `run` calls the measure with at a point: measure(*arguments(archive, {"r": 3.5})), to see where it fails.
 
-    In a block they are those of the whole block.  Raises ValueError for a point that is not in the grid.
+    In a block they are those of the whole block.  So that the measure gives the archived bits, linear algebra has one
+    thread in this process from now on, as it has in a worker, and a message says so once.  Raises ValueError for a
+    point that is not in the grid.
     """
-    index = place(archive.grid, point) if isinstance(point, Mapping) else tuple(point)
-    archive.grid.number(index)
-    points = archive.grid.points(_block(archive.grid, index))
-    generator = task_of(lambda *_: {}, archive).generator(points)
-    return {**archive.fixed, **archive.grid.coordinates(points)}, generator
+    index, task = place(archive, point), task_of(_nothing, archive)
+    job = _job(archive.contents.grid, index)
+    points = task.points(job, int(job.blocks[0]))
+    if limit_to_one_thread():
+        LOG.warning("linear algebra has one thread in this process from now on, as in the workers of a sweep")
+    return {**archive.fixed, **task.grid.coordinates(points)}, task.generators(points)
 
 
-def measure_of(archive: Archive) -> Measure:
-    """The measure of the archive's last run, from the source text that the journal kept.
+def _nothing(point: dict[str, Any], rng: Any) -> dict[str, Any]:
+    return {}
 
-    Raises ValueError if it was never run, or the text does not give it.
+
+def place(archive: Archive, point: Mapping[str, Any] | Index) -> Index:
+    """The index of the point with these coordinates; fixed settings may be among them.
+
+    Raises ValueError for a point that is not in the archive, or another value of a fixed setting.
     """
-    facts = [entry for entry in archive.history if "name" in entry]
-    if not facts:
-        raise ValueError(f"{archive.path} was never run: it does not know its measure")
-    sources = [entry["source"] for entry in facts if entry.get("source")]
-    names = ("module", "name", "file", "lacks")
-    return provenance.measure_from(
-        {**{name: facts[-1].get(name, "") for name in names}, "source": (sources or [""])[-1]}
-    )
+    if isinstance(point, Mapping):
+        for name in set(point) & set(archive.fixed):
+            if point[name] != archive.fixed[name]:
+                raise ValueError(f"{name} is {archive.fixed[name]!r} in the whole archive; got {point[name]!r}")
+        point = {name: value for name, value in point.items() if name not in archive.fixed}
+    return archive.grid.place(point)
 
 
-def place(grid: Grid, point: Mapping[str, Any]) -> Index:
-    """The index of the point with these coordinates.
-
-    Raises ValueError for an axis that is missing or unknown, and a value that is not on its axis.
-    """
-    if set(point) != set(grid.axes):
-        raise ValueError(f"point must give {', '.join(grid.axes)}; got {', '.join(map(str, point)) or 'nothing'}")
-    return tuple(_place(name, values, point[name]) for name, values in grid.axes.items())
-
-
-def _place(name: str, values: np.ndarray, value: Any) -> int:
-    if values.dtype.kind == "U":
-        found = np.flatnonzero(values == str(value))
-    else:
-        found = np.flatnonzero(values == _number_of(name, value))
-        if len(found) == 0 and values.dtype.kind == "f":
-            nearest = int(np.argmin(abs(values - float(value))))
-            found = [nearest] if np.isclose(values[nearest], float(value), rtol=1e-6, atol=0) else []
-    if len(found) == 0:
-        raise ValueError(f"{name} must be one of {_short(values)}; got {value}")
-    return int(found[0])
-
-
-def _number_of(name: str, value: Any) -> int | float:
-    for kind in (int, float):
-        with suppress(ValueError, TypeError):
-            number = kind(value)
-            if not isinstance(value, float) or number == value:
-                return number
-    raise ValueError(f"{name} must be a number; got {value!r}")
-
-
-def _block(grid: Grid, index: Index) -> int:
-    """The number of the block with that point."""
+def _job(grid: Grid, index: Index) -> Job:
+    """The block with that point."""
     wanted = np.zeros(grid.shape, dtype=bool)
     wanted[index] = True
-    return int(grid.blocks(wanted)[0])
+    return Job(grid.blocks(wanted))
 
 
 def _short(values: np.ndarray) -> str:

@@ -11,15 +11,22 @@ from pathlib import Path
 import numpy as np
 
 from cocycle.progress import progress_bar
-from cocycle.sweeps import engines, provenance
+from cocycle.sweeps import engines, journal, provenance
 from cocycle.sweeps.archive import Archive
+from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.jobs import Measure, Queue, Task, task
 from cocycle.sweeps.records import WITHOUT_RESULT, Records, Status
 from cocycle.sweeps.workers import insistent_interrupt
-from cocycle.sweeps.writer import Writer
+from cocycle.sweeps.writer import Replaced, Writer
 
 LOG = logging.getLogger("cocycle")
 COMMIT_EVERY = 0.5  # seconds of results that a crash can cost
+COMMIT_BYTES = 2**26  # of values that wait to be written
+ALIKE = 10  # calls that all fail with one error, after which a sweep stops
+
+
+class AllFail(RuntimeError):
+    """The points of a sweep all fail with one error."""
 
 
 def run(
@@ -29,30 +36,56 @@ def run(
     *,
     workers: int | None = None,
     retry: bool = False,
+    timeout: float | None = None,
+    keep_going: bool = False,
     progress: bool = True,
 ) -> Archive:
-    """Call `measure(point, rng)` for every point of the archive that is not done, and store what it returns.
+    """Call the measure for every point of the archive that is not done, and store what it returns.
 
-    `point` holds the fixed settings and the coordinates, arrays along the axes that the grid computes in blocks; the
-    returned mapping has every output, with the points of the block first.  `rng` is seeded by the archive's seed and
-    the point's place in the grid, so values do not depend on workers, order or interruptions.  The points of a block
-    share one; `rng.spawn(n)` gives each of its n points one of its own, whatever the block it is in.  What a point
-    has must not depend on the others of its block, which may fail or be tried alone, nor on what other points left
-    behind: a worker loads the measure once for all its points.
+    It is called as measure(point, rng); if the grid computes points in blocks, as measure(points, rngs).  `point`
+    holds the fixed settings and the coordinates, arrays along the axes of blocks; the returned mapping has every
+    output, with the points of the block first.  `rng` is a generator for the point, `rngs` a sequence of one for each
+    point of the block, made when they are asked for.  They follow from the archive's seed and the values of the
+    coordinates, so that results do not depend on workers, order, blocks, interruptions or the rest of the grid; over
+    axes that the grid declares `common` they are the same.  What a point has must not depend on the others of its
+    block, which may fail or be tried alone, nor on what other points left behind: a worker loads the measure once
+    for all its points.
 
     Without an executor the points go to `workers` processes (all cores by default) of one thread each; functions of
     a notebook or a script without a `__main__` guard may be sent.  Any `concurrent.futures.Executor` serves instead,
     such as dask's `client.get_executor()` or mpi4py's `MPIPoolExecutor()`; `workers` then says how many it has, if it
     does not say so itself.
 
-    A point whose measure raises is FAILED with its message; one that kills its worker, also alone, has DIED; the
-    others, also of its block, are not affected.  `retry` computes those again.  Interrupt it and call it again: it does
-    what is missing.
+    A point whose measure raises is FAILED with its message, and so is one that takes longer than `timeout` seconds;
+    one that ends its worker, also alone, has DIED; the others, also of its block, are not affected.  `retry` computes
+    those again.  Interrupt it and call it again: it does what is missing.
 
-    Raises ValueError if measure returns other outputs or shapes than the archive has at the first point that comes back
-    (a later one has failed), BlockingIOError if another
-    process writes it, RuntimeError if a given executor is lost.
+    Raises ValueError if the measure returns other outputs or shapes than the archive has at the first point that comes
+    back (a later one has failed), or if it cannot be sent to workers; BlockingIOError if another process
+    writes the archive; AllFail, a RuntimeError, once ten calls have all failed with one error and nothing is done,
+    unless it is to `keep_going`; RuntimeError if a given executor is lost, if the text of a local module that the
+    measure imports changes meanwhile, or if results are not those that a worker sent; OSError if the disk is full, or
+    if the archive is replaced by another file.
     """
+    _check(measure, archive, executor, workers, timeout)
+    with insistent_interrupt() as check:
+        facts = provenance.of_measure(measure)
+        work = task_of(measure, archive, digests=facts["digests"], timeout=timeout)
+        with archive.writer() as writer:
+            wanted = (Status.TO_DO, *WITHOUT_RESULT) if retry else (Status.TO_DO,)
+            missing = np.isin(archive.status, wanted)
+            if missing.any():
+                with _noted(facts, archive, writer):
+                    writer.forget(np.flatnonzero(missing & (archive.status != Status.TO_DO)))
+                    results = _results(work, archive, missing, executor, workers)
+                    alike = None if keep_going else _Alike(archive.grid)
+                    _compute(results, archive, writer, missing, progress, check, alike)
+                    _require_done(archive, writer, missing)
+    _report(archive)
+    return archive
+
+
+def _check(measure, archive, executor, workers, timeout) -> None:
     if executor is not None and not isinstance(executor, Executor):
         raise TypeError(f"executor must be a concurrent.futures.Executor; got {executor!r}")
     if not callable(measure) or not isinstance(archive, Archive):
@@ -60,35 +93,33 @@ def run(
         raise TypeError(f"run takes a function and an Archive, in this order; got {kinds[0]} and {kinds[1]}")
     if workers is not None and (not isinstance(workers, int | np.integer) or workers < 1):
         raise ValueError(f"workers must be an integer of at least 1; got {workers!r}")
-    with insistent_interrupt() as check:
-        work = task_of(measure, archive)
-        with archive.writer() as writer:
-            missing = _missing(archive, writer, retry)
-            if missing.any():
-                _compute(measure, work, archive, writer, missing, executor, workers, progress, check)
-    _report(archive)
-    return archive
+    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < float("inf")):
+        raise ValueError(f"timeout must be a positive number of seconds; got {timeout!r}")
+    if timeout is not None and executor is not None:
+        raise ValueError("timeout must be None with an executor: only our own processes can be stopped at a point")
 
 
-def _compute(
-    measure, work: Task, archive: Archive, writer: Writer, missing, executor, workers, progress, check
-) -> None:
+def _results(work: Task, archive: Archive, missing, executor, workers) -> engines.Results:
+    queue = Queue(archive.grid.blocks(missing), engines.OWN_SHORTEST if executor is None else engines.SHORTEST)
+    if executor is None:
+        return engines.own_pool(work, queue, workers or cores())
+    return engines.given(work, queue, executor, workers, archive.path)
+
+
+def _compute(results, archive: Archive, writer: Writer, missing, progress, check, alike) -> None:
     """The points (*grid) that are missing."""
-    with _noted(measure, archive, writer):
-        queue = Queue(archive.grid.blocks(missing), engines.OWN_SHORTEST if executor is None else engines.SHORTEST)
-        if executor is None:
-            results = engines.own_pool(work, queue, workers or cores())
-        else:
-            results = engines.given(work, queue, executor, workers, archive.path)
-        done, total = int((archive.status == Status.DONE).sum()), int((archive.status != Status.LEFT_OUT).sum())
-        with progress_bar(total, "sweep", initial=done, delay=0, show=progress) as advance, closing(results):
-            _store(results, writer, advance, missing.ravel(), check)
+    status = archive.status
+    done, total = int((status == Status.DONE).sum()), int((status != Status.LEFT_OUT).sum())
+    if done or missing.sum() <= ALIKE:  # the measure works somewhere, or there is nothing to be saved
+        alike = None
+    with progress_bar(total, "sweep", initial=done, delay=0, show=progress) as advance, closing(results):
+        _store(results, writer, advance, missing.ravel(), check, alike)
 
 
-def task_of(measure: Measure, archive: Archive) -> Task:
+def task_of(measure: Measure, archive: Archive, *, digests=None, timeout=None) -> Task:
     """What a worker needs to compute points of the archive."""
     left_out = archive.status == Status.LEFT_OUT
-    return task(measure, archive.contents, left_out if left_out.any() else None)
+    return task(measure, archive.now(), left_out if left_out.any() else None, digests=digests, timeout=timeout)
 
 
 def cores() -> int:
@@ -96,14 +127,31 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _missing(archive: Archive, writer: Writer, retry: bool) -> np.ndarray:
-    """Which points (*grid) are to be computed."""
-    status = archive.status
-    if retry:
-        again = np.isin(status, WITHOUT_RESULT)
-        writer.forget(np.flatnonzero(again))
-        status[again] = Status.TO_DO
-    return status == Status.TO_DO
+class _Alike:
+    """Whether all calls of the measure, so far, failed with one error."""
+
+    def __init__(self, grid: Grid):
+        self._kind: tuple[str, str] | None = None
+        self._calls, self._together = 0, bool(grid.block)
+
+    def add(self, records: Records) -> None:
+        """Take in the records of a job.  Raises AllFail after ALIKE calls; jobs, where a call is of several points."""
+        if self._calls < 0:
+            return
+        records = records[:1] if self._together and (records.status == records.status[:1]).all() else records
+        for status, message in zip(records.status.tolist(), records.messages.tolist(), strict=True):
+            words = message.decode(errors="replace")
+            kind = (words.partition(":")[0], words.rpartition(" (")[2])
+            if status != Status.FAILED or self._kind not in (None, kind):
+                self._calls = -1
+                return
+            self._kind, self._calls = kind, self._calls + 1
+            if self._calls >= ALIKE:
+                raise AllFail(
+                    f"the first {self._calls} calls of the measure all failed with one error, {words}: the rest was not"
+                    " tried.  Mend the measure and run again with retry=True or --retry; keep_going=True or"
+                    " --keep-going tries it all the same"
+                )
 
 
 def _store(
@@ -112,8 +160,9 @@ def _store(
     advance: Callable[[int], None],
     missing: np.ndarray,
     check: Callable[[], None],
+    alike: _Alike | None,
 ) -> None:
-    """Commit results every half second, and whatever came in when something goes wrong.
+    """Commit results every half second, when none is to come, and whatever came in when something goes wrong.
 
     Only of points that are `missing`: a block may hold others, and what is done is not written again.
     """
@@ -123,8 +172,8 @@ def _store(
     def commit():
         if waiting:
             records = Records.joined(waiting)
-            writer.commit(records)
             waiting.clear()
+            writer.commit(records)
             advance(len(records))
 
     try:
@@ -132,7 +181,10 @@ def _store(
             check()
             if records is not None:
                 waiting.append(records[missing[records.points]])
-            if time.monotonic() - committed > COMMIT_EVERY:
+                if alike:
+                    alike.add(records)
+            late = time.monotonic() - committed > COMMIT_EVERY
+            if records is None or late or sum(part.nbytes for part in waiting) > COMMIT_BYTES:
                 commit()
                 advance(0)
                 committed = time.monotonic()
@@ -140,21 +192,28 @@ def _store(
         commit()
 
 
+def _require_done(archive: Archive, writer: Writer, missing: np.ndarray) -> None:
+    """Raise OSError unless what was missing has a status now, in the file that has the archive's name."""
+    writer.require_place()
+    left = int((archive.status[missing] == Status.TO_DO).sum())
+    if left:
+        raise Replaced(f"{archive.path} does not hold what was written: {left} points are to do; run again")
+
+
 @contextmanager
-def _noted(measure: Measure, archive: Archive, writer: Writer) -> Iterator[None]:
+def _noted(facts: journal.Facts, archive: Archive, writer: Writer) -> Iterator[None]:
     """Write into the archive's journal who runs it with what, and how that ended."""
-    facts = provenance.of_measure(measure)
-    sources = [entry for entry in archive.history if entry.get("source")]
-    if sources and sources[-1]["source"] == facts["source"]:
-        del facts["source"]  # as before
-    elif sources and facts["source"]:
+    before = next((entry for entry in reversed(archive.history) if "digests" in entry), None)
+    changed = provenance.changes(before["digests"], facts["digests"]) if before else ""
+    if changed:
         LOG.warning(
-            "the source of %s is not that of the last run of %s: its points may not belong together",
+            "the source of %s is not that of the last run of %s (%s changed): its points may not belong together",
             facts["name"],
             archive.path,
+            changed,
         )
     folder = Path(facts["file"]).parent if facts["file"] else None
-    writer.note({"event": "start", "time": provenance.now(), **provenance.of_process(folder), **facts})
+    writer.note({"event": journal.START, "time": provenance.now(), **provenance.of_process(folder), **facts})
     try:
         yield
     except BaseException as error:

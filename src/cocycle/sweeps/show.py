@@ -7,36 +7,62 @@ import numpy as np
 
 from cocycle.progress import progress_bar
 from cocycle.sweeps.archive import Archive
+from cocycle.sweeps.layout import journal_of
+from cocycle.sweeps.locks import is_being_written
 from cocycle.sweeps.records import WITHOUT_RESULT, Status
-from cocycle.sweeps.writer import is_being_written
+from cocycle.sweeps.table import Table
+from cocycle.sweeps.text import printable
 
 FAILURES = 5  # that are quoted
 PATIENCE = 3.0  # seconds without a writer, after which nobody is waited for: one may be about to begin
 
 
 def in_words(archive: Archive) -> str:
-    """Axes, outputs, settings, progress, failures, and who ran it with what."""
-    contents, status = archive.contents, archive.status
-    names = {name: _named(archive, name) for name in (*archive.grid.axes, *archive.outputs)}
-    lines = [f"{archive.name}, {archive.path.stat().st_size / 1e6:.3g} MB", "", "axes"]
-    lines += [f"  {names[name]}: {_range(values)}" for name, values in archive.grid.axes.items()]
+    """Axes, outputs, settings, progress, failures, and who ran it with what; control characters are escaped."""
+    contents, status, grid = archive.contents, archive.status, archive.grid
+    names = {name: _named(archive, name) for name in (*grid.axes, *grid.columns, *archive.outputs)}
+    lines = [f"{archive.name}, {archive.path.stat().st_size / 1e6:.3g} MB", ""]
+    if isinstance(grid, Table):
+        lines += [f"table, {grid.used} of {len(grid)} rows used", *_parameters(grid, names)]
+    else:
+        lines += ["axes", *(f"  {names[name]}: {_range(values)}" for name, values in grid.axes.items())]
     lines += ["outputs"]
     for name, dims in contents.dims.items():
         shape = ", ".join(f"{axis} ({length})" for axis, length in dims.items())
         lines.append(f"  {names[name]}{': ' + shape if shape else ''}")
     lines += ["settings", f"  seed = {archive.seed}"]
     lines += [f"  {name} = {value}" for name, value in archive.fixed.items()]
-    if archive.grid.block:
-        lines.append("  computed together: " + ", ".join(f"{n} of {name}" for name, n in archive.grid.block.items()))
+    if grid.block:
+        lines.append("  computed together: " + ", ".join(f"{n} of {name}" for name, n in grid.block.items()))
+    if grid.common:
+        lines.append(
+            f"  common random numbers over {', '.join(grid.common)}: {grid.independent} independent streams,"
+            f" {len(grid)} points"
+        )
     if contents.parent:
         lines.append("  refines " + ", ".join(f"{name} {value}" for name, value in contents.parent.items()))
     lines += ["progress", f"  {_progress(status)}"]
     failed = int(np.isin(status, WITHOUT_RESULT).sum())
     failures = archive.messages(FAILURES)
-    lines += [f"  {archive.grid.in_words(archive.grid.number(index))}: {said}" for index, said in failures.items()]
+    lines += [f"  {grid.in_words(grid.number(index))}: {said}" for index, said in failures.items()]
     lines += [f"  and {failed - FAILURES} more: archive.messages()"] if failed > FAILURES else []
     lines += _frames(archive.tracebacks() if failed else {}, list(failures.values()))
-    return "\n".join([*lines, "runs", *_runs(archive.history, is_being_written(archive.path))])
+    lost = journal_of(archive.path).lost
+    lines += ["runs", *_runs(archive.history, is_being_written(archive.path))]
+    lines += [f"  {lost} notes are not on record: the journal was full, or is damaged"] if lost else []
+    return printable("\n".join(lines))
+
+
+def _parameters(table: Table, names: dict[str, str]) -> list[str]:
+    lines = []
+    for name, kind in table.parameters.items():
+        stored = table.column_values(np.arange(table.used))[name]
+        if isinstance(kind, tuple):
+            lines.append(f"  {names[name]}: one of {', '.join(map(str, kind))}")
+        else:
+            used = f", {stored.min():.6g} to {stored.max():.6g}" if len(stored) else ""
+            lines.append(f"  {names[name]}: {kind.__name__}{used}")
+    return lines
 
 
 def _frames(tracebacks: dict[str, str], messages: list[str]) -> list[str]:
@@ -53,7 +79,7 @@ def watch(archive: Archive, every: float = 1.0) -> str:
     status = archive.status
     total = int((status != Status.LEFT_OUT).sum())
     before = int(((status != Status.TO_DO) & (status != Status.LEFT_OUT)).sum())
-    with progress_bar(total, archive.name, initial=before, delay=0) as advance:
+    with progress_bar(total, printable(archive.name), initial=before, delay=0) as advance:
         seen = time.monotonic()
         while True:
             now = total - int((archive.status == Status.TO_DO).sum())
@@ -66,8 +92,8 @@ def watch(archive: Archive, every: float = 1.0) -> str:
     said = _progress(archive.status)
     if now == total:
         return said
-    ended = [entry for entry in archive.history[-1:] if entry["event"] == "end"]
-    return f"{said}; nobody is writing it" + (f", its last run: {ended[0]['outcome']}" if ended else "")
+    ended = [entry for entry in archive.history[-1:] if entry.get("event") == "end"]
+    return printable(f"{said}; nobody is writing it" + (f", its last run: {ended[0].get('outcome')}" if ended else ""))
 
 
 def _progress(status: np.ndarray) -> str:
@@ -78,27 +104,41 @@ def _progress(status: np.ndarray) -> str:
 
 
 def _runs(history: list[dict[str, Any]], running: bool) -> list[str]:
-    lines, sources = [], 0
-    for entry, after in zip(history, [*history[1:], {}], strict=True):
-        if entry["event"] == "end":
+    lines, before = [], None
+    for i, entry in enumerate(history):
+        if entry.get("event") == "end":
             continue
-        end = f"to {after['time']}, {after['outcome']}" if after.get("event") == "end" else "to no end on record"
+        after = history[i + 1] if i + 1 < len(history) else {}
+        end = (
+            f"to {after.get('time')}, {after.get('outcome')}" if after.get("event") == "end" else "to no end on record"
+        )
         end = "and still running" if running and entry is history[-1] else end
-        end = "made of others" if entry["event"] == "assembled" else end
-        commit = entry.get("git_commit", "")[:10] + (" (dirty)" if entry.get("git_dirty") == "yes" else "")
+        end = "made of others" if entry.get("event") == "assembled" else end
+        dirty = {"yes": " (dirty)", "unknown": " (whether changed is unknown)"}.get(str(entry.get("git_dirty")), "")
+        commit = str(entry.get("git_commit", ""))[:10] + dirty
         versions = [f"{k.removesuffix('_version')} {v}" for k, v in entry.items() if k.endswith("_version")]
         lines += [
-            f"  {entry['time']} {end}",
-            f"    {entry['command']}",
-            f"    on {entry['host']} in {entry['directory']}{', commit ' + commit if commit else ''}",
+            f"  {entry.get('time')} {end}",
+            f"    {entry.get('command')}",
+            f"    on {entry.get('host')} in {entry.get('directory')}{', commit ' + commit if commit else ''}",
             f"    {', '.join(versions)}",
         ]
         if "name" in entry:
-            lines.append(f"    measure {entry['name']} of {entry['file'] or entry['module']}")
-            sources += bool(entry.get("source"))
-            lines += ["    with another source text than before"] if entry.get("source") and sources > 1 else []
+            digests = entry.get("digests")
+            lines.append(
+                f"    measure {entry['name']} of {entry.get('file') or entry.get('module')}{_short_digest(entry)}"
+            )
+            lines += ["    with another source text than before"] if before not in (None, digests) else []
+            before = digests
         lines += [f"    made of {part}" for part in entry.get("parts", [])]
     return lines or ["  none"]
+
+
+def _short_digest(entry: dict[str, Any]) -> str:
+    """The beginning of the digest that identifies the source that was run."""
+    digests = entry.get("digests")
+    own = digests.get(str(entry.get("module"))) if isinstance(digests, dict) else None
+    return f", SHA-256 {str(own)[:12]}" if own else ""
 
 
 def _named(archive: Archive, name: str) -> str:
@@ -107,6 +147,6 @@ def _named(archive: Archive, name: str) -> str:
 
 
 def _range(values: np.ndarray) -> str:
-    if values.dtype.kind == "U" or len(values) < 6:
+    if values.dtype.kind in "UOb" or len(values) < 6:
         return ", ".join(f"{value:.6g}" if values.dtype.kind == "f" else str(value) for value in values)
     return f"{len(values)} values, {values[0]:.6g} to {values[-1]:.6g}"

@@ -2,6 +2,7 @@
 
 measure = "measure.py:exponent"  # a function in a file beside this one, or "package.module:function"
 seed = 7
+common = ["weight_std"]  # optional: axes over which the random numbers are the same
 
 [axes]
 weight_std = { from = 0.05, to = 2.0, count = 40 }
@@ -26,25 +27,23 @@ exponent = "1/step"
 exponent = "conditional Lyapunov exponent"
 """
 
-import importlib
-import importlib.util
-import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-import cloudpickle
 import h5py
 import numpy as np
 
 from cocycle.sweeps.contents import Contents, described
 from cocycle.sweeps.grid import Grid
+from cocycle.sweeps.imports import imported
 from cocycle.sweeps.jobs import Measure
 
 TABLES = ("axes", "block", "fixed", "outputs", "units", "long_names")
+LONGEST = 10**7  # values of an axis
 SPACINGS = {"linear": np.linspace, "geometric": np.geomspace}
 
 
@@ -78,8 +77,8 @@ def read_study(path: Path, part: tuple[int, int] | None = None) -> Study:
     page = _Page(path, text)
     for name, value in said.items():
         with page.at(name):
-            if name not in ("measure", "seed", *TABLES):
-                raise ValueError(f"is not one of measure, seed, {', '.join(TABLES)}")
+            if name not in ("measure", "seed", "common", *TABLES):
+                raise ValueError(f"is not one of measure, seed, common, {', '.join(TABLES)}")
             if name in TABLES and not isinstance(value, dict):
                 raise ValueError(f"must be a table; got {value!r}")
     for name in ("measure", "seed", "axes", "outputs"):
@@ -89,7 +88,7 @@ def read_study(path: Path, part: tuple[int, int] | None = None) -> Study:
     if part:
         grid = grid.part(*part)
     with page.at("measure"):
-        measure = _measure(said["measure"], path)
+        measure = imported(said["measure"], path.parent)
     return Study(measure, _contents(said, grid, page))
 
 
@@ -128,16 +127,18 @@ def _grid(said: Mapping[str, Any], page: _Page) -> Grid:
     axes = {}
     for name, value in said["axes"].items():
         with page.at("axes", name):
-            axes[name] = _values(value)
+            axes[name] = axis_values(value)
             Grid({name: axes[name]})
     for name, length in said.get("block", {}).items():
         with page.at("block", name):
             Grid(axes, block={name: length})
+    with page.at("common"):
+        Grid(axes, common=said.get("common", ()))
     with page.at("axes"):
-        return Grid(axes, block=said.get("block"))
+        return Grid(axes, block=said.get("block"), common=said.get("common", ()))
 
 
-def _values(value: Any) -> Any:
+def axis_values(value: Any) -> Any:
     """The values of an axis: a list, or a table of from, to, count and spacing."""
     if isinstance(value, list):
         return value
@@ -150,8 +151,8 @@ def _values(value: Any) -> Any:
     spacing, count = value.get("spacing", "linear"), value["count"]
     if unknown or spacing not in list(SPACINGS):
         raise ValueError(f"takes from, to, count, and spacing = {' or '.join(SPACINGS)}; got {value!r}")
-    if type(count) is not int or count < 1:
-        raise ValueError(f"count must be an integer of at least 1; got {count!r}")
+    if type(count) is not int or not 1 <= count <= LONGEST:
+        raise ValueError(f"count must be an integer of 1 to {LONGEST}; got {count!r}")
     if set(value) == {"count"}:
         return np.arange(count)
     first: Any = value.get("from")
@@ -161,6 +162,32 @@ def _values(value: Any) -> Any:
     if spacing == "geometric" and min(first, last) <= 0:
         raise ValueError(f"geometric spacing takes positive ends; got {first} and {last}")
     return SPACINGS[spacing](first, last, count)
+
+
+def given_axes(words: Sequence[str]) -> dict[str, Any]:
+    """Axes on a command line, such as "realisation = { count = 8 }", as a study writes them."""
+    return {name: axis_values(value) for name, value in _given("--axis", words).items()}
+
+
+def given_outputs(words: Sequence[str]) -> dict[str, Any]:
+    """Outputs on a command line, such as "valid_time = { start = 8 }", as a study writes them."""
+    return _given("--result", words)
+
+
+def given_numbers(option: str, words: Sequence[str]) -> dict[str, float]:
+    """Numbers on a command line, such as "valid_time = nan".  Raises ValueError for anything else."""
+    found = _given(option, words)
+    for name, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{option} must give numbers; got {name} = {value!r}")
+    return found
+
+
+def _given(option: str, words: Sequence[str]) -> dict[str, Any]:
+    try:
+        return tomllib.loads("\n".join(words))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{option} must be as in a study, NAME=VALUE; got {', '.join(words)}: {error}") from None
 
 
 def _contents(said: Mapping[str, Any], grid: Grid, page: _Page) -> Contents:
@@ -183,42 +210,3 @@ def _contents(said: Mapping[str, Any], grid: Grid, page: _Page) -> Contents:
                     raise ValueError(f"must be a string; got {words!r}")
                 described(grid, outputs, seed, **{table: {name: words}})
     return described(grid, outputs, seed, fixed, said.get("units"), said.get("long_names"))
-
-
-def _measure(said: Any, path: Path) -> Measure:
-    """The function that "file.py:function" or "package.module:function" names."""
-    source, colon, name = said.partition(":") if isinstance(said, str) else ("", "", "")
-    if not colon:
-        raise ValueError(f'must be "file.py:function" or "package.module:function"; got {said!r}')
-    module = _from_file(path.parent / source) if source.endswith(".py") else _from_package(source)
-    if not callable(getattr(module, name, None)):
-        raise ValueError(f"{source} has no function {name!r}")
-    return getattr(module, name)
-
-
-def _from_package(name: str):
-    try:
-        return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
-        raise ValueError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
-
-
-def _from_file(path: Path):
-    """A module that workers get by value: they need not find its file."""
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    folder = str(path.parent.resolve())
-    if folder not in sys.path:
-        sys.path.append(folder)  # its neighbours
-    name = f"study_{path.stem}"  # not that of a module that is there already
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise ValueError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    cloudpickle.register_pickle_by_value(module)
-    return module

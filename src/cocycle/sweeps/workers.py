@@ -1,13 +1,10 @@
-"""The processes that compute a sweep: one thread each, deaf to Ctrl-C, gone when their parent is."""
+"""What a process that computes a sweep must be: one thread of linear algebra, and a parent that Ctrl-C reaches."""
 
-import multiprocessing
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from typing import final
@@ -15,41 +12,6 @@ from typing import final
 from threadpoolctl import ThreadpoolController
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
-
-ATTEMPTS = 50  # to start a worker that is killed, before it is given up
-
-
-@contextmanager
-def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    context = multiprocessing.get_context("spawn")
-    with ENVIRONMENT_OF_WORKERS:
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(os.getpid(),))
-        try:
-            yield pool
-        except BaseException:  # Ctrl-C above all: leave at once, not when the points under way are done
-            for child in list((pool._processes or {}).values()):
-                child.terminate()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        pool.shutdown()
-
-
-def require_workers() -> None:
-    """Raise RuntimeError if a worker cannot even start: one that is killed is tried again."""
-    for _ in range(ATTEMPTS):
-        process = multiprocessing.get_context("spawn").Process(target=_prepare_worker, args=(os.getpid(),))
-        with ENVIRONMENT_OF_WORKERS:
-            process.start()
-        process.join()
-        if process.exitcode == 0:
-            return
-        if process.exitcode is not None and process.exitcode > 0:
-            break
-    raise RuntimeError(
-        "worker processes die before they compute anything: is there a file beside the script with the name of a"
-        " module of python's own, or too little memory?"
-    )
 
 
 @contextmanager
@@ -125,22 +87,45 @@ def held_back(number: signal.Signals) -> Iterator[None]:
                 handler(*came[0])
 
 
-def _prepare_worker(parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-
-
-def _die_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Two threads on the small products of a reservoir are ten times slower than one, and workers share the cores."""
-    with ONE_THREAD, _thread_pools().limit(limits=1, user_api="openmp"):  # OpenMP counts for each thread
-        yield
+def one_thread() -> Iterator[Callable[[], bool]]:
+    """Two threads on the small products of a reservoir are ten times slower than one, and workers share the cores.
+
+    Gives a function that says whether, since it was last called, a library appeared that computed with several threads;
+    from then on that has one, too.
+    """
+    known = len(_LATE)
+
+    def appeared() -> bool:
+        nonlocal known
+        if _found_late():
+            ONE_THREAD.renew()
+            limits.enter_context(_thread_pools().limit(limits=1, user_api="openmp"))
+        before, known = known, len(_LATE)
+        return known > before
+
+    with ONE_THREAD, ExitStack() as limits:
+        limits.enter_context(_thread_pools().limit(limits=1, user_api="openmp"))  # OpenMP counts for each thread
+        yield appeared
+
+
+@cache
+def _for_good() -> None:
+    ONE_THREAD.__enter__()
+    _thread_pools().limit(limits=1, user_api="openmp")
+
+
+def limit_to_one_thread() -> bool:
+    """Limit the libraries of this process, those that are loaded later too when this is called again, for good.
+
+    Whether that changed anything.
+    """
+    changed = _for_good.cache_info().currsize == 0
+    _for_good()
+    if _found_late():
+        ONE_THREAD.renew()
+        changed = True
+    return changed
 
 
 @final
@@ -155,6 +140,11 @@ class _Shared:
             self._inside += 1
             if self._inside == 1:
                 self._stack.enter_context(self._context())
+
+    def renew(self) -> None:
+        """Enter the context once more: it covers what appeared meanwhile."""
+        with self._lock:
+            self._stack.enter_context(self._context())
 
     def __exit__(self, *_):
         with self._lock:
@@ -180,6 +170,25 @@ def _one_thread_of_algebra() -> Iterator[None]:
 ONE_THREAD, ENVIRONMENT_OF_WORKERS = _Shared(_one_thread_of_algebra), _Shared(_environment_of_workers)
 
 
-@cache
+_controller: ThreadpoolController | None = None
+_modules_seen = 0  # how many modules there were when the libraries were last looked at
+_LATE: set[str] = set()  # libraries that were loaded while a worker computed, and used several threads
+
+
 def _thread_pools() -> ThreadpoolController:
-    return ThreadpoolController()
+    """The libraries that compute with threads, as far as they are loaded now."""
+    global _controller, _modules_seen
+    if _controller is None or len(sys.modules) != _modules_seen:
+        _modules_seen, _controller = len(sys.modules), ThreadpoolController()
+    return _controller
+
+
+def _found_late() -> bool:
+    """Whether there is a library that computes with several threads, although one is all that it should have."""
+    if len(sys.modules) == _modules_seen:
+        return False
+    late = {pool["filepath"] for pool in _thread_pools().info() if pool["num_threads"] > 1}
+    torch = sys.modules.get("torch")
+    late |= {"torch"} if torch and torch.get_num_threads() > 1 else set()
+    _LATE.update(late)
+    return bool(late)

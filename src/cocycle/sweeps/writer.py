@@ -8,133 +8,75 @@ structure of the file (see `layout`), only bytes at known places.  This needs PO
 import errno
 import logging
 import os
-import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import final
 
 import numpy as np
 
-from cocycle.sweeps import layout, provenance
-from cocycle.sweeps.records import MESSAGE_BYTES, Records, Status
-
-if TYPE_CHECKING:
-    import fcntl
-else:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        fcntl = None
+from cocycle.sweeps import journal, layout
+from cocycle.sweeps.files import NEW
+from cocycle.sweeps.locks import sync
+from cocycle.sweeps.records import MESSAGE_BYTES, Columns, Records, Status, waiting_checksums
 
 LOG = logging.getLogger("cocycle")
 EXPLAINED = 10  # places of failures in a run whose tracebacks are kept
-sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock beside the archive.
-
-    Raises BlockingIOError while another process has it, PermissionError where there are no such locks.
-    """
-    _require_posix(path)
-    beside = path.with_name(path.name + ".lock")
-    with _in_words(path):
-        lock = open(beside, "a+")  # noqa: SIM115 -- closed below; what happens meanwhile has words of its own
-    with lock, _not_in_children(lock.fileno()):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "another process"
-            raise BlockingIOError(f"{path} is being written by {holder}: wait for it or stop it") from None
-        except OSError as error:
-            if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
-                raise
-            LOG.warning("the file system of %s has no locks: make sure that nobody else writes it", path)
-        lock.truncate(0)
-        lock.write(f"another process, {os.getpid()} on {platform.node()}\n")
-        lock.flush()
-        yield
-
-
-def _require_posix(path: Path) -> None:
-    if fcntl is None or not hasattr(os, "pwrite"):
-        raise PermissionError(
-            f"a sweep can be written on Linux and macOS only; got {path} on {platform.system()}.  All else works here,"
-            " as do reading, plotting and exporting an archive; to write one, use WSL or another machine"
-        )
-
-
-def is_being_written(path: Path) -> bool:
-    """Whether a process holds the lock beside the archive, as far as the file system says."""
-    if fcntl is None:
-        return False
-    try:
-        with open(path.with_name(path.name + ".lock")) as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # never written, or a file system without locks
-        return False
-    return False
-
-
-HELD: set[int] = set()
-
-
-def _let_go() -> None:
-    for descriptor in HELD:
-        os.close(descriptor)
-    HELD.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)
-
-
-@contextmanager
-def _not_in_children(descriptor: int) -> Iterator[None]:
-    """A process that is forked meanwhile, such as a worker, must not keep a lock when its parent is gone."""
-    HELD.add(descriptor)
-    try:
-        yield
-    finally:
-        HELD.discard(descriptor)
-
-
-@contextmanager
-def opened_to_write(path: Path) -> Iterator[int]:
-    """A descriptor, whose bytes are on the disk at the end."""
-    with _in_words(path):
-        descriptor = os.open(path, os.O_RDWR)
-    try:
-        yield descriptor
-        sync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _in_words(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as error:
-        raise PermissionError(f"{path} cannot be written: {error.strerror} ({error.filename})") from None
+class Replaced(OSError):
+    """The archive has another file under its name than the one that is written."""
 
 
 @final
 class Writer:
-    """Writes into an archive whose lock is held: see `Archive.writer`.  `start` says where each dataset begins."""
+    """Writes into an archive whose lock is held: see `Archive.writer`.
 
-    def __init__(self, path: Path, descriptor: int, start: dict[str, int]):
-        self._path, self._descriptor, self._start = path, descriptor, start
+    `start` says where each dataset begins, `columns` are the coordinates that points have for themselves.
+    """
+
+    def __init__(self, path: Path, descriptor: int, start: dict[str, int], columns: Sequence[str] = ()):
+        self._path, self._descriptor, self._start, self._columns = path, descriptor, start, columns
         self._explained: set[str] = set()
 
     def commit(self, records: Records) -> None:
-        """Put records on the disk, values first, status last.  Raises OSError if the disk does not take them."""
+        """Put records on the disk, values first, status last.
+
+        Raises OSError if the disk does not take them, Replaced if the archive has another file under its name by now.
+        """
+        self._put_down(records)
+        self.require_place()
+        self.explain(records.tracebacks)
+
+    def require_place(self) -> None:
+        """Raise Replaced unless the file that is written is the one that has the name of the archive.
+
+        What was written is kept under another name if the file has none any more.
+        """
+        ours = os.fstat(self._descriptor)
+        try:
+            now = os.stat(self._path)
+        except FileNotFoundError:
+            now = None
+        if now is not None and os.path.samestat(ours, now):
+            return
+        what = "was removed" if now is None else "is another file now, a copy perhaps"
+        kept = "the file that it was, under its new name" if ours.st_nlink else self._rescued()
+        raise Replaced(f"{self._path} {what}: the sweep cannot go on in it.  All that was computed is in {kept}")
+
+    def _rescued(self) -> Path:
+        """A copy of the file that has no name any more."""
+        path = self._path.with_name(f"{self._path.stem}.rescued-{secrets.token_hex(4)}{self._path.suffix}")
+        with open(os.open(path, NEW, 0o666), "wb") as copy, open(os.dup(self._descriptor), "rb") as file:
+            file.seek(0)
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        return path
+
+    def _put_down(self, records: Records) -> None:
         runs = [records[rows] for rows in _runs(records.points)]
         for rows in runs:
             first = int(rows.points[0])
@@ -145,38 +87,71 @@ class Writer:
         sync(self._descriptor)
         for rows in runs:
             self._write("status", int(rows.points[0]), rows.status.astype("u1"))
-        self.explain(records.tracebacks)
+
+    def count(self, points: np.ndarray, status: np.ndarray) -> None:
+        """Give points (n,) a status (n,) that their records have, but that a writer was killed before it wrote."""
+        for rows in _runs(points):
+            self._write("status", int(points[rows][0]), status[rows].astype("u1"))
+        if len(points):
+            sync(self._descriptor)
+
+    def append(self, points: np.ndarray, columns: Columns) -> None:
+        """Give rows of a table, the next ones, their coordinates, and make them to do."""
+        for name, values in columns.items():
+            self._write(name, int(points[0]), np.ascontiguousarray(values, "<f8"))
+        self._write("checksum", int(points[0]), waiting_checksums(points, Status.TO_DO, columns))
+        sync(self._descriptor)
+        self.count(points, np.full(len(points), Status.TO_DO))
 
     def explain(self, tracebacks: Mapping[str, str]) -> None:
         """Keep the last frames of failures, one traceback for each place; of at most EXPLAINED places."""
         for place, text in tracebacks.items():
             if place not in self._explained and len(self._explained) < EXPLAINED:
                 self._explained.add(place)
-                line = provenance.line_of({"event": layout.FAILURE, "place": place, "traceback": text})
+                line = journal.line_of({"event": journal.FAILURE, "place": place, "traceback": text})
                 self._append(line, layout.JOURNAL_BYTES // 2)  # the other half is for the runs
 
     def forget(self, points: np.ndarray) -> None:
         """Make points to do again, before anything of them changes."""
+        if len(points) == 0:
+            return
+        self.count(points, np.full(len(points), Status.TO_DO))
+        columns = {name: self._numbers(name, points) for name in self._columns}
+        sums = waiting_checksums(points, Status.TO_DO, columns) if columns else np.zeros(len(points), "<u4")
         for rows in _runs(points):
-            self._write("status", int(points[rows][0]), np.full(len(points[rows]), Status.TO_DO, "u1"))
+            self._write("checksum", int(points[rows][0]), sums[rows])
         sync(self._descriptor)
 
-    def note(self, facts: dict[str, Any]) -> None:
-        """Append facts to the journal; without the source text if that has no place, and not at all if it is full."""
-        shorter = {name: value for name, value in facts.items() if name != "source"}
-        lines = (provenance.line_of(facts), provenance.line_of(shorter))
+    def note(self, facts: journal.Facts) -> None:
+        """Append facts to the journal; without the source text if that has no place; if it is full, count them."""
+        if facts.get("event") == journal.START:
+            facts = journal.shorter(facts, journal.read(self._journal()).entries)
+        shorter = {name: None if name == "source" else value for name, value in facts.items()}  # not that before
+        lines = (journal.line_of(facts), journal.line_of(shorter))
         if not any(self._append(line, layout.JOURNAL_BYTES) for line in lines):
+            self._put(journal.with_one_lost(self._journal()), layout.JOURNAL, 0)
+            sync(self._descriptor)
             LOG.warning("the journal of %s is full: this run is not in it", self._path)
 
     def _append(self, line: bytes, limit: int) -> bool:
         """Append a line to the journal, unless that gets longer than `limit`; whether it was appended."""
-        whole = os.pread(self._descriptor, layout.JOURNAL_BYTES, self._start[layout.JOURNAL])
-        used = sum(len(provenance.line_of(known)) for known in provenance.facts_of(whole))
-        if used + len(line) > limit:
+        found = journal.appended(self._journal(), line, limit)
+        if found is None:
             return False
-        self._put(line.ljust(min(len(line) + 1, layout.JOURNAL_BYTES - used), b"\0"), layout.JOURNAL, used)
+        place, header = found
+        self._put(line, layout.JOURNAL, place)
+        sync(self._descriptor)
+        self._put(header, layout.JOURNAL, 0)
         sync(self._descriptor)
         return True
+
+    def _numbers(self, name: str, points: np.ndarray) -> np.ndarray:
+        """What a dataset of one number for each point holds."""
+        start = self._start[name]
+        return np.frombuffer(b"".join(os.pread(self._descriptor, 8, start + 8 * int(i)) for i in points), "<f8")
+
+    def _journal(self) -> bytes:
+        return os.pread(self._descriptor, layout.JOURNAL_BYTES, self._start[layout.JOURNAL])
 
     def _write(self, name: str, first: int, rows: np.ndarray) -> None:
         """The rows of a dataset from the point `first` on."""

@@ -1,0 +1,13 @@
+"""What an archive holds, as text that does nothing but be read: at a terminal, in a spreadsheet."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # begin a formula in a spreadsheet
+
+
+def printable(text: str) -> str:
+    """The text with every control character, but for the ends of its lines, as an escape: a terminal obeys those."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def cell(text: str) -> str:
+    """The text with an apostrophe before it if a spreadsheet would compute it."""
+    return f"'{text}" if text.startswith(FORMULA) else text
