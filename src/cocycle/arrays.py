@@ -174,6 +174,11 @@ def is_differentiated(x: Array) -> bool:
     return namespace(x) is not np and x.requires_grad
 
 
+def in_one_piece(x: Array) -> Array:
+    """x, or a copy if it is a numpy array with gaps in memory: products with those round differently."""
+    return np.ascontiguousarray(x) if isinstance(x, np.ndarray) and not x.flags.forc else x
+
+
 def as_numpy(x: Array) -> np.ndarray:
     """The values of x as a numpy array, wherever they are."""
     return x if namespace(x) is np else x.detach().cpu().numpy()

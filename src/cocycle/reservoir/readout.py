@@ -11,7 +11,7 @@ from typing import Any, final
 import numpy as np
 from scipy import linalg
 
-from cocycle.arrays import Array, refuse_masked
+from cocycle.arrays import Array, in_one_piece, refuse_masked
 from cocycle.maps import Map
 from cocycle.operators import linear, linear_block
 from cocycle.reservoir.moments import Moments, check_moments
@@ -32,6 +32,9 @@ class Readout(Map):
     reads_input: bool = False
     added: Any = None
     offset: Array | float = 0.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "weight", in_one_piece(self.weight))
 
     @property
     def sees_state_alone(self) -> bool:

@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from scipy.sparse import csr_array, eye_array, issparse
 
-from cocycle.arrays import Array, as_numpy, floating, generator, is_number, like, require_finite
+from cocycle.arrays import Array, as_numpy, floating, generator, in_one_piece, is_number, like, require_finite
 from cocycle.driven import Driven, check_inputs
 from cocycle.maps import Map, Relaxed, broadcast_batch
 from cocycle.networks.activations import TANH, Activation
@@ -235,8 +235,7 @@ def _matrix(name: str, weight: Array) -> Array:
         weight = csr_array(weight)
         weight.data = floating(name, weight.data)
         return weight
-    weight = floating(name, weight)
-    return np.ascontiguousarray(weight) if isinstance(weight, np.ndarray) and not weight.flags.forc else weight
+    return in_one_piece(floating(name, weight))
 
 
 def _not_negative(**scales: float) -> None:
