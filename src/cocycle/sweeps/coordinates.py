@@ -94,7 +94,9 @@ def axis(name: str, values: Any) -> np.ndarray:
 
 
 def _array(name: str, values: Any) -> np.ndarray:
-    kinds = {_kind(value) for value in values} if isinstance(values, list | tuple) or _is_of_objects(values) else set()
+    if isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1:
+        values = values.tolist()  # of an axis with None, perhaps a part without
+    kinds = {_kind(value) for value in values} if isinstance(values, list | tuple) else set()
     if len(kinds - {"None"}) > 1 or "other" in kinds:
         raise ValueError(
             f"axis {name!r} must hold numbers or strings or bools, of one kind, and may hold None; got {list(values)!r}"
@@ -112,10 +114,6 @@ def _array(name: str, values: Any) -> np.ndarray:
     if array.dtype.kind == "U":
         array = np.array(array.tolist())  # as long as the longest, as they come back from a file
     return array.astype(float) if array.dtype.kind == "f" and array.itemsize > 8 else array
-
-
-def _is_of_objects(values: Any) -> bool:
-    return isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
 
 
 def _kind(value: Any) -> str:
