@@ -1,11 +1,16 @@
 """Measures that tests send to workers."""
 
+import multiprocessing
 import os
+import re
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_info
+
+from cocycle.sweeps.pool import Deadline
 
 LOCK = threading.Lock()
 CROWD = {"inside": 0, "most": 0, "mistaken": 0, "threads": set()}  # what threads of one process see of each other
@@ -146,3 +151,33 @@ def singular(point, rng):
     if point["a"] == 2:
         np.linalg.inv(np.zeros((2, 2)))
     return product(point, rng)
+
+
+def leaves_a_thread(point, rng):
+    threading.Thread(target=time.sleep, args=(3600,)).start()
+    return {"y": point["x"]}
+
+
+def leaves_a_process(point, rng):
+    multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,)).start()
+    return {"y": point["x"]}
+
+
+def holds_the_lock(point, rng):
+    Path("worker").write_text(str(os.getpid()))
+    re.match(r"(a+)+$", "a" * 36 + "b")  # minutes, in one call
+    return {"y": 1.0}
+
+
+def beyond_its_deadline():
+    Deadline.set(42, 0.3)
+    time.sleep(60)
+
+
+def inverse(point, rng):
+    a = rng.normal(size=(400, 400))
+    return {"y": np.linalg.norm(np.linalg.inv(a) @ a[::-1])}
+
+
+def inverses(points, rngs):
+    return {"y": [inverse(points, rng)["y"] for rng in rngs]}

@@ -64,6 +64,14 @@ class Generators(Sequence[np.random.Generator]):
     def __len__(self):
         return len(self._streams)
 
+    def __getattr__(self, name: str):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(
+            f"the points of a block have a generator each: [rng.{name}(...) for rng in rngs], or rngs[0] where the grid"
+            " declares common numbers"
+        )
+
     @overload
     def __getitem__(self, index: int) -> np.random.Generator: ...
     @overload

@@ -354,7 +354,7 @@ class Queue:
 
     def put_back(self, jobs: list[Job]) -> None:
         """Jobs to be handed out next, as they are."""
-        self._ready.extendleft(reversed(jobs))
+        self._ready.extend(jobs)
 
     def _size(self, workers: int) -> int:
         if self._pace is None:

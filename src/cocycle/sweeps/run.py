@@ -132,6 +132,7 @@ class _Alike:
 
     def __init__(self, grid: Grid):
         self._kind: tuple[str, str] | None = None
+        self._first = ""
         self._calls, self._together = 0, bool(grid.block)
 
     def add(self, records: Records) -> None:
@@ -145,10 +146,10 @@ class _Alike:
             if status != Status.FAILED or self._kind not in (None, kind):
                 self._calls = -1
                 return
-            self._kind, self._calls = kind, self._calls + 1
+            self._kind, self._first, self._calls = kind, self._first or words, self._calls + 1
             if self._calls >= ALIKE:
                 raise AllFail(
-                    f"the first {self._calls} calls of the measure all failed with one error, {words}: the rest was not"
+                    f"the first {self._calls} calls of the measure all failed with one error, {self._first}: the rest was not"
                     " tried.  Mend the measure and run again with retry=True or --retry; keep_going=True or"
                     " --keep-going tries it all the same"
                 )
