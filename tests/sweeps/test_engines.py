@@ -208,7 +208,7 @@ def test_a_measure_that_leaves_python_fails_only_its_point(tmp_path):
     archive = new(tmp_path / "run.h5", 6)
     run(measures.leaves, archive, workers=1, progress=False)
     assert (archive.status == Status.FAILED).all()
-    assert set(archive.messages().values()) == {"SystemExit: 3 (measures.py, line 80)"}
+    assert set(archive.messages().values()) == {"SystemExit: 3 (measures.py, line 85)"}
 
 
 def test_points_have_their_own_streams_whatever_the_block(tmp_path, truth):

@@ -83,7 +83,7 @@ def test_failures_are_kept_apart_and_the_rest_is_done(tmp_path, reference):
     assert (status[1] == Status.FAILED).all()
     assert status[2, 2] == Status.DIED
     assert (status == Status.DONE).sum() == 8
-    assert archive.messages()[1, 0] == "RuntimeError: one is not welcome (measures.py, line 25)"
+    assert archive.messages()[1, 0] == "RuntimeError: one is not welcome (measures.py, line 30)"
     assert "worker died" in archive.messages()[2, 2]
     done = status == Status.DONE
     np.testing.assert_array_equal(archive["noise"][done], reference[1][done])
