@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cocycle import Archive, Grid, run
 from cocycle.sweeps import arguments, merge, refine
-from cocycle.sweeps.coordinates import Generators, generator, stream, word
+from cocycle.sweeps.coordinates import Generators, coordinate, generator, stream, word
 from cocycle.sweeps.table import Table
 from here import Here
 
@@ -74,12 +74,14 @@ def test_a_point_has_the_same_stream_everywhere(grid, data):
 @given(st.lists(VALUES, min_size=2, max_size=6), st.text(max_size=3))
 def test_different_values_have_different_words_and_streams(values, name):
     words = {word(value) for value in values}
-    assert len({stream({name: own}) for own in words}) == len(words)
+    assert len({stream([coordinate(name, value)]) for value in values}) == len(words)
     for value in values:
         for other in values:
             if type(value) is type(other) and isinstance(value, str | bool | int):
                 assert (word(value) == word(other)) == (value == other)
-    assert stream({"a": "1", "b": "2"}) == stream({"b": "2", "a": "1"}) != stream({"a": "2", "b": "1"})
+    one, other, swapped = ([coordinate(*pair) for pair in pairs] for pairs in (
+        [("a", 1), ("b", 2)], [("b", 2), ("a", 1)], [("a", 2), ("b", 1)]))  # fmt: skip
+    assert stream(one) == stream(other) != stream(swapped)
 
 
 @pytest.mark.parametrize(
@@ -129,12 +131,12 @@ def test_children_of_a_stream_are_no_points_of_a_grid_with_one_more_axis():
 
 
 def test_generators_of_a_block_are_made_once_when_asked_for():
-    made = Generators(5, [stream({"a": word(i)}) for i in range(3)])
+    made = Generators(5, [stream([coordinate("a", i)]) for i in range(3)])
     assert len(made) == 3
     assert made[1] is made[-2]
     first, second = made[0].normal(), made[0].normal()
     assert first != second
-    again = Generators(5, [stream({"a": word(i)}) for i in range(3)])
+    again = Generators(5, [stream([coordinate("a", i)]) for i in range(3)])
     assert [each.normal() for each in again] == [first, made[1].normal(), made[2].normal()]
     with pytest.raises(IndexError):
         made[3]

@@ -7,7 +7,8 @@ another order of axes give a point the same random numbers, and another point ot
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from cocycle.arrays import refuse_masked
 
 DIGITS = 12  # significant ones, of a number
+WORDS = struct.Struct("<4I")  # of 32 bits, as numpy's seeds are made of
 
 Value = bool | int | float | str | None
 
@@ -37,13 +39,18 @@ def words(values: np.ndarray) -> list[str]:
     return [word(value) for value in values.tolist()]
 
 
-def stream(coordinates: Mapping[str, str]) -> tuple[int, ...]:
-    """The numbers, 128 bits of a hash, that identify the random stream of a point, from the words of its coordinates.
+def coordinate(name: str, value: Value) -> str:
+    """What identifies a value on an axis."""
+    return json.dumps([name, word(value)])
 
-    The order of the coordinates does not matter.
+
+def stream(coordinates: Iterable[str]) -> tuple[int, ...]:
+    """The numbers, 128 bits of a hash, that identify the random stream of a point, from each `coordinate` of it.
+
+    Their order does not matter.
     """
-    text = json.dumps(sorted(coordinates.items()))
-    return tuple(np.frombuffer(hashlib.blake2b(text.encode(), digest_size=16).digest(), "<u4").tolist())
+    text = f"[{', '.join(sorted(coordinates))}]"
+    return WORDS.unpack(hashlib.blake2b(text.encode(), digest_size=16).digest())
 
 
 def generator(seed: int, stream: tuple[int, ...]) -> np.random.Generator:
@@ -51,7 +58,7 @@ def generator(seed: int, stream: tuple[int, ...]) -> np.random.Generator:
 
     All streams have as many numbers, so that what `spawn` makes of one, which has more, is never that of another point.
     """
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=stream))
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=stream)))
 
 
 class Generators(Sequence[np.random.Generator]):

@@ -54,6 +54,8 @@ class Grid:
         self.shape = tuple(len(values) for values in self.axes.values())
         if len(self) > LARGEST:
             raise ValueError(f"a grid must have at most {LARGEST} points; got {len(self)}")
+        self._lists: list[list] | None = None  # the axes, made when they are needed: see `_at_hand`
+        self._known: dict[int, list[str]] | None = None  # see `_identities`
         self.whole: dict[str, np.ndarray] = {}  # axes of the grid that this one is a part of: see `part`
         self.window = tuple(slice(0, length) for length in self.shape)  # of the axes, what is at hand: see `excerpt`
 
@@ -98,7 +100,9 @@ class Grid:
 
     def coordinates(self, points: np.ndarray) -> dict[str, Any]:
         """The coordinates of points of one block: an array for each axis of `block`, one value for the others."""
-        places = dict(zip(self.axes, self.local(points[:1] if not self.block else points), strict=True))
+        if not self.block:
+            return self._at_hand(points[0])
+        places = dict(zip(self.axes, self.local(points), strict=True))
         return {
             name: values[places[name]] if name in self.block else _value(values, places[name][0])
             for name, values in self.axes.items()
@@ -106,26 +110,46 @@ class Grid:
 
     def streams(self, points: np.ndarray) -> list[tuple[int, ...]]:
         """What identifies the random stream of each point: the values of its coordinates but for the common ones."""
-        places = dict(zip(self.axes, self.local(points), strict=True))
-        own = {name: words(values[places[name]]) for name, values in self.axes.items() if name not in self.common}
-        return [coordinates.stream({name: column[i] for name, column in own.items()}) for i in range(len(points))]
+        own = self._identities()
+        places = [self._local(point) for point in points]
+        return [coordinates.stream(values[row[i]] for i, values in own.items()) for row in places]
 
     def excerpt(self, blocks: np.ndarray) -> "Grid":
         """This grid with no more of its axes at hand than some blocks need: to be sent with them."""
         corners = np.unravel_index(blocks, self._cuts)
         ends = zip(corners, self._sizes, self.shape, strict=True)
         cut = copy(self)
+        cut._lists = cut._known = None
         cut.window = tuple(slice(i.min() * size, min((i.max() + 1) * size, length)) for i, size, length in ends)
         cut.axes = {name: v[part] for (name, v), part in zip(self.axes.items(), cut.window, strict=True)}
         return cut
 
     def local(self, points: np.ndarray) -> tuple[np.ndarray, ...]:
         """The places of points along each axis, counted from where it begins to be at hand."""
-        if len(points) == 1:  # numpy takes ten times as long for one point
-            own = zip(self.index(points[0]), self.window, strict=True)
-            return tuple(np.array([i - part.start]) for i, part in own)
         places = np.unravel_index(points, self.shape)
         return tuple(i - part.start for i, part in zip(places, self.window, strict=True))
+
+    def _local(self, point: int) -> list[int]:
+        """The same for one point, for which numpy takes ten times as long."""
+        return [i - part.start for i, part in zip(self.index(point), self.window, strict=True)]
+
+    def _at_hand(self, point: int) -> dict[str, Any]:
+        """The coordinates of one point, as plain values of Python."""
+        if self._lists is None:
+            self._lists = [values.tolist() for values in self.axes.values()]
+        places = self._local(point)
+        return {name: values[i] for name, values, i in zip(self.axes, self._lists, places, strict=True)}
+
+    def _identities(self) -> dict[int, list[str]]:
+        """For each axis that is not common, by its number, what identifies its values."""
+        if self._known is None:
+            own = enumerate(self.axes.items())
+            self._known = {
+                i: [coordinates.coordinate(name, value) for value in values.tolist()]
+                for i, (name, values) in own
+                if name not in self.common
+            }
+        return self._known
 
     def index(self, point: int) -> Index:
         """The place of a point along each axis."""
@@ -160,9 +184,7 @@ class Grid:
 
     def in_words(self, point: int) -> str:
         """The coordinates of a point."""
-        places = self.local(np.array([point]))
-        values = (_value(axis, i[0]) for axis, i in zip(self.axes.values(), places, strict=True))
-        return ", ".join(f"{name} = {in_words(value)}" for name, value in zip(self.axes, values, strict=True))
+        return ", ".join(f"{name} = {in_words(value)}" for name, value in self._at_hand(point).items())
 
     def __repr__(self):
         together = "".join(f", {length} of {name} at once" for name, length in self.block.items())

@@ -180,7 +180,8 @@ class Task:
             while done < len(job.blocks) and (done == 0 or time.monotonic() - started < PATIENCE):
                 found, words = self._block(job, int(job.blocks[done]))
                 if not late_library():  # else once more: the last digits of what it computed may be others
-                    parts, told, done = parts + found, told or words, done + 1
+                    parts.extend(found)
+                    told, done = told or words, done + 1
         left = Job(job.blocks[done:]) if done < len(job.blocks) else None
         pace = (time.monotonic() - started) / done
         return Outcome(job, worker, self._records(parts), pace, left, self._wrong(parts), told, self._changed())

@@ -66,7 +66,7 @@ class Table(Grid):
     def streams(self, points: np.ndarray) -> list[tuple[int, ...]]:
         stored = self.column_values(points)
         rows = (self._decoded(stored, i) for i in range(len(points)))
-        return [coordinates.stream({name: word(value) for name, value in row.items()}) for row in rows]
+        return [coordinates.stream(coordinates.coordinate(name, value) for name, value in row.items()) for row in rows]
 
     def excerpt(self, blocks: np.ndarray) -> "Table":
         cut = super().excerpt(blocks)
@@ -80,7 +80,7 @@ class Table(Grid):
         if set(point) != set(self.parameters):
             given = ", ".join(map(str, point)) or "nothing"
             raise ValueError(f"point must give {', '.join(self.parameters)}; got {given}")
-        wanted = {name: word(self._known(name, value)) for name, value in point.items()}
+        wanted = {name: word(self._checked(name, value)) for name, value in point.items()}
         found = self.rows_of([wanted])[0]
         if found is None:
             raise ValueError(f"there is no row with {', '.join(f'{name} = {value}' for name, value in point.items())}")
@@ -108,7 +108,7 @@ class Table(Grid):
             if not isinstance(point, Mapping) or set(point) != set(self.parameters):
                 raise ValueError(f"a point must give {', '.join(self.parameters)}; got {point!r}")
         return {
-            name: np.array([self._encoded(name, self._known(name, point[name])) for point in points], dtype="<f8")
+            name: np.array([self._encoded(name, self._checked(name, point[name])) for point in points], dtype="<f8")
             for name in self.parameters
         }
 
@@ -145,7 +145,7 @@ class Table(Grid):
             found[name] = number if kind is float else int(number) if kind is int else kind[int(number)]
         return found
 
-    def _known(self, name: str, value: Any) -> Value:
+    def _checked(self, name: str, value: Any) -> Value:
         """A coordinate as it comes back from the file."""
         value = value.item() if isinstance(value, np.generic) else value
         kind = self.parameters[name]
