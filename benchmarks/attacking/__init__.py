@@ -1,0 +1,1 @@
+"""The parts of benchmarks/attacks.py: what is attacked, and how."""
