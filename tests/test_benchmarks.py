@@ -28,6 +28,7 @@ SMALL = {
     "fields": {"SIDE": 20, "NETWORKS": ((5, 2),), "CHUNKS": (100,), "REPEATS": 1, "IMAGES": 8},
     "threads": {"SIZES": ((20, 1), (40, 3)), "REPEATS": 1},
     "coverage": {"RUNS": 5, "SHARE": 10},
+    "attacks": {"rows": lambda scale, seed, names: []},  # tests/sweeps/test_attacks.py makes them
     "block": {"SIZE": 20, "STEPS": 300, "SCALES": np.array([(0.5, 0.01), (0.9, 0.01)])},
 }
 

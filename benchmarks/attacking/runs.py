@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -88,16 +88,25 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": paths, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "20"}
 
 
+def _command_of(process: psutil.Process) -> str:
+    """Nothing of a process that has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 def _children(process: int) -> list[int]:
-    return [process, *(child.pid for child in descendants(process) if "spawn_main" in " ".join(child.cmdline()))]
+    return [process, *(child.pid for child in descendants(process) if "spawn_main" in _command_of(child))]
 
 
 def _ranks(process: int) -> list[int]:
     """The processes of MPI, rank 0 first."""
     found = {}
     for child in descendants(process):
-        if "mpi4py.futures" in " ".join(child.cmdline()) and "PMI_RANK" in child.environ():
-            found[int(child.environ()["PMI_RANK"])] = child.pid
+        if "mpi4py.futures" in _command_of(child):
+            with suppress(psutil.Error, KeyError):
+                found[int(child.environ()["PMI_RANK"])] = child.pid
     return [found[rank] for rank in sorted(found)]
 
 
