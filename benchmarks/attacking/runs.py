@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, final
@@ -48,11 +48,15 @@ Victims = Callable[[int], list[int]]  # the parent and its workers, of the proce
 @final
 @dataclass(frozen=True)
 class Engine:
-    """`begin` starts a sweep of the archive at a path and gives its process; `victims`, its parent and its workers."""
+    """`begin` starts a sweep of the archive at a path and gives its process; `victims`, its parent and its workers.
+
+    Workers of our own pool are left alone when their parent is killed, and must end by themselves: `orphans`.
+    """
 
     name: str
     begin: Callable[[Path], Any]
     victims: Victims
+    orphans: list[psutil.Process] = field(default_factory=list)
 
 
 def on_pool(path: Path) -> None:
@@ -161,7 +165,7 @@ def _killed(engine: Engine, folder: Path, truth: dict, kills: int, rng: np.rando
     row = Row.of(
         f"killed: run, {engine.name}",
         ("of the parent", "of a worker", "ended before"),
-        ("refused", "lost", "wrong value", "damaged", "wrong status", "left over", "cannot go on"),
+        ("refused", "lost", "wrong value", "damaged", "wrong status", "left over", "cannot go on", "worker stays"),
     )
     made = 0
     path = _next(engine, folder, made)
@@ -174,6 +178,9 @@ def _killed(engine: Engine, folder: Path, truth: dict, kills: int, rng: np.rando
             made += 1
             path = _next(engine, folder, made)
     _finish(row, path, truth)
+    for stays in psutil.wait_procs(engine.orphans, timeout=20)[1]:
+        row.add("worker stays", f"{stays}, 20 s after its parent was killed")
+        kill(stays.pid)
     return row
 
 
@@ -199,7 +206,7 @@ def _kill_the_parent(row: Row, engine: Engine, path: Path, truth: dict, rng: np.
     seen = _seen(path)
     victims = engine.victims(process.pid)
     killed = bool(victims) and _lives(process) and kill(victims[0])
-    _end(process)
+    _end(process, engine)
     _judge(row, path, seen, truth, "of the parent" if killed else "ended before")
 
 
@@ -216,7 +223,7 @@ def _kill_a_worker(row: Row, engine: Engine, path: Path, truth: dict, rng: np.ra
     victims = engine.victims(process.pid)
     stopped = not _lives(process)
     killed = bool(victims) and not stopped and kill(victims[0])
-    _end(process)
+    _end(process, engine)
     if not stopped:  # an executor of the standard library is lost with its worker
         _judge(row, path, seen, truth, "of the parent" if killed else "ended before")
 
@@ -231,15 +238,18 @@ def _lives(process: Any) -> bool:
     return process.poll() is None if isinstance(process, subprocess.Popen) else process.is_alive()
 
 
-def _end(process: Any) -> None:
-    """End what is left of a sweep: a pool of the standard library waits for its dead parent for ever."""
-    left = [*descendants(process.pid)]
+def _end(process: Any, engine: Engine) -> None:
+    """End what is left of a sweep: workers of a pool of the standard library wait for their dead parent for ever."""
+    left = descendants(process.pid)
     if isinstance(process, subprocess.Popen):
         kill_tree(process.pid)
         process.wait()
     else:
         kill(process.pid)
         process.join()
+    if engine.name == "pool":
+        engine.orphans.extend(left)
+        return
     for each in left:
         kill(each.pid)
     psutil.wait_procs(left, timeout=10)
