@@ -61,14 +61,10 @@ class Deadline:
     shared: Any = None  # [part, time.monotonic() of the deadline], in memory that the parent reads
 
     @classmethod
-    def set(cls, part: int, seconds: float | None) -> None:
+    def set(cls, part: int, seconds: float) -> None:
         if cls.shared is not None:
-            cls.shared[1] = NEVER if seconds is None else time.monotonic() + seconds
+            cls.shared[1] = time.monotonic() + seconds
             cls.shared[0] = part
-
-    @classmethod
-    def clear(cls) -> None:
-        cls.set(-1, None)
 
 
 @final
@@ -291,7 +287,7 @@ def _serve(connection: Connection, parent: int, deadline: Any, preload: Callable
         if received is None:
             return
         outcome = _outcome(*received)
-        Deadline.clear()
+        Deadline.set(-1, NEVER)
         try:
             connection.send(outcome)
         except Exception as error:  # what cannot be pickled
