@@ -11,7 +11,7 @@ import numpy as np
 
 from cocycle.sweeps import damage, journal, layout
 from cocycle.sweeps.contents import OF_POINTS, Contents, described
-from cocycle.sweeps.coordinates import place, short
+from cocycle.sweeps.coordinates import labels_of, place, short
 from cocycle.sweeps.files import remove_leftovers
 from cocycle.sweeps.grid import Grid, Index
 from cocycle.sweeps.locks import locked, opened_to_write
@@ -237,14 +237,18 @@ class Archive:
     def dataset(self) -> "xarray.Dataset":
         """Results and status as labelled arrays, with units and long names for plots; NaN where a point is not done.
 
+        None among the values of an axis, and what stands beside it, are strings.  Of a table, the rows that are used,
+        with their coordinates.
+
         Raises ImportError without xarray: the extra `notebooks` brings it.
         """
         try:
             import xarray
         except ImportError:
             raise ImportError('labelled arrays need xarray: install cocycle with ".[notebooks]"') from None
-        axes = list(self.grid.axes)
-        coordinates = {**self.grid.axes, **{name: np.arange(n) for name, n in self.contents.events.items()}}
+        grid, axes = self.grid, list(self.contents.grid.axes)
+        coordinates: dict[str, Any] = {name: labels_of(values) for name, values in grid.axes.items()}
+        coordinates |= {name: np.arange(n) for name, n in self.contents.events.items()}
         status = self.status  # before the values: what was done then is done now
         variables = {name: ([*axes, *dims], self[name]) for name, dims in self.contents.dims.items()}
         for _, values in variables.values():
@@ -254,34 +258,52 @@ class Archive:
         made.status.attrs["meaning"] = ", ".join(f"{s.value} {s.words}" for s in Status)
         for attribute, words in (("units", self.contents.units), ("long_name", self.contents.long_names)):
             for name, word in words.items():
-                made[name].attrs[attribute] = word
+                if name in made.variables:
+                    made[name].attrs[attribute] = word
+        if isinstance(grid, Table):
+            made = made.isel(row=slice(0, grid.used))
+            rows = [grid.values((i,)) for i in range(grid.used)]
+            made = made.assign_coords({name: ("row", labels_of([row[name] for row in rows])) for name in grid.columns})
         return made
 
     def plot(self, output: str | None = None) -> "Figure":
-        """A figure of one output, the first unless named, over the axes: see `cocycle.plotting.result_figure`."""
-        from cocycle.plotting import result_figure
+        """A figure of one output, the first unless named, over the axes: see `cocycle.plotting.result_figure`.
 
-        name = output or next(iter(self.outputs))
-        labels = {key: self._label(key) for key in (name, *self.grid.axes)}
+        Of a table, against each of its coordinates.
+        """
+        from cocycle.plotting import result_figure, table_figure
+
+        name, grid = output or next(iter(self.outputs)), self.grid
+        labels = {key: self._label(key) for key in (name, *grid.axes, *grid.columns)}
+        if isinstance(grid, Table):
+            rows = [grid.values((i,)) for i in range(grid.used)]
+            columns = {key: [row[key] for row in rows] for key in grid.columns}
+            return table_figure(self[name][: grid.used], columns, labels.pop(name), labels)
         scattered = bool((self.status == Status.LEFT_OUT).any())
-        return result_figure(self[name], self.grid.axes, labels.pop(name), labels, scattered=scattered)
+        return result_figure(self[name], grid.axes, labels.pop(name), labels, scattered=scattered)
 
     def _label(self, name: str) -> str:
         unit = self.contents.units.get(name)
         return self.contents.long_names.get(name, name) + (f" ({unit})" if unit else "")
 
     def __repr__(self):
-        counts = np.bincount(self.status.ravel(), minlength=len(Status))
+        grid, states = self.grid, self.status.ravel()
+        table = isinstance(grid, Table)
+        counts = np.bincount(states[: grid.used] if table else states, minlength=len(Status))
         words = ", ".join(f"{counts[s]} {s.words}" for s in Status if counts[s] or s <= Status.DONE)
-        axes = " × ".join(f"{name} ({len(values)})" for name, values in self.grid.axes.items())
-        return f"Archive {self.name}: {axes}; {words}; outputs {', '.join(self.outputs)}"
+        axes = " × ".join(f"{name} ({len(values)})" for name, values in grid.axes.items())
+        points = f"{grid.used} of {len(grid)} rows ({', '.join(grid.columns)})" if table else axes
+        return f"Archive {self.name}: {points}; {words}; outputs {', '.join(self.outputs)}"
 
     def _repr_html_(self):
         counts = np.bincount(self.status.ravel(), minlength=len(Status))
+        grid = self.grid
+        table = [("table", f"{grid.used} of {len(grid)} rows")] if isinstance(grid, Table) else []
         rows = [
-            *(("axis " + name, short(values)) for name, values in self.grid.axes.items()),
+            *(table or (("axis " + name, short(values)) for name, values in grid.axes.items())),
+            *(("coordinate", self._label(name)) for name in grid.columns),
             *(("output", self._label(name)) for name in self.outputs),
-            *((s.words, counts[s]) for s in Status if counts[s]),
+            *((s.words, counts[s]) for s in Status if counts[s] and not (table and s == Status.LEFT_OUT)),
         ]
         return html_table(f"Archive {self.name}", ("", ""), rows)
 

@@ -192,6 +192,12 @@ def _read(text: Any) -> list[Value]:
     return found
 
 
+def labels_of(values: Any) -> np.ndarray:
+    """Values as labels of an array: as they are, or, with None among them, as strings."""
+    plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    return np.array([str(value) for value in plain] if None in plain else values)
+
+
 def short(values: np.ndarray) -> str:
     """Values in words: how many, and the first and last of them."""
     return f"{len(values)} values " + np.array2string(values, threshold=6, edgeitems=2, separator=", ")
