@@ -521,7 +521,9 @@ if __name__ == "__main__":
     run(measures.inverse, archive, workers=1)
     print(measures.inverse(*arguments(archive, {{"x": 2.0}}))["y"] == archive["y"][2], rerun(archive, (2,)).same)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    several = os.environ | {f"{name}_NUM_THREADS": "2" for name in ("OMP", "OPENBLAS", "MKL")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=several, capture_output=True, text=True,
+                          check=True)  # fmt: skip
     assert done.stdout.split() == ["True", "True"]
     assert "linear algebra has one thread in this process from now on" in done.stderr
 
