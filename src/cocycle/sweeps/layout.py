@@ -150,7 +150,7 @@ def read(path: Path) -> Contents:
             _require_plain(file, path.stat().st_size)
             contents = _contents(file)
             _require_shapes(file, contents)
-            whole = contents.digest() == file.attrs["digest"]
+            whole = contents.digest() == str(file.attrs["digest"])
             whole &= sealed or file["status"].id.get_offset() is None  # repacked
     if contents is None:
         raise ValueError(f"{path} is not an archive of schema {SCHEMA!r}; got schema {schema!r}")
