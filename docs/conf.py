@@ -50,7 +50,7 @@ def _copied() -> None:
         for picture in (ROOT / "experiments" / study).glob("*.png"):
             shutil.copy2(picture, GENERATED / study)
         _page(ROOT / "experiments" / study / "README.md", GENERATED / study / "index.md")
-    for name in ("CONTRIBUTING", "CHANGELOG"):
+    for name in ("CONTRIBUTING", "SECURITY", "CHANGELOG"):
         _page(ROOT / f"{name}.md", GENERATED / f"{name.lower()}.md")
 
 

@@ -15,6 +15,7 @@ from cocycle import Archive
 from cocycle.experiments import figures_command
 from cocycle.plotting import exponent_plane, valid_time_plane, zero_line
 from cocycle.plotting.sweeps import STYLE, signed_ticks
+from cocycle.summary import share_interval
 from cocycle.systems.facts import PUBLISHED
 
 TRUE = PUBLISHED["Lorenz63"].exponents
@@ -126,16 +127,8 @@ def scatter_figure(folder):
     names = archive.grid.axes["observed"]
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     for i, name in enumerate(names):
-        exponent, error = (archive[key][i] for key in ("exponent", "exponent_error"))
-        times = per_network(archive["valid_time"][i][..., -1, :])
+        exponent, times = archive["exponent"][i], per_network(archive["valid_time"][i][..., -1, :])
         axes[0].plot(exponent.ravel(), times.ravel(), ".", markersize=2, label=OBSERVED[str(name)])
-        positive, negative = exponent > 2 * error, exponent < -2 * error
-        print(
-            f"(d) {name}: of {positive.sum()} networks with a clearly positive exponent"
-            f" {(times[positive] > PREDICTS).sum()} predict, the longest for {times[positive].max(initial=0):.2f}; of"
-            f" {negative.sum()} with a clearly negative one {(times[negative] > PREDICTS).sum()}"
-            f" ({(times[negative] > PREDICTS).mean():.0%})"
-        )
     axes[0].axvline(0, color="black", linewidth=0.8)
     axes[0].set(
         xlim=(-3, 0.4), xlabel="conditional exponent λ₁ (per step)", ylabel="median valid time (Lyapunov times)"
@@ -153,8 +146,24 @@ def scatter_figure(folder):
         ax.axvline(0, color="black", linewidth=0.8)
         ax.set(xlim=(-3, 0.4), yscale="log", title=OBSERVED[name])
         ax.set(xlabel="conditional exponent λ₁ (per step)", ylabel="variance of the local fields")
+    _counts(part(folder, "independent"))
     _collapse(archive)
     return figure
+
+
+def _counts(archive):
+    """(d) how many networks predict, each drawn on its own: only so are shares of networks what they are taken for."""
+    exponent, error = archive["exponent"], archive["exponent_error"]
+    times = per_network(archive["valid_time"][..., -1, :])
+    for name, i in [*((str(name), i) for i, name in enumerate(archive.grid.axes["observed"])), ("all", slice(None))]:
+        own, signs = times[i], {"positive": exponent[i] > 2 * error[i], "negative": exponent[i] < -2 * error[i]}
+        for sign, chosen in signs.items():
+            predict = int((own[chosen] > PREDICTS).sum())
+            low, high = share_interval(predict, max(int(chosen.sum()), 1))
+            print(
+                f"(d) {name}: of {chosen.sum()} independent networks with a clearly {sign} exponent {predict} predict"
+                f" (95 %: {low:.1%} to {high:.1%}), the longest for {own[chosen].max(initial=0):.2f}"
+            )
 
 
 def _collapse(archive):
@@ -247,7 +256,7 @@ def spectra_figure(folder):
     far = exponent < 2 * TRUE[2]
     for name, group in {f"predict > {PREDICTS:g}": works, "predict > 3": long}.items():
         print(
-            f"(g) of {group.sum()} networks that {name}: λ₁ right in {mean(near[0][group]):.0%}, λ₂ in"
+            f"(g) of {group.sum()} points that {name}, rescalings of {len(times)} networks: λ₁ right in {mean(near[0][group]):.0%}, λ₂ in"
             f" {mean(near[1][group]):.0%}, λ₃ in {mean(near[2][group]):.0%}: in {mean(near[2][group & far]):.0%} of"
             f" those with conditional exponents below {2 * TRUE[2]:.0f}, in {mean(near[2][group & ~far]):.0%} of others"
         )
@@ -286,7 +295,8 @@ def drivers_figure(folder):
             best = np.unravel_index(np.nanargmax(times), times.shape)
             print(
                 f"(i) {name}, {observed}: best {times[best]:.2f} at {place(plane, best)}; of"
-                f" {positive.sum()} networks with a clearly positive exponent {(networks[positive] > 1).sum()} predict"
+                f" {positive.sum()} points with a clearly positive exponent {(networks[positive] > 1).sum()} predict"
+                f" (rescalings of {len(networks)} networks)"
             )
     figure.suptitle("median valid time (Lyapunov times), input scale in units of the signal's rms; white: λ₁ = 0")
     return figure

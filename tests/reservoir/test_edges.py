@@ -252,7 +252,6 @@ TAKES_A_SERIES = {
     ),
     "patterns": lambda s: networks.hopfield(np.ma.array([[1.0, -1.0]], mask=[[0, 1]])),
     "axis": lambda s: Grid({"x": np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0])}),
-    "streams": lambda s: Grid({"x": [1.0, 2.0]}, streams={"x": np.ma.array([1, 2], mask=[0, 1])}),
     "fixed": lambda s: described(Grid({"x": [1.0]}), {"y": ()}, 0, {"a": np.ma.array([1.0, 2.0], mask=[0, 1])}),
     "portrait": lambda s: phase_portrait(None, s),
     "plane": lambda s: result_figure(s, {"a": np.arange(700.0), "b": np.arange(3.0)}, "label"),

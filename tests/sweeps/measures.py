@@ -159,8 +159,9 @@ def leaves_a_thread(point, rng):
 
 
 def leaves_a_process(point, rng):
-    multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,)).start()
-    return {"y": point["x"]}
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    process.start()
+    return {"y": process.pid}
 
 
 def holds_the_lock(point, rng):

@@ -443,6 +443,12 @@ def test_what_a_measure_leaves_behind_does_not_keep_the_sweep(tmp_path, leaves):
     run(getattr(measures, f"leaves_a_{leaves}"), archive, workers=1, progress=False)
     assert time.monotonic() - begun < 20
     assert (archive.status == Status.DONE).all()
+    if leaves == "process":
+        left = [int(pid) for pid in archive["y"]]
+        until = time.monotonic() + 5
+        while any(_alive(pid) for pid in left) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not any(_alive(pid) for pid in left)
 
 
 def test_workers_die_with_a_parent_also_while_they_hold_the_lock_of_python(tmp_path):
@@ -521,7 +527,9 @@ if __name__ == "__main__":
     run(measures.inverse, archive, workers=1)
     print(measures.inverse(*arguments(archive, {{"x": 2.0}}))["y"] == archive["y"][2], rerun(archive, (2,)).same)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    several = os.environ | {f"{name}_NUM_THREADS": "2" for name in ("OMP", "OPENBLAS", "MKL")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=several, capture_output=True, text=True,
+                          check=True)  # fmt: skip
     assert done.stdout.split() == ["True", "True"]
     assert "linear algebra has one thread in this process from now on" in done.stderr
 

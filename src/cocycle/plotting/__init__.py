@@ -9,7 +9,7 @@ from cocycle.plotting.forecasts import forecast_figure, forecast_lines, valid_ti
 from cocycle.plotting.networks import accuracy_plane, training_lines
 from cocycle.plotting.orbits import phase_portrait, return_map
 from cocycle.plotting.reservoirs import diagnosis_figure, forgetting_curve, synchronisation_lines
-from cocycle.plotting.results import result_figure
+from cocycle.plotting.results import result_figure, table_figure
 from cocycle.plotting.spectra import angle_histograms, convergence_figure, running_exponents, spectrum_points
 from cocycle.plotting.sweeps import (
     exponent_plane,
@@ -43,6 +43,7 @@ __all__ = [
     "spectrum_points",
     "stretching_lines",
     "synchronisation_lines",
+    "table_figure",
     "training_lines",
     "valid_time_histogram",
     "valid_time_plane",

@@ -1,6 +1,6 @@
 """One result of a sweep over its axes, whatever they are: a line, or planes side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import matplotlib.pyplot as plt
@@ -29,8 +29,9 @@ def result_figure(
     edge of a line's panel, the last colour of a plane, with a pointed colour bar.
 
     The first two axes of floating-point numbers are the y and the x of a plane, one alone is the x of a line; without
-    any, those of integers serve, or a single one of strings.  Other axes of integers, replicas, and the event are
-    averaged over, a line with a band of one standard deviation; every other axis gives a panel for each of its values.
+    any, those of integers serve, or a single one of strings, bools or None.  Other axes of integers, replicas, and the
+    event are averaged over, a line with a band of one standard deviation; every other axis gives a panel for each of
+    its values.
     Results of both signs are coloured about zero, with their zero line.  A plane of `scattered` points, a refined one,
     is drawn on triangles between those that are known.  `label` is of the values, `labels` are of axes.
 
@@ -79,9 +80,38 @@ def result_figure(
     return figure
 
 
+def table_figure(
+    values: np.ndarray, columns: Mapping[str, Sequence], label: str, labels: Mapping[str, str] | None = None
+) -> Figure:
+    """A figure of values (row, *event) of single points, NaN where nothing is known, against each of their coordinates.
+
+    `columns` are the coordinates (row,): numbers, or choices, which are drawn side by side in the order of their first
+    rows.  The event is averaged over.  `label` is of the values, `labels` are of the columns.
+    """
+    refuse_masked("values", values)
+    mean = _mean(values.reshape(len(values), -1))
+    with plt.style.context(STYLE):
+        count = len(columns)
+        figure, panels = plt.subplots(
+            1, count, figsize=(1 + 3.2 * count, 3.2), squeeze=False, sharey=True, layout="constrained"
+        )
+        for ax, (name, column) in zip(panels[0], columns.items(), strict=True):
+            numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in column)
+            places = {str(value): i for i, value in enumerate(dict.fromkeys(column))}
+            x = np.array(column if numbers else [places[str(value)] for value in column], dtype=float)
+            ax.plot(x, mean, "o", markersize=3)
+            if not numbers:
+                ax.set_xticks(np.arange(len(places)), list(places))
+            elif len(x) and x.min() > 0 and x.max() > 100 * x.min():
+                ax.set_xscale("log")
+            ax.set(xlabel=(labels or {}).get(name, name))
+        panels[0, 0].set_ylabel(label)
+    return figure
+
+
 def _shown(axes: Mapping[str, np.ndarray]) -> list[str]:
     """The axes that are drawn along, x last."""
-    for kind, count in (("f", 2), ("iu", 2), ("U", 1)):
+    for kind, count in (("f", 2), ("iu", 2), ("UOb", 1)):
         names = [name for name, values in axes.items() if values.dtype.kind in kind and len(values) > 1]
         if names:
             return names[:count]
@@ -90,9 +120,9 @@ def _shown(axes: Mapping[str, np.ndarray]) -> list[str]:
 
 def _line(ax: Axes, x: np.ndarray, values: np.ndarray, scattered: bool) -> None:
     """The mean over the last axis, with a band of one standard deviation if there is any."""
-    mean, words = _mean(values), x.dtype.kind == "U"
+    mean, words = _mean(values), x.dtype.kind in "UOb"
     if words:  # in their order, whatever is drawn first
-        ax.set_xticks(np.arange(len(x)), x)
+        ax.set_xticks(np.arange(len(x)), [str(value) for value in x.tolist()])
         x = np.arange(len(x))
     with np.errstate(invalid="ignore"):
         spread = np.sqrt(_mean((values - mean[:, None]) ** 2))

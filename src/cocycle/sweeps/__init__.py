@@ -1,6 +1,6 @@
 """Sweeps: a grid of parameters, a measure of each point, an archive that survives."""
 
-from cocycle.sweeps.archive import Archive, Best
+from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.merge import merge
 from cocycle.sweeps.records import Status
@@ -12,6 +12,7 @@ from cocycle.sweeps.show import in_words, watch
 from cocycle.sweeps.studies import read_study
 from cocycle.sweeps.table import Table
 from cocycle.sweeps.text import printable
+from cocycle.sweeps.views import Best
 
 __all__ = [
     "AllFail",

@@ -9,38 +9,19 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from cocycle.sweeps import damage, journal, layout
+from cocycle.sweeps import damage, journal, layout, views
 from cocycle.sweeps.contents import OF_POINTS, Contents, described
-from cocycle.sweeps.coordinates import place, short
 from cocycle.sweeps.files import remove_leftovers
 from cocycle.sweeps.grid import Grid, Index
 from cocycle.sweeps.locks import locked, opened_to_write
-from cocycle.sweeps.means import mean_over
 from cocycle.sweeps.records import TRIED, WITHOUT_RESULT, Records, Status, in_chunks
 from cocycle.sweeps.table import Table
+from cocycle.sweeps.views import Best
 from cocycle.sweeps.writer import Writer
-from cocycle.tables import html_table
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
-
-
-@final
-@dataclass(frozen=True)
-class Best:
-    """Where an output is best, its mean there, the standard error of that over `count` values, NaN for one.
-
-    It unpacks into the first two: point, value = archive.best("valid_time", over="realisation").
-    """
-
-    point: dict[str, Any]
-    value: float
-    error: float
-    count: int
-
-    def __iter__(self):
-        return iter((self.point, self.value))
 
 
 @final
@@ -234,77 +215,12 @@ class Archive:
         """Who computed this, when and with what: one entry at the start of each run and one at its end."""
         return layout.journal_of(self.path).entries
 
-    def dataset(self) -> "xarray.Dataset":
-        """Results and status as labelled arrays, with units and long names for plots; NaN where a point is not done.
-
-        Raises ImportError without xarray: the extra `notebooks` brings it.
-        """
-        try:
-            import xarray
-        except ImportError:
-            raise ImportError('labelled arrays need xarray: install cocycle with ".[notebooks]"') from None
-        axes = list(self.grid.axes)
-        coordinates = {**self.grid.axes, **{name: np.arange(n) for name, n in self.contents.events.items()}}
-        status = self.status  # before the values: what was done then is done now
-        variables = {name: ([*axes, *dims], self[name]) for name, dims in self.contents.dims.items()}
-        for _, values in variables.values():
-            values[status != Status.DONE] = np.nan
-        attributes = {"seed": str(self.seed), **{k: str(v) if v is None else v for k, v in self.fixed.items()}}
-        made = xarray.Dataset({**variables, "status": (axes, status)}, coordinates, attributes)
-        made.status.attrs["meaning"] = ", ".join(f"{s.value} {s.words}" for s in Status)
-        for attribute, words in (("units", self.contents.units), ("long_name", self.contents.long_names)):
-            for name, word in words.items():
-                made[name].attrs[attribute] = word
-        return made
-
-    def plot(self, output: str | None = None) -> "Figure":
-        """A figure of one output, the first unless named, over the axes: see `cocycle.plotting.result_figure`."""
-        from cocycle.plotting import result_figure
-
-        name = output or next(iter(self.outputs))
-        labels = {key: self._label(key) for key in (name, *self.grid.axes)}
-        scattered = bool((self.status == Status.LEFT_OUT).any())
-        return result_figure(self[name], self.grid.axes, labels.pop(name), labels, scattered=scattered)
-
-    def _label(self, name: str) -> str:
-        unit = self.contents.units.get(name)
-        return self.contents.long_names.get(name, name) + (f" ({unit})" if unit else "")
-
-    def __repr__(self):
-        counts = np.bincount(self.status.ravel(), minlength=len(Status))
-        words = ", ".join(f"{counts[s]} {s.words}" for s in Status if counts[s] or s <= Status.DONE)
-        axes = " × ".join(f"{name} ({len(values)})" for name, values in self.grid.axes.items())
-        return f"Archive {self.name}: {axes}; {words}; outputs {', '.join(self.outputs)}"
-
-    def _repr_html_(self):
-        counts = np.bincount(self.status.ravel(), minlength=len(Status))
-        rows = [
-            *(("axis " + name, short(values)) for name, values in self.grid.axes.items()),
-            *(("output", self._label(name)) for name in self.outputs),
-            *((s.words, counts[s]) for s in Status if counts[s]),
-        ]
-        return html_table(f"Archive {self.name}", ("", ""), rows)
-
-    def damage(self) -> list[str]:
-        """What of the file is not as it was written, in words: points by their checksums, the journal by its own.
-
-        Empty for a sound one.  Results that the status does not count are damage unless the last run has no end on
-        record: its process was killed before it could count them, and the next run does.  Raises ValueError if
-        anything else is not as it was made.
-        """
-        return damage.damage(self)
-
     def point(self, **coordinates: Any) -> dict[str, Any]:
         """What is known of one point, by its coordinates: every output, NaN if it is not done, `status` and `message`.
 
         Raises ValueError for a point that is not in the archive.
         """
-        record = self.records(np.array([self.contents.grid.number(self.grid.place(coordinates))]))
-        status = Status(record.status[0])
-        values = {name: record.values[name][0] if status == Status.DONE else np.full(event, np.nan)
-                  for name, event in self.outputs.items()}  # fmt: skip
-        values = {name: float(value) if np.ndim(value) == 0 else value for name, value in values.items()}
-        return {**values, "status": status, "message": record.messages[0].decode(errors="replace")}
+        return views.point(self, coordinates)
 
     def sel(self, **coordinates: Any) -> "xarray.Dataset":
         """The labelled arrays of `dataset` at these coordinates: a value of an axis, a list of some, or a slice.
@@ -312,20 +228,7 @@ class Archive:
         Of numbers the nearest value of an axis is taken, within a millionth.  Raises ValueError for a value that is not
         on its axis, and ImportError without xarray.
         """
-        data, axes = self.dataset(), self.contents.grid.axes
-        strangers = [name for name in coordinates if name not in (*axes, *self.contents.events)]
-        if strangers:
-            raise ValueError(f"coordinates must be of {', '.join(axes)}; got {strangers[0]}")
-        places: dict[str, Any] = {}
-        for name, wanted in coordinates.items():
-            values = axes.get(name, np.arange(self.contents.events.get(name, 0)))
-            if isinstance(wanted, slice):
-                data = data.sel({name: wanted})
-            elif np.ndim(wanted):
-                places[name] = [place(name, values, value) for value in wanted]
-            else:
-                places[name] = place(name, values, wanted)
-        return data.isel(places)
+        return views.sel(self, coordinates)
 
     def best(self, output: str, over: str | Sequence[str] = (), *, smallest: bool = False) -> Best:
         """Where an output is largest, or smallest, and its value there.
@@ -335,26 +238,39 @@ class Archive:
 
         Raises KeyError for an unknown output, ValueError for other axes than the archive has and if no point is done.
         """
-        names = (over,) if isinstance(over, str) else tuple(over)
-        grid = self.grid
-        strangers = [name for name in names if name not in grid.axes]
-        if strangers or (names and isinstance(grid, Table)):
-            raise ValueError(f"over must name axes of {', '.join(grid.axes)}; got {', '.join(names)}")
-        values = self[output]
-        each = mean_over(values, tuple(range(len(grid.shape), values.ndim)))
-        averaged = tuple(i for i, name in enumerate(grid.axes) if name in names)
-        mean = mean_over(each, averaged)
-        if np.isnan(mean).all():
-            raise ValueError(f"no point of {self.name} is done: nothing is best yet")
-        flat = int(np.nanargmin(mean) if smallest else np.nanargmax(mean))
-        index = list(np.unravel_index(flat, mean.shape))
-        whole = [0 if i in averaged else int(index.pop(0)) for i in range(len(grid.shape))]
-        point = {name: v for name, v in grid.values(tuple(whole)).items() if name not in names}
-        cut = tuple(slice(None) if i in averaged else whole[i] for i in range(len(grid.shape)))
-        known = np.ravel(each[cut])
-        known = known[~np.isnan(known)]
-        error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else np.nan
-        return Best({**self.fixed, **point}, float(mean.flat[flat]), error, len(known))
+        return views.best(self, output, (over,) if isinstance(over, str) else tuple(over), smallest=smallest)
+
+    def dataset(self) -> "xarray.Dataset":
+        """Results and status as labelled arrays, with units and long names for plots; NaN where a point is not done.
+
+        None among the values of an axis, and what stands beside it, are strings.  Of a table, the rows that are used,
+        with their coordinates.
+
+        Raises ImportError without xarray: the extra `notebooks` brings it.
+        """
+        return views.dataset(self)
+
+    def plot(self, output: str | None = None) -> "Figure":
+        """A figure of one output, the first unless named, over the axes: see `cocycle.plotting.result_figure`.
+
+        Of a table, against each of its coordinates.
+        """
+        return views.figure(self, output)
+
+    def __repr__(self):
+        return views.in_short(self)
+
+    def _repr_html_(self):
+        return views.html(self)
+
+    def damage(self) -> list[str]:
+        """What of the file is not as it was written, in words: points by their checksums, the journal by its own.
+
+        Empty for a sound one.  Results that the status does not count are damage unless the last run has no end on
+        record: its process was killed before it could count them, and the next run does.  Raises ValueError if
+        anything else is not as it was made.
+        """
+        return damage.damage(self)
 
     def extended(
         self,

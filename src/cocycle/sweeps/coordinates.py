@@ -141,6 +141,8 @@ def _kind(value: Any) -> str:
 
 
 def _require_different(name: str, values: np.ndarray) -> None:
+    if values.dtype.kind in "iu" and len(np.unique(values)) == len(values):  # integers count to the last digit
+        return
     known: dict[str, Value] = {}
     for value, own in zip(values.tolist(), words(values), strict=True):
         if own in known:
@@ -190,6 +192,12 @@ def _read(text: Any) -> list[Value]:
         except ValueError:
             continue
     return found
+
+
+def labels_of(values: Any) -> np.ndarray:
+    """Values as labels of an array: as they are, or, with None among them, as strings."""
+    plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    return np.array([str(value) for value in plain] if None in plain else values)
 
 
 def short(values: np.ndarray) -> str:

@@ -131,7 +131,12 @@ class Grid:
 
     def _local(self, point: int) -> list[int]:
         """The same for one point, for which numpy takes ten times as long."""
-        return [i - part.start for i, part in zip(self.index(point), self.window, strict=True)]
+        places, rest = [], int(point)
+        for length, part in zip(reversed(self.shape), reversed(self.window), strict=True):
+            rest, place = divmod(rest, length)
+            places.append(place - part.start)
+        places.reverse()
+        return places
 
     def _at_hand(self, point: int) -> dict[str, Any]:
         """The coordinates of one point, as plain values of Python."""
@@ -153,11 +158,7 @@ class Grid:
 
     def index(self, point: int) -> Index:
         """The place of a point along each axis."""
-        places, rest = [], int(point)
-        for length in reversed(self.shape):
-            rest, place = divmod(rest, length)
-            places.append(place)
-        return tuple(reversed(places))
+        return tuple(i + part.start for i, part in zip(self._local(point), self.window, strict=True))
 
     def number(self, index: Index) -> int:
         """The number of the point at a place.  Raises ValueError for one that is not in the grid."""

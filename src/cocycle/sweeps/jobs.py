@@ -106,6 +106,8 @@ class Sent:
 
     def loaded(self) -> tuple[Measure, dict[str, Any]] | None:
         """Once for each process, like a module that is imported; None where only the digest arrived."""
+        if found := self._LOADED.get(self.digest):
+            return found
         with self._LOCK:
             if self.digest not in self._LOADED:
                 data = self.data if self.data is not None else _KEPT.pop(self.digest, None)
@@ -218,7 +220,8 @@ class Task:
         return list(alone), ""
 
     def _tried(self, points: np.ndarray) -> "_Done | _Failed":
-        Deadline.set(int(points[0]), None if self.timeout is None else self.timeout * len(points))
+        if self.timeout is not None:
+            Deadline.set(int(points[0]), self.timeout * len(points))
         try:
             return _Done(points, self.results(points))
         except KeyboardInterrupt:
@@ -256,7 +259,8 @@ class Task:
         loaded = self.measure.loaded()
         assert loaded is not None
         measure, fixed = loaded
-        result = measure({**deepcopy(fixed), **self.grid.coordinates(points)}, self.generators(points))
+        own = deepcopy(fixed) if fixed else {}
+        result = measure({**own, **self.grid.coordinates(points)}, self.generators(points))
         returned = sorted(result) if isinstance(result, Mapping) else type(result).__name__
         if returned != sorted(self.outputs):
             raise WrongOutput(f"measure must return {sorted(self.outputs)}; got {returned}")

@@ -18,6 +18,7 @@ import numpy as np
 
 from cocycle.sweeps import journal, provenance
 from cocycle.sweeps.contents import OF_POINTS, Contents
+from cocycle.sweeps.coordinates import labels_of
 from cocycle.sweeps.files import aside, publish
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.records import MESSAGE_BYTES, Status, waiting_checksums
@@ -149,7 +150,7 @@ def read(path: Path) -> Contents:
             _require_plain(file, path.stat().st_size)
             contents = _contents(file)
             _require_shapes(file, contents)
-            whole = contents.digest() == file.attrs["digest"]
+            whole = contents.digest() == str(file.attrs["digest"])
             whole &= sealed or file["status"].id.get_offset() is None  # repacked
     if contents is None:
         raise ValueError(f"{path} is not an archive of schema {SCHEMA!r}; got schema {schema!r}")
@@ -288,7 +289,7 @@ def _write_axes(file, contents: Contents) -> None:
     """Bools and None as other readers know them: xarray reads the first, and names the second."""
     for name, values in contents.grid.axes.items():
         if values.dtype.kind in "UO":
-            texts = np.array([str(value) for value in values.tolist()], dtype=object)
+            texts = labels_of(values).astype(object)
             dataset = file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
             if values.dtype.kind == "O":
                 dataset.attrs["values"] = json.dumps(values.tolist())

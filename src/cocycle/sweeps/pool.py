@@ -61,14 +61,10 @@ class Deadline:
     shared: Any = None  # [part, time.monotonic() of the deadline], in memory that the parent reads
 
     @classmethod
-    def set(cls, part: int, seconds: float | None) -> None:
+    def set(cls, part: int, seconds: float) -> None:
         if cls.shared is not None:
-            cls.shared[1] = NEVER if seconds is None else time.monotonic() + seconds
+            cls.shared[1] = time.monotonic() + seconds
             cls.shared[0] = part
-
-    @classmethod
-    def clear(cls) -> None:
-        cls.set(-1, None)
 
 
 @final
@@ -92,13 +88,26 @@ class _Worker:
     def is_late(self) -> bool:
         return self.call is not None and time.monotonic() > self.deadline[1]
 
-    def exit_code(self) -> int:
-        self.process.join(GRACE)
-        if self.process.exitcode is None:  # its end of the pipe is closed, it is not
-            self.process.kill()
+    def end(self, grace: float) -> int:
+        """Wait for the end of the process, kill it if it is late, and what it left behind; its exit code."""
+        self.process.join(grace)
+        if self.process.exitcode is None:
+            self.kill()
             self.process.join()
+        self._kill_group()
+        self.connection.close()
         code = self.process.exitcode
         return 0 if code is None else code
+
+    def kill(self) -> None:
+        self._kill_group()
+        self.process.kill()
+
+    def _kill_group(self) -> None:
+        """The processes that a measure started are of the worker's group: see `_serve`."""
+        if self.ready and hasattr(os, "killpg") and self.process.pid is not None:
+            with contextlib.suppress(OSError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 @final
@@ -144,7 +153,7 @@ class Pool(Executor):
         if not wait:
             self._killed = True
             for worker in list(self._workers):
-                worker.process.kill()
+                worker.kill()
         self._wake_up.send_bytes(b"1")
         self._thread.join()
         ENVIRONMENT_OF_WORKERS.__exit__()
@@ -217,7 +226,7 @@ class Pool(Executor):
         for worker in list(self._workers):
             if worker.is_late():
                 part = int(worker.deadline[0])
-                worker.process.kill()
+                worker.kill()
                 self._bury(worker, TimedOut(part))
             elif not worker.process.is_alive() and not worker.connection.poll():
                 self._bury(worker)
@@ -241,8 +250,7 @@ class Pool(Executor):
 
     def _bury(self, worker: _Worker, error: Exception | None = None) -> None:
         self._workers.remove(worker)
-        code = worker.exit_code()
-        worker.connection.close()
+        code = worker.end(GRACE)
         if worker.call is not None:
             worker.call.future.set_exception(error or WorkerDied(code))
         elif not worker.ready:
@@ -270,16 +278,14 @@ class Pool(Executor):
             with contextlib.suppress(OSError):
                 worker.connection.send(None)
         for worker in self._workers:
-            worker.process.join(max(0.0, until - time.monotonic()))
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-            worker.connection.close()
+            worker.end(max(0.0, until - time.monotonic()))
 
 
 def _serve(connection: Connection, parent: int, deadline: Any, preload: Callable[[], Any]) -> None:
     """The worker: compute what comes, until nothing does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()  # the processes that a measure starts are of this group, and end with the worker
     _die_with(parent)
     Deadline.shared = deadline
     connection.send(_outcome(preload, ()))
@@ -291,7 +297,7 @@ def _serve(connection: Connection, parent: int, deadline: Any, preload: Callable
         if received is None:
             return
         outcome = _outcome(*received)
-        Deadline.clear()
+        Deadline.set(-1, NEVER)
         try:
             connection.send(outcome)
         except Exception as error:  # what cannot be pickled

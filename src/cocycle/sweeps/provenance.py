@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -161,6 +161,7 @@ def _file(module: ModuleType | None) -> str:
     return str(Path(file).resolve()) if file else ""
 
 
+@cache
 def _version(name: str) -> str:
     try:
         return version(name)

@@ -149,8 +149,8 @@ class _Alike:
             self._kind, self._first, self._calls = kind, self._first or words, self._calls + 1
             if self._calls >= ALIKE:
                 raise AllFail(
-                    f"the first {self._calls} calls of the measure all failed with one error, {self._first}: the rest was"
-                    " not tried.  Mend the measure and run again with retry=True or --retry; keep_going=True or"
+                    f"the first {self._calls} calls of the measure all failed with one error, {self._first}: the rest"
+                    " was not tried.  Mend the measure and run again with retry=True or --retry; keep_going=True or"
                     " --keep-going tries it all the same"
                 )
 

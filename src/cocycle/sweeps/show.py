@@ -41,7 +41,8 @@ def in_words(archive: Archive) -> str:
         )
     if contents.parent:
         lines.append("  refines " + ", ".join(f"{name} {value}" for name, value in contents.parent.items()))
-    lines += ["progress", f"  {_progress(status)}"]
+    used = status[: grid.used] if isinstance(grid, Table) else status
+    lines += ["progress", f"  {_progress(used)}"]
     failed = int(np.isin(status, WITHOUT_RESULT).sum())
     failures = archive.messages(FAILURES)
     lines += [f"  {grid.in_words(grid.number(index))}: {said}" for index, said in failures.items()]

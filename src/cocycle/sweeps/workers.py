@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cache
 from typing import final
 
 from threadpoolctl import ThreadpoolController
@@ -109,23 +108,14 @@ def one_thread() -> Iterator[Callable[[], bool]]:
         yield appeared
 
 
-@cache
-def _for_good() -> None:
-    ONE_THREAD.__enter__()
-    _thread_pools().limit(limits=1, user_api="openmp")
-
-
 def limit_to_one_thread() -> bool:
-    """Limit the libraries of this process, those that are loaded later too when this is called again, for good.
-
-    Whether that changed anything.
-    """
-    changed = _for_good.cache_info().currsize == 0
-    _for_good()
-    if _found_late():
-        ONE_THREAD.renew()
-        changed = True
-    return changed
+    """Limit the libraries of this process that are loaded by now to one thread, for good; whether one had more."""
+    late = _found_several()
+    if late:
+        _thread_pools().limit(limits=1)
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(1)
+    return bool(late)
 
 
 @final
@@ -187,8 +177,13 @@ def _found_late() -> bool:
     """Whether there is a library that computes with several threads, although one is all that it should have."""
     if len(sys.modules) == _modules_seen:
         return False
-    late = {pool["filepath"] for pool in _thread_pools().info() if pool["num_threads"] > 1}
-    torch = sys.modules.get("torch")
-    late |= {"torch"} if torch and torch.get_num_threads() > 1 else set()
+    late = _found_several()
     _LATE.update(late)
     return bool(late)
+
+
+def _found_several() -> set[str]:
+    """The libraries that are loaded and compute with several threads."""
+    several = {pool["filepath"] for pool in _thread_pools().info() if pool["num_threads"] > 1}
+    torch = sys.modules.get("torch")
+    return several | ({"torch"} if torch and torch.get_num_threads() > 1 else set())

@@ -26,6 +26,9 @@ LOG = logging.getLogger("cocycle")
 EXPLAINED = 10  # places of failures in a run whose tracebacks are kept
 
 
+_FULL: set[Path] = set()  # archives whose journals this process has found full
+
+
 class Replaced(OSError):
     """The archive has another file under its name than the one that is written."""
 
@@ -131,7 +134,9 @@ class Writer:
         if not any(self._append(line, layout.JOURNAL_BYTES) for line in lines):
             self._put(journal.with_one_lost(self._journal()), layout.JOURNAL, 0)
             sync(self._descriptor)
-            LOG.warning("the journal of %s is full: this run is not in it", self._path)
+            if self._path not in _FULL:  # once: a search may run thousands of times
+                _FULL.add(self._path)
+                LOG.warning("the journal of %s is full: this run, and those to come, are not in it", self._path)
 
     def _append(self, line: bytes, limit: int) -> bool:
         """Append a line to the journal, unless that gets longer than `limit`; whether it was appended."""

@@ -1,0 +1,155 @@
+"""What an archive holds, as a person wants to see it: one point, the best one, labelled arrays, a figure, a table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from cocycle.sweeps.coordinates import labels_of, place, short
+from cocycle.sweeps.means import mean_over
+from cocycle.sweeps.records import Status
+from cocycle.sweeps.table import Table
+from cocycle.tables import html_table
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
+
+    from cocycle.sweeps.archive import Archive
+
+
+@final
+@dataclass(frozen=True)
+class Best:
+    """Where an output is best, its mean there, the standard error of that over `count` values, NaN for one.
+
+    It unpacks into the first two: point, value = archive.best("valid_time", over="realisation").
+    """
+
+    point: dict[str, Any]
+    value: float
+    error: float
+    count: int
+
+    def __iter__(self):
+        return iter((self.point, self.value))
+
+
+def point(archive: "Archive", coordinates: Mapping[str, Any]) -> dict[str, Any]:
+    """See `Archive.point`."""
+    record = archive.records(np.array([archive.contents.grid.number(archive.grid.place(coordinates))]))
+    status, known = Status(record.status[0]), {}
+    for name, event in archive.outputs.items():
+        value = record.values[name][0] if status == Status.DONE else np.full(event, np.nan)
+        known[name] = value if event else float(value)
+    return {**known, "status": status, "message": record.messages[0].decode(errors="replace")}
+
+
+def best(archive: "Archive", output: str, over: Sequence[str], *, smallest: bool) -> Best:
+    """See `Archive.best`."""
+    grid, values = archive.grid, archive[output]
+    strangers = [name for name in over if name not in grid.axes]
+    if strangers or (over and isinstance(grid, Table)):
+        raise ValueError(f"over must name axes of {', '.join(grid.axes)}; got {', '.join(over)}")
+    each = mean_over(values, tuple(range(len(grid.shape), values.ndim)))
+    averaged = tuple(i for i, name in enumerate(grid.axes) if name in over)
+    mean = np.expand_dims(mean_over(each, averaged), averaged)
+    if np.isnan(mean).all():
+        raise ValueError(f"no point of {archive.name} is done: nothing is best yet")
+    found = np.unravel_index(np.nanargmin(mean) if smallest else np.nanargmax(mean), mean.shape)
+    index = tuple(int(i) for i in found)
+    point = {name: value for name, value in grid.values(index).items() if name not in over}
+    known = each[tuple(slice(None) if i in averaged else k for i, k in enumerate(index))].ravel()
+    known = known[~np.isnan(known)]
+    error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else np.nan
+    return Best({**archive.fixed, **point}, float(mean[index]), error, len(known))
+
+
+def dataset(archive: "Archive") -> "xarray.Dataset":
+    """See `Archive.dataset`."""
+    try:
+        import xarray
+    except ImportError:
+        raise ImportError('labelled arrays need xarray: install cocycle with ".[notebooks]"') from None
+    contents, grid = archive.contents, archive.grid
+    axes = list(grid.axes)
+    coordinates: dict[str, Any] = {name: labels_of(values) for name, values in grid.axes.items()}
+    coordinates |= {name: np.arange(n) for name, n in contents.events.items()}
+    status = archive.status  # before the values: what was done then is done now
+    variables = {name: ([*axes, *dims], archive[name]) for name, dims in contents.dims.items()}
+    for _, values in variables.values():
+        values[status != Status.DONE] = np.nan
+    attributes = {"seed": str(archive.seed), **{k: str(v) if v is None else v for k, v in archive.fixed.items()}}
+    made = xarray.Dataset({**variables, "status": (axes, status)}, coordinates, attributes)
+    made.status.attrs["meaning"] = ", ".join(f"{s.value} {s.words}" for s in Status)
+    if isinstance(grid, Table):
+        made = made.isel(row=slice(0, grid.used))
+        rows = [grid.values((i,)) for i in range(grid.used)]
+        made = made.assign_coords({name: ("row", labels_of([row[name] for row in rows])) for name in grid.columns})
+    for attribute, words in (("units", contents.units), ("long_name", contents.long_names)):
+        for name, word in words.items():
+            made[name].attrs[attribute] = word
+    return made
+
+
+def sel(archive: "Archive", coordinates: Mapping[str, Any]) -> "xarray.Dataset":
+    """See `Archive.sel`."""
+    data, axes, events = dataset(archive), archive.contents.grid.axes, archive.contents.events
+    strangers = [name for name in coordinates if name not in (*axes, *events)]
+    if strangers:
+        raise ValueError(f"coordinates must be of {', '.join(axes)}; got {strangers[0]}")
+    places: dict[str, Any] = {}
+    for name, wanted in coordinates.items():
+        values = axes.get(name, np.arange(events.get(name, 0)))
+        if isinstance(wanted, slice):
+            data = data.sel({name: wanted})
+        elif np.ndim(wanted):
+            places[name] = [place(name, values, value) for value in wanted]
+        else:
+            places[name] = place(name, values, wanted)
+    return data.isel(places)
+
+
+def figure(archive: "Archive", output: str | None) -> "Figure":
+    """See `Archive.plot`."""
+    from cocycle.plotting import result_figure, table_figure
+
+    name, grid = output or next(iter(archive.outputs)), archive.grid
+    labels = {key: label(archive, key) for key in (name, *grid.axes, *grid.columns)}
+    if isinstance(grid, Table):
+        rows = [grid.values((i,)) for i in range(grid.used)]
+        columns = {key: [row[key] for row in rows] for key in grid.columns}
+        return table_figure(archive[name][: grid.used], columns, labels.pop(name), labels)
+    scattered = bool((archive.status == Status.LEFT_OUT).any())
+    return result_figure(archive[name], grid.axes, labels.pop(name), labels, scattered=scattered)
+
+
+def label(archive: "Archive", name: str) -> str:
+    """What a figure calls an axis or an output, with its unit."""
+    unit = archive.contents.units.get(name)
+    return archive.contents.long_names.get(name, name) + (f" ({unit})" if unit else "")
+
+
+def in_short(archive: "Archive") -> str:
+    """An archive in one line."""
+    grid, states = archive.grid, archive.status.ravel()
+    table = isinstance(grid, Table)
+    counts = np.bincount(states[: grid.used] if table else states, minlength=len(Status))
+    words = ", ".join(f"{counts[s]} {s.words}" for s in Status if counts[s] or s <= Status.DONE)
+    axes = " × ".join(f"{name} ({len(values)})" for name, values in grid.axes.items())
+    points = f"{grid.used} of {len(grid)} rows ({', '.join(grid.columns)})" if table else axes
+    return f"Archive {archive.name}: {points}; {words}; outputs {', '.join(archive.outputs)}"
+
+
+def html(archive: "Archive") -> str:
+    """An archive as a table of a notebook."""
+    counts, grid = np.bincount(archive.status.ravel(), minlength=len(Status)), archive.grid
+    table = [("table", f"{grid.used} of {len(grid)} rows")] if isinstance(grid, Table) else []
+    rows = [
+        *(table or (("axis " + name, short(values)) for name, values in grid.axes.items())),
+        *(("coordinate", label(archive, name)) for name in grid.columns),
+        *(("output", label(archive, name)) for name in archive.outputs),
+        *((s.words, counts[s]) for s in Status if counts[s] and not (table and s == Status.LEFT_OUT)),
+    ]
+    return html_table(f"Archive {archive.name}", ("", ""), rows)
