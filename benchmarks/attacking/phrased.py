@@ -126,6 +126,7 @@ TEXTS = {
     "formula, tab": hostile_texts("\t=1+1"),
     "formula, return": hostile_texts("\r=1+1"),
     "formula, newline": hostile_texts("\n=1+1"),
+    "a return, then a formula": hostile_texts("abc\r=1+1"),
     "markup": hostile_texts("<script>alert(1)</script>"),
 }
 

@@ -135,6 +135,10 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "a module of the standard library that acts when it is imported": _source(
         module="antigravity", name="geohash", file=str(_library("antigravity")), digests=_browser
     ),
+    "a file of the standard library that acts when it is imported": _source(
+        module="study_antigravity", name="geohash", file=str(_library("antigravity")),
+        digests=lambda path: {"study_antigravity": _browser(path)["antigravity"]},
+    ),
     "the measure, with a hostile text": _source(
         module="attacking.scenes", name="mixed", file=scenes.__file__,
         digests={"attacking.scenes": digest_of(Path(scenes.__file__))},
