@@ -40,7 +40,8 @@ def table(rows: Iterable[Row]) -> str:
     """The rows in markdown."""
     lines = ["| attack | cases | what came of it | must be 0 |", "|---|---:|---|---|"]
     for row in rows:
-        lines.append(f"| {row.attack} | {row.cases} | {_words(row.safe)} | {_words(row.faults)} |")
+        never = _words(row.faults) or f"0 ({', '.join(row.faults)})"
+        lines.append(f"| {row.attack} | {row.cases} | {_words(row.safe)} | {never} |")
     return "\n".join(lines)
 
 
@@ -60,4 +61,4 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 
 def _words(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count)
