@@ -23,7 +23,7 @@ from cocycle.sweeps import in_words
 MEMORY, SECONDS = 4 * 2**30, 60.0  # of the process that looks at one file
 SAFE = ("refused in a line", "no harm", "could not be made")
 FAULTS = ("another error", "many lines", "control characters", "formula", "EXECUTED", "SECRET READ", "WROTE ELSEWHERE",
-          "hang", "crash")  # fmt: skip
+          "lost", "hang", "crash")  # fmt: skip
 EXPECTED = (ValueError, OSError, KeyError)  # what the functions say that they raise
 COMMANDS = ("show A", "verify A", "export A --output O.csv", "export A --output O.nc", "plot A --output O.png",
             "merge A --output O-merged.h5", "extend A --axis y=[-3.0,-2.0,-1.0,0.0,1.0,2.0] --output O-more.h5",
@@ -83,8 +83,6 @@ def _looked_at(path: Path, maker: Callable[[Path], Any]) -> tuple[str, str]:
         return "EXECUTED", str(said)
     if precious.read_text() != "precious":
         return "WROTE ELSEWHERE", str(said)
-    if how == "error" and isinstance(said, Harm):
-        return said.args[0], said.args[1]
     return said if how == "value" else (how if how in ("hang", "crash") else "another error", repr(said))
 
 
@@ -95,14 +93,17 @@ def _use(path: Path, environment: dict[str, str], way: int | None) -> tuple[str,
     mpl.use("Agg")
     readers, commands = READERS, COMMANDS
     if way is not None:  # what is slow, or may need files of python that only root can read
-        readers = {name: READERS[name] for name in ("damage", "in_words", "writer")}
+        readers = {name: READERS[name] for name in ("damage", "in_words")}
         commands = (*COMMANDS[:2], "resume A --workers 1") if way == phrased.AS_NOBODY else COMMANDS[:2]
     if way == phrased.AS_NOBODY and os.geteuid() == 0:
         os.seteuid(65534)
     try:
         opened = _read(path, readers)
+        known = scenes.done(Archive.open(path)) if opened else None
         for command in commands if opened else COMMANDS[:2]:
             _command(command, path)
+        if known is not None:
+            _require_kept(path, known)
     except Harm as harm:
         return harm.args[0], harm.args[1]
     return ("no harm", "") if opened else ("refused in a line", "")
@@ -128,11 +129,6 @@ def _read(path: Path, readers: Mapping[str, Callable[[Archive], Any]]) -> bool:
     return True
 
 
-def _writer(archive: Archive) -> None:
-    with archive.writer():
-        pass
-
-
 READERS: dict[str, Callable[[Archive], Any]] = {
     "damage": Archive.damage,
     "in_words": in_words,
@@ -143,8 +139,17 @@ READERS: dict[str, Callable[[Archive], Any]] = {
     "values": lambda archive: b"".join(archive[name].tobytes() for name in archive.outputs),
     "dataset": Archive.dataset,
     "best": lambda archive: archive.best("height"),
-    "writer": _writer,
 }
+
+
+def _require_kept(path: Path, known: np.ndarray) -> None:
+    """Raise Harm unless what was done still is."""
+    try:
+        lost = known & ~scenes.done(Archive.open(path))
+    except Exception as error:
+        raise Harm("lost", f"{error!r}") from error
+    if lost.any():
+        raise Harm("lost", f"{lost.sum()} points")
 
 
 def _require_expected(what: str, error: Exception) -> None:

@@ -34,6 +34,11 @@ def _socket(path: Path) -> None:
         server.bind(_lock_of(path).name)
 
 
+def _hard_link(path: Path) -> None:
+    path.with_name("precious").write_text("precious")
+    os.link(path.with_name("precious"), _lock_of(path))
+
+
 def _unreadable(path: Path) -> int:
     """Without the rights of root."""
     _lock_of(path).touch(0o000)
@@ -50,15 +55,17 @@ def _read_only(path: Path) -> int:
 
 
 def _held(path: Path) -> None:
-    """By a process that calls itself something that a terminal obeys."""
+    """By a process that calls itself something that a terminal obeys, and outlives this one."""
     lock = _lock_of(path)
     lock.write_text(HOSTILE)
     if os.fork() == 0:
-        with open(lock) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            path.with_name("held").touch()
-            time.sleep(20)
+        if os.fork() == 0:
+            with open(lock) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                path.with_name("held").touch()
+                time.sleep(20)
         os._exit(0)
+    os.wait()
     while not path.with_name("held").exists():
         time.sleep(0.01)
 
@@ -72,6 +79,7 @@ LOCKS: dict[str, Callable[[Path], Any]] = {
     "a folder": lambda path: _lock_of(path).mkdir(),
     "a socket": _socket,
     "a device": lambda path: os.mknod(_lock_of(path), 0o020666, os.makedev(1, 5)),
+    "a hard link to another file": _hard_link,
     "a hard link to the archive": lambda path: os.link(path, _lock_of(path)),
     "unreadable": _unreadable,
     "of another user": _read_only,

@@ -20,7 +20,7 @@ from cocycle import Archive, run
 from cocycle.sweeps import Status
 
 TIMES = 5  # each case
-SIDE = 28
+SIDE, OTHER_SEED = 28, 99
 SAFE = ("refused", "stopped, nothing lost", "one after the other")
 FAULTS = ("BOTH WROTE", "lost", "wrong value", "damaged", "locked out", "said complete", "hang", "crash")
 
@@ -141,7 +141,26 @@ def removed(path: Path) -> Path:
 def another_sweep(path: Path) -> Path:
     """And an archive of another sweep is made in its place."""
     path.unlink()
-    Archive.create(path, scenes.grid(SIDE), outputs=scenes.OUTPUTS, seed=99, fixed={"radius": 1.3})
+    Archive.create(path, scenes.grid(SIDE), outputs=scenes.OUTPUTS, seed=OTHER_SEED, fixed={"radius": 1.3})
+    return path
+
+
+def older_copy(path: Path) -> Path:
+    """Written into the file that the sweep has open, as `cp` does: nobody can keep what was there."""
+    made = path.with_name("older")
+    scenes.new(made, scenes.grid(SIDE))
+    shutil.copyfile(made, path)
+    made.unlink()
+    return path
+
+
+def another_copy(path: Path) -> Path:
+    """Of another sweep, written into the file that the sweep has open: it must not get results of this one."""
+    made = path.with_name("another")
+    Archive.create(made, scenes.grid(SIDE), outputs=scenes.OUTPUTS, seed=OTHER_SEED, fixed={"radius": 1.3},
+                   units={"height": "m"}, long_names={"x": "place"})  # fmt: skip
+    shutil.copyfile(made, path)
+    made.unlink()
     return path
 
 
@@ -156,6 +175,8 @@ ALIASES: dict[str, Callable[[Path], Path]] = {
     "a copy put in its place": copied,
     "removed in mid-run": removed,
     "another sweep in its place": another_sweep,
+    "an older copy written over it": older_copy,
+    "another sweep written over it": another_copy,
 }
 
 
@@ -171,7 +192,9 @@ def attack(folder: Path, scale: float, seed: int) -> list[Row]:
     cases |= {"resumed with other settings": _two_settings, "a forked child outlives it": _outlived}
     rows = []
     for name, case in cases.items():
-        row, rng = Row.of(f"two writers: {name}", SAFE, FAULTS), generator(seed, name)
+        safe = (*SAFE, "damaged") if name.endswith("over it") else SAFE  # verify shows it, and nobody can prevent it
+        faults = [each for each in FAULTS if each not in safe]
+        row, rng = Row.of(f"two writers: {name}", safe, faults), generator(seed, name)
         for number in range(scaled(TIMES, scale)):
             home = folder / f"{name.replace(' ', '-').replace(',', '')}-{number}"
             home.mkdir()
@@ -221,11 +244,9 @@ def _class(path: Path, file: int, truth: dict, seen: np.ndarray, first: Sweep, s
     found = np.zeros((SIDE, SIDE), dtype=bool)
     for name in sorted(path.parent.glob("*.h5")):
         archive = Archive.open(name)
-        if archive.seed != scenes.SEED:
-            continue
         if archive.damage():
             return "damaged", f"{name.name}: {archive.damage()[0]}; {said}"
-        if scenes.differs(archive, truth):
+        if _is_wrong(archive, truth):
             return "wrong value", f"{name.name}; {said}"
         found |= scenes.done(archive)
     if (seen & ~found).any():
@@ -233,6 +254,14 @@ def _class(path: Path, file: int, truth: dict, seen: np.ndarray, first: Sweep, s
     if first.complete and path.exists() and os.stat(path).st_ino != file:
         return "said complete", said
     return _how(first, second), said
+
+
+def _is_wrong(archive: Archive, truth: dict) -> bool:
+    """Whether an archive has values that are not of its own sweep."""
+    if archive.seed == scenes.SEED:
+        return scenes.differs(archive, truth)
+    here = scenes.done(archive)
+    return bool((archive["noise"][here] == truth["noise"][here]).any())
 
 
 def _how(first: Sweep, second: Sweep) -> str:
@@ -245,7 +274,7 @@ def _how(first: Sweep, second: Sweep) -> str:
 
 
 def _other_settings(path: Path) -> None:
-    Archive.resume(path, scenes.grid(SIDE), outputs=scenes.OUTPUTS, seed=99, fixed={"radius": 1.3})
+    Archive.resume(path, scenes.grid(SIDE), outputs=scenes.OUTPUTS, seed=OTHER_SEED, fixed={"radius": 1.3})
 
 
 def _two_settings(path: Path, truth: dict, rng: np.random.Generator) -> tuple[str, str]:

@@ -19,6 +19,5 @@ def test_attacks():
         command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 of" in done.stdout
     for attack in ("killed: run, MPI", "flipped bits: whole file", "two writers: hard link", "crafted: seals"):
         assert f"| {attack} |" in done.stdout
