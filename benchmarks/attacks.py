@@ -28,13 +28,16 @@ ATTACKS = {"kills": kills.attack, "runs": runs.attack, "flips": flips.attack, "w
 
 
 def rows(scale: float, seed: int, names: Sequence[str] = tuple(ATTACKS)) -> list[Row]:
-    """The counts of some of the attacks."""
+    """The counts of some of the attacks; what is known is said meanwhile."""
     found = []
     for name in names:
         start = time.monotonic()
         with tempfile.TemporaryDirectory(prefix=f"attack-{name}-") as folder:
-            found += ATTACKS[name](Path(folder), scale, seed)
-        print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+            new = ATTACKS[name](Path(folder), scale, seed)
+        wrong = sum(sum(row.faults.values()) for row in new)
+        seconds = f"{time.monotonic() - start:.0f} s"
+        print(f"{name}: {seconds}, {sum(row.cases for row in new)} cases, {wrong} faults", file=sys.stderr, flush=True)
+        found += new
     return found
 
 
