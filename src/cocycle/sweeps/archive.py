@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -203,8 +204,10 @@ class Archive:
         def read(file, name):
             shape = (len(self.contents.grid), *self.contents.columns.get(name, ()))
             start = file[name].id.get_offset()
-            if start is None:  # repacked
-                return file[name][...].reshape(shape)[points]
+            if start is None:  # repacked: as much of the first axis as is needed
+                each = prod(self.contents.grid.shape[1:])
+                first, last = (int(points[0]) // each, int(points[-1]) // each + 1) if len(points) else (0, 0)
+                return file[name][first:last].reshape(-1, *shape[1:])[np.asarray(points) - first * each]
             return np.array(np.memmap(self.path, file[name].dtype, "r", start, shape)[points])  # these pages only
 
         with layout.in_words(self.path), layout.open_to_read(self.path) as file:

@@ -273,6 +273,10 @@ def rows_of_table(path: Path, table: Table) -> Table:
 def _contents(file) -> Contents:
     names = ("axes", "block", "common", "whole", "outputs", "fixed", "units", "long_names", "parent", "parameters")
     stored = {name: json.loads(file.attrs[name]) for name in names}
+    for name, value in stored.items():
+        kinds = list if name in ("axes", "common") else dict
+        if not isinstance(value, kinds):
+            raise ValueError(f"the setting {name} is no {kinds.__name__}")
     axes = {name: _coordinates(file[name]) for name in stored["axes"]}
     if stored["parameters"]:
         kinds = {"float": float, "int": int}
