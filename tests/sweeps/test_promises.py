@@ -93,6 +93,23 @@ def test_readers_of_hdf5_are_not_kept_out(tmp_path):
         assert file["y"].shape == (20,)
 
 
+def test_a_lock_that_is_a_link_of_another_file_is_not_written(tmp_path):
+    archive, mine = here(x_of, new(tmp_path / "run.h5")), tmp_path / "mine.txt"
+    lock = Path(f"{archive.path}.lock")
+    for other in (archive.path, mine):
+        mine.write_text("a lock of a backup")
+        lock.unlink()
+        os.link(other, lock)
+        before = other.read_bytes()
+        if other == mine:
+            with archive.writer():
+                pass
+        else:
+            with pytest.raises(PermissionError, match="lock holds something else; remove it"), archive.writer():
+                pass
+        assert other.read_bytes() == before
+
+
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
 def test_a_lock_that_is_no_file_is_not_touched(tmp_path, kind):
     archive, mine = new(tmp_path / "run.h5"), tmp_path / "mine.txt"
