@@ -21,6 +21,7 @@ import pytest
 from cocycle import Archive, Grid, cli, run
 from cocycle.sweeps import AllFail, Status, arguments, files, in_words, locks, merge, provenance, refine, rerun
 from cocycle.sweeps.pool import Pool, TimedOut, WorkerDied
+from cocycle.sweeps.records import Records
 from here import Here
 
 HERE = Path(__file__).parent
@@ -168,6 +169,21 @@ def test_an_archive_that_is_replaced_while_the_sweep_runs(tmp_path, how):
     assert rescued.damage() == []
     run(x_of, rescued, workers=1, progress=False)
     assert (rescued["y"] == np.arange(200)).all()
+
+
+def test_another_archive_written_over_it(tmp_path):
+    """`cp` keeps the file and changes what is in it: nothing of one sweep may be sound in the archive of another."""
+    archive, other = new(tmp_path / "run.h5"), tmp_path / "other.h5"
+    Archive.create(other, archive.grid, outputs={"y": ()}, seed=2)
+    with archive.writer() as writer:
+        writer.commit(Records.done(np.array([3]), {"y": np.array([3.0])}))
+        shutil.copyfile(other, archive.path)
+        with pytest.raises(OSError, match="was overwritten: what was computed before is gone"):
+            writer.commit(Records.done(np.array([4]), {"y": np.array([4.0])}))
+        writer._put_down(Records.done(np.array([5]), {"y": np.array([5.0])}))  # between two looks
+    again = Archive.open(archive.path)
+    assert again.seed == 2
+    assert again.damage() == ["the point (5,) is damaged"]
 
 
 def test_threads_that_make_one_archive(tmp_path):

@@ -196,7 +196,9 @@ class Archive:
         """All that the file holds of some points, by their numbers in increasing order, whatever their status is."""
         rows = self.rows((*OF_POINTS, *self.contents.columns), points)
         values = {name: rows[name] for name in self.contents.columns}
-        return Records(np.asarray(points), rows["status"], values, rows["message"], rows["checksum"])
+        return Records(
+            np.asarray(points), rows["status"], values, rows["message"], rows["checksum"] ^ self.contents.mark
+        )
 
     def rows(self, names: Sequence[str], points: np.ndarray) -> dict[str, np.ndarray]:
         """The rows (n, *event) of some datasets at some points."""
@@ -350,7 +352,7 @@ class Archive:
             raise ValueError(f"{self.path} is no longer the archive that was opened, but that of: {difference}")
         with layout.open_to_read(self.path) as file:
             start = layout.offsets(file, self.contents)
-        writer = Writer(self.path, descriptor, start, self.contents.grid.columns)
+        writer = Writer(self.path, descriptor, start, self.contents)
         writer.require_place()
         writer.count(*damage.uncounted(self))
         yield writer

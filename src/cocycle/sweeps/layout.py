@@ -339,7 +339,7 @@ def _write_results(file, contents: Contents, status: np.ndarray | None) -> None:
         states[...] = status
         left = np.flatnonzero(status == Status.LEFT_OUT)
         marked = np.zeros(prod(status.shape), TYPES["checksum"])
-        marked[left] = waiting_checksums(left, Status.LEFT_OUT, {})
+        marked[left] = waiting_checksums(left, Status.LEFT_OUT, {}) ^ contents.mark
         sums[...] = marked.reshape(status.shape)
     file.create_dataset(JOURNAL, data=np.array(b"", dtype=f"S{JOURNAL_BYTES}"))
     for attribute, of_names in (("units", contents.units), ("long_name", contents.long_names)):
