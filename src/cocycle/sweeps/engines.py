@@ -229,8 +229,8 @@ def _require_right(task: Task, job: Job, outcome: Outcome, fits: bool) -> None:
     if outcome.changed:
         raise RuntimeError(
             f"the text of {outcome.changed} changed while the sweep ran, or was another one when a worker imported it:"
-            " what it computed is not kept.  Run again, with new workers or a new notebook kernel, to go on with the text"
-            " of now"
+            " what it computed is not kept.  Run again, with new workers or a new notebook kernel, to go on with the"
+            " text of now"
         )
     if outcome.wrong and not (fits and len(records)):
         raise WrongOutput(outcome.wrong)
