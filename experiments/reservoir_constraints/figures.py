@@ -256,7 +256,8 @@ def spectra_figure(folder):
     far = exponent < 2 * TRUE[2]
     for name, group in {f"predict > {PREDICTS:g}": works, "predict > 3": long}.items():
         print(
-            f"(g) of {group.sum()} points that {name}, rescalings of {len(times)} networks: λ₁ right in {mean(near[0][group]):.0%}, λ₂ in"
+            f"(g) of {group.sum()} points that {name}, rescalings of {len(times)} networks: λ₁ right in"
+            f" {mean(near[0][group]):.0%}, λ₂ in"
             f" {mean(near[1][group]):.0%}, λ₃ in {mean(near[2][group]):.0%}: in {mean(near[2][group & far]):.0%} of"
             f" those with conditional exponents below {2 * TRUE[2]:.0f}, in {mean(near[2][group & ~far]):.0%} of others"
         )

@@ -112,7 +112,7 @@ def verify(options: Namespace) -> int:
             damage = Archive.open(path).damage()
         except ValueError as error:
             damage = [str(error)]
-        print(f"{path}: " + ("; ".join(damage) or "sound"))
+        print(sweeps.printable(f"{path}: " + ("; ".join(damage) or "sound")))
         sound &= not damage
     return 0 if sound else 1
 

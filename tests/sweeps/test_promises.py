@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 
 from cocycle import Archive, Grid, cli, run
-from cocycle.sweeps import AllFail, Status, arguments, files, in_words, locks, merge, refine, rerun
+from cocycle.sweeps import AllFail, Status, arguments, files, in_words, locks, merge, provenance, refine, rerun
 from cocycle.sweeps.pool import Pool, TimedOut, WorkerDied
+from cocycle.sweeps.records import Records
 from here import Here
 
 HERE = Path(__file__).parent
@@ -93,6 +94,23 @@ def test_readers_of_hdf5_are_not_kept_out(tmp_path):
         assert file["y"].shape == (20,)
 
 
+def test_a_lock_that_is_a_link_of_another_file_is_not_written(tmp_path):
+    archive, mine = here(x_of, new(tmp_path / "run.h5")), tmp_path / "mine.txt"
+    lock = Path(f"{archive.path}.lock")
+    for other in (archive.path, mine):
+        mine.write_text("a lock of a backup")
+        lock.unlink()
+        os.link(other, lock)
+        before = other.read_bytes()
+        if other == mine:
+            with archive.writer():
+                pass
+        else:
+            with pytest.raises(PermissionError, match="lock holds something else; remove it"), archive.writer():
+                pass
+        assert other.read_bytes() == before
+
+
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
 def test_a_lock_that_is_no_file_is_not_touched(tmp_path, kind):
     archive, mine = new(tmp_path / "run.h5"), tmp_path / "mine.txt"
@@ -153,6 +171,21 @@ def test_an_archive_that_is_replaced_while_the_sweep_runs(tmp_path, how):
     assert (rescued["y"] == np.arange(200)).all()
 
 
+def test_another_archive_written_over_it(tmp_path):
+    """`cp` keeps the file and changes what is in it: nothing of one sweep may be sound in the archive of another."""
+    archive, other = new(tmp_path / "run.h5"), tmp_path / "other.h5"
+    Archive.create(other, archive.grid, outputs={"y": ()}, seed=2)
+    with archive.writer() as writer:
+        writer.commit(Records.done(np.array([3]), {"y": np.array([3.0])}))
+        shutil.copyfile(other, archive.path)
+        with pytest.raises(OSError, match="was overwritten: what was computed before is gone"):
+            writer.commit(Records.done(np.array([4]), {"y": np.array([4.0])}))
+        writer._put_down(Records.done(np.array([5]), {"y": np.array([5.0])}))  # between two looks
+    again = Archive.open(archive.path)
+    assert again.seed == 2
+    assert again.damage() == ["the point (5,) is damaged"]
+
+
 def test_threads_that_make_one_archive(tmp_path):
     outcomes = []
 
@@ -211,7 +244,7 @@ def test_nothing_is_exported_onto_an_archive(tmp_path, capsys):
 
 
 def test_formulas_and_control_characters_are_text(tmp_path, capsys):
-    grid = Grid({"kind": ["=1+1", "@x", "plain"]})
+    grid = Grid({"kind": ["=1+1", "@x", "plain", "a\r=2"]})
     archive = new(tmp_path / "run.h5", grid, fixed={"title": "\x1b[31mred\a"})
 
     def measure(point, rng):
@@ -228,6 +261,7 @@ def test_formulas_and_control_characters_are_text(tmp_path, capsys):
     assert all(c.isprintable() or c == "\n" for c in capsys.readouterr().out)
     assert "\n'=1+1," in (tmp_path / "run.csv").read_text()
     assert "\n'@x," in (tmp_path / "run.csv").read_text()
+    assert len((tmp_path / "run.csv").read_bytes().splitlines()) == 5
 
 
 @pytest.mark.parametrize("made", [lambda a, p: refine(a, p, "y", level=3.5, factor=2), lambda a, p: a.extended(p),
@@ -637,3 +671,47 @@ def test_arguments_are_those_of_the_points_that_are_computed(tmp_path):
     fine = refine(archive, tmp_path / "fine.h5", "y", level=2.5, factor=4)
     point, _ = arguments(fine, {"x": 2.5})
     assert point == {"x": 2.5}
+
+
+@pytest.mark.parametrize(("module", "function"), [("antigravity", "geohash"), ("cocycle.doctor", "report")])
+def test_no_library_is_imported_on_the_word_of_an_archive(tmp_path, module, function):
+    """Its text is public, so that whoever makes an archive can note the right digest; importing it may act."""
+    archive = new(tmp_path / "run.h5")
+    file = provenance.origin(module)
+    facts = {"event": "start", "module": module, "name": function, "file": str(file), "named": True, "source": ""}
+    with archive.writer() as writer:
+        writer.note({**facts, "digests": {module: provenance.digest_of(file)}})
+    loaded = module in sys.modules
+    with pytest.raises(ValueError, match="is of a library and not imported on the word of a file"):
+        rerun(archive, (0,))
+    assert (module in sys.modules) == loaded
+
+
+def test_odd_histories_are_shown(tmp_path):
+    archive = new(tmp_path / "run.h5")
+    with archive.writer() as writer:
+        for note in ({"event": "assembled", "parts": 5}, {"event": "start", "digests": 3, "name": []}, {"no": "event"}):
+            writer.note(note)
+    assert "made of others" in in_words(archive)
+    here(x_of, archive)
+    assert (archive["y"] == np.arange(20)).all()
+
+
+def test_repacked_archives_are_read_and_verified_but_not_written(tmp_path):
+    import h5py
+
+    archive, path = here(x_of, new(tmp_path / "run.h5", Grid({"x": np.arange(50.0), "k": [1, 2]}))), tmp_path / "re.h5"
+    with h5py.File(archive.path) as file, h5py.File(path, "w") as target:
+        for name, value in file.attrs.items():
+            target.attrs[name] = value
+        for name in file:
+            if name != "provenance":
+                data = file[name][()]
+                target.create_dataset(name, data=data, chunks=True, compression="gzip" if data.ndim else None)
+        file.copy("provenance", target)
+    again = Archive.open(path)
+    assert (again["y"] == archive["y"]).all()
+    assert again.damage() == []
+    assert again.records(np.array([7, 30, 99])).values["y"].tolist() == [3, 15, 49]
+    with pytest.raises(ValueError, match="was repacked: it can be read, but not written"), again.writer():
+        pass

@@ -323,3 +323,21 @@ def test_a_helper_that_is_edited_while_the_sweep_runs_stops_it(study, tmp_path):
     done = study.status == Status.DONE
     assert 0 < done.sum() < 6
     assert (study["y"][done] == 3 * np.arange(6)[done]).all()
+
+
+def test_a_process_that_keeps_an_older_text_is_noticed(study, tmp_path):
+    """Such as a notebook: what it imported stays, whatever is in the file by now."""
+    (tmp_path / "script.py").write_text(
+        "from concurrent.futures import ThreadPoolExecutor\nfrom cocycle import Archive, Grid, run\n"
+        "import helper_of_study\n\ndef measure(point, rng):\n    return {'y': helper_of_study.GAIN * point['x']}\n\n"
+        "def swept(path):\n"
+        "    archive = Archive.create(path, Grid({'x': [1.0]}), outputs={'y': ()}, seed=1)\n"
+        "    with ThreadPoolExecutor(1) as threads:\n"
+        "        return run(measure, archive, threads, progress=False)['y']\n\n"
+        "print(swept('a.h5'))\n"
+        "open('helper_of_study.py', 'w').write('GAIN = 5\\n')\n"
+        "print(swept('b.h5'))\n"
+    )
+    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, check=False)
+    assert done.stdout == "[3.]\n"
+    assert "the text of helper_of_study changed while the sweep ran, or was another one when a worker" in done.stderr

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -195,7 +196,9 @@ class Archive:
         """All that the file holds of some points, by their numbers in increasing order, whatever their status is."""
         rows = self.rows((*OF_POINTS, *self.contents.columns), points)
         values = {name: rows[name] for name in self.contents.columns}
-        return Records(np.asarray(points), rows["status"], values, rows["message"], rows["checksum"])
+        return Records(
+            np.asarray(points), rows["status"], values, rows["message"], rows["checksum"] ^ self.contents.mark
+        )
 
     def rows(self, names: Sequence[str], points: np.ndarray) -> dict[str, np.ndarray]:
         """The rows (n, *event) of some datasets at some points."""
@@ -203,8 +206,10 @@ class Archive:
         def read(file, name):
             shape = (len(self.contents.grid), *self.contents.columns.get(name, ()))
             start = file[name].id.get_offset()
-            if start is None:  # repacked
-                return file[name][...].reshape(shape)[points]
+            if start is None:  # repacked: as much of the first axis as is needed
+                each = prod(self.contents.grid.shape[1:])
+                first, last = (int(points[0]) // each, int(points[-1]) // each + 1) if len(points) else (0, 0)
+                return file[name][first:last].reshape(-1, *shape[1:])[np.asarray(points) - first * each]
             return np.array(np.memmap(self.path, file[name].dtype, "r", start, shape)[points])  # these pages only
 
         with layout.in_words(self.path), layout.open_to_read(self.path) as file:
@@ -347,7 +352,7 @@ class Archive:
             raise ValueError(f"{self.path} is no longer the archive that was opened, but that of: {difference}")
         with layout.open_to_read(self.path) as file:
             start = layout.offsets(file, self.contents)
-        writer = Writer(self.path, descriptor, start, self.contents.grid.columns)
+        writer = Writer(self.path, descriptor, start, self.contents)
         writer.require_place()
         writer.count(*damage.uncounted(self))
         yield writer

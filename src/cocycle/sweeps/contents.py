@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from operator import index
 from typing import Any, final
@@ -71,6 +73,11 @@ class Contents:
             whole.update(values.dtype.str.encode())
             whole.update(json.dumps(values.tolist()).encode() if values.dtype == object else values.tobytes())
         return whole.hexdigest()
+
+    @cached_property
+    def mark(self) -> np.uint32:
+        """What the checksums in the file are combined with: a row of one sweep is not sound in the file of another."""
+        return np.uint32(zlib.crc32(self.digest().encode()))
 
     def row_bytes(self) -> int:
         """The bytes of one point in the file."""

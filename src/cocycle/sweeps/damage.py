@@ -1,8 +1,9 @@
 """What of an archive is not as it was written, and what a writer that was killed left uncounted.
 
-Every point has a checksum.  Of one that was tried it covers all that is known of it.  A new point has 0, one that is
-left out, or a row of a table that is to do, that of its number, its status and its own coordinates: what stands where
-its results will be does not count, since a writer may have been killed while it wrote them.
+Every point has a checksum, combined with what the sweep is.  Of one that was tried it covers all that is known of it.
+A new point has 0, one that is left out, or a row of a table that is to do, that of its number, its status and its own
+coordinates: what stands where its results will be does not count, since a writer may have been killed while it wrote
+them.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -79,11 +80,11 @@ def _sums(archive: "Archive", points: np.ndarray) -> np.ndarray:
 
 
 def _expected(archive: "Archive", points: np.ndarray, status: Status) -> np.ndarray:
-    """The checksums (n,) that points of a status without a result have."""
+    """The checksums (n,) in the file of points of a status without a result."""
     columns = archive.contents.grid.columns
     if bool(columns) == (status == Status.LEFT_OUT):  # a new point of a grid, an unused row of a table
         return np.zeros(len(points), "<u4")
-    return waiting_checksums(points, status, archive.rows(columns, points))
+    return waiting_checksums(points, status, archive.rows(columns, points)) ^ archive.contents.mark
 
 
 def _whole(archive: "Archive", points: np.ndarray) -> dict[int, Status]:

@@ -39,16 +39,42 @@ class _Answer(NamedTuple):
     error: BaseException | None = None
 
 
+@final
+class _Suspects:
+    """Jobs whose worker died, and how much the deaths of each point say about it."""
+
+    def __init__(self, task: Task):
+        self._task, self.jobs, self._deaths = task, deque[Job](), Counter[int]()
+
+    def add(self, job: Job, error: BaseException | None) -> bool:
+        """Take in a death.  Whether the point of the job is given up."""
+        points = self._task.points_of(job)
+        if len(points) > 1:
+            self.jobs.append(job)
+            return False
+        self._deaths[points[0]] += _weight(error)
+        if self._deaths[points[0]] >= OUTSIDE_DEATHS:
+            return True
+        self.jobs.append(job)
+        return False
+
+
 def own_pool(task: Task, queue: Queue, workers: int) -> Results:
-    """Records from a pool of processes of our own."""
+    """Records from a pool of processes of our own; suspects have the machine for themselves."""
+    suspects = _Suspects(task)
     with Pool(workers, task.measure.keep) as pool:
-        yield from _computed(task, queue, pool, lambda: workers)
+        yield from _computed(task, queue, pool, lambda: workers, suspects)
+    if suspects.jobs:
+        with Pool(1, task.measure.keep) as pool:
+            yield from _one_by_one(task, pool, suspects)
 
 
 def given(task: Task, queue: Queue, executor: Executor, workers: int | None, path: Path) -> Results:
     """Records from an executor that is not ours.  Raises RuntimeError when it is lost."""
+    suspects = _Suspects(task)
     try:
-        yield from _computed(task, queue, executor, census(executor, workers))
+        yield from _computed(task, queue, executor, census(executor, workers), suspects)
+        yield from _one_by_one(task, executor, suspects)
     except EngineLost:
         raise RuntimeError(
             f"the executor was lost; what was done is in {path}: run again to resume.  If one point kills its worker "
@@ -56,51 +82,35 @@ def given(task: Task, queue: Queue, executor: Executor, workers: int | None, pat
         ) from None
 
 
-def _computed(task: Task, queue: Queue, executor: Executor, workers: Callable[[], int]) -> Results:
-    """Records of all jobs.
-
-    Jobs whose worker died are tried again when all the others are done, alone and in ever smaller parts, to the point:
-    it may have died of what another one did, or of lack of memory.
-    """
-    suspects: deque[Job] = deque()
-    deaths: Counter[int] = Counter()
+def _computed(task: Task, queue: Queue, executor: Executor, workers: Callable[[], int], suspects: _Suspects) -> Results:
+    """Records of all jobs but those whose worker died, which may be what another one did, or lack of memory."""
     for answer in _answers(executor, task, queue, workers):
-        if answer is None:
-            yield None
-        elif answer.outcome:
-            yield answer.outcome.records
+        if answer is None or answer.outcome:
+            yield answer and answer.outcome and answer.outcome.records
         elif isinstance(answer.error, TimedOut):
             yield from _late(task, queue, answer)
         else:
-            suspects.append(answer.job)
-            if len(points := task.points_of(answer.job)) == 1:
-                deaths[points[0]] += _weight(answer.error)
-    yield from _one_by_one(task, suspects, executor, deaths)
+            suspects.add(answer.job, answer.error)
 
 
-def _one_by_one(task: Task, suspects: deque[Job], executor: Executor, deaths: Counter[int]) -> Results:
-    """Records of jobs that may kill their worker.
+def _one_by_one(task: Task, executor: Executor, suspects: _Suspects) -> Results:
+    """Records of jobs that may kill their worker, when all the others are done: alone, in ever smaller parts.
 
     A point is given up when it has ended its worker twice, or when its worker was killed many times, each time
     after all the other suspects had another try: whoever kills workers from outside may kill one that computes it.
     """
-    while suspects:
+    while suspects.jobs:
         queue = Queue(np.array([], dtype=int), SHORTEST)
-        queue.put_back([suspects.popleft()])
+        queue.put_back([suspects.jobs.popleft()])
         for answer in _answers(executor, task, queue, lambda: 1, ahead=1, fits=True):
             if answer is None or answer.outcome:
                 yield answer and answer.outcome and answer.outcome.records
             elif isinstance(answer.error, TimedOut):
                 yield from _late(task, queue, answer)
             elif parts := task.split(answer.job):
-                suspects.extendleft(reversed(parts))
-            else:
-                (point,) = task.points_of(answer.job)
-                deaths[point] += _weight(answer.error)
-                if deaths[point] < OUTSIDE_DEATHS:
-                    suspects.append(answer.job)
-                else:
-                    yield task.without_result(np.array([point]), Status.DIED, obituary(answer.error))
+                suspects.jobs.extendleft(reversed(parts))
+            elif suspects.add(answer.job, answer.error):
+                yield task.without_result(task.points_of(answer.job), Status.DIED, obituary(answer.error))
 
 
 def _weight(error: BaseException | None) -> int:
@@ -218,10 +228,11 @@ def _require_right(task: Task, job: Job, outcome: Outcome, fits: bool) -> None:
     assert records is not None
     if outcome.changed:
         raise RuntimeError(
-            f"the text of {outcome.changed} changed while the sweep ran: what a worker that read the new one computed"
-            " is not kept.  Run again to go on with the new text"
+            f"the text of {outcome.changed} changed while the sweep ran, or was another one when a worker imported it:"
+            " what it computed is not kept.  Run again, with new workers or a new notebook kernel, to go on with the"
+            " text of now"
         )
-    if outcome.wrong and not fits:
+    if outcome.wrong and not (fits and len(records)):
         raise WrongOutput(outcome.wrong)
     if outcome.told:
         LOG.warning("%s", outcome.told)

@@ -33,7 +33,8 @@ def measure_of(history: list[dict[str, Any]], name: str) -> Measure:
     """The measure of the last run of the archive `name`, imported from where it was; the archive's text never runs.
 
     Raises ValueError, which says what is needed: where it was never run, its measure was in a script or a notebook or
-    made by other code, cannot be imported, or where a text is not the one that was run.
+    made by other code, is of a library (whoever made the archive chose which), cannot be imported, or where a text is
+    not the one that was run.
     """
     facts: Mapping[str, Any] = next((entry for entry in reversed(history) if "name" in entry), {})
     remedy = "give the study, or call run or rerun from python with the measure"
@@ -45,7 +46,10 @@ def measure_of(history: list[dict[str, Any]], name: str) -> Measure:
         raise ValueError(f"{which}, a script or notebook: run that again, which goes on, or {remedy}")
     if not facts.get("named") or not function.isidentifier():
         raise ValueError(f"{which}, with arguments or variables that no name gives back: {remedy}")
-    differ = _differences(facts, module, file)
+    found = Path(file) if module.startswith(OF_FILE) else provenance.origin(module)
+    if found is not None and provenance.is_library(str(found)) and not _is_ours(module, function, found):
+        raise ValueError(f"{which}, which is of a library and not imported on the word of a file: {remedy}")
+    differ = _differences(facts, module, file, found)
     if differ:
         raise ValueError(f"{which}; the text of {differ} is not the one that was run, or is not there: {remedy}")
     try:
@@ -54,10 +58,14 @@ def measure_of(history: list[dict[str, Any]], name: str) -> Measure:
         raise ValueError(f"{which}, which cannot be imported: {error}; {remedy}") from None
 
 
-def _differences(facts: Mapping[str, Any], module: str, file: str) -> str:
+def _is_ours(module: str, function: str, file: Path) -> bool:
+    """Whether it is the measure of a study of this package."""
+    return module.startswith("cocycle.") and function == "measure" and provenance.PACKAGE in file.parents
+
+
+def _differences(facts: Mapping[str, Any], module: str, file: str, found: Path | None) -> str:
     """Whose text is not the one that was noted; looked at before anything is imported."""
     noted = facts.get("digests")
-    found = Path(file) if module.startswith(OF_FILE) else provenance.origin(module)
     if not isinstance(noted, dict) or found is None or str(found) != file:
         return module
     now = {name: provenance.digest_of(path) for name, path in provenance.local_modules(module, found).items()}

@@ -277,19 +277,21 @@ class Task:
         return Generators(self.seed, streams) if self.grid.block else generator(self.seed, streams[0])
 
     def _changed(self) -> str:
-        """Local modules that this process imported from another text than the sweep began with."""
+        """Local modules that this process imported from another text than the sweep began with.
+
+        A process that lives long, such as a notebook or a worker of dask, keeps the text that it imported first.
+        """
         changed = []
         for name, digest in self.digests.items():
             file = getattr(sys.modules.get(name), "__file__", None)
-            if file and (name, digest) not in _VERIFIED:
-                if provenance.digest_of(Path(file)) not in (digest, ""):
-                    changed.append(name)
-                else:
-                    _VERIFIED.add((name, digest))
+            if file and name not in _IMPORTED:
+                _IMPORTED[name] = provenance.digest_of(Path(file)) or digest  # of a text that cannot be read
+            if _IMPORTED.get(name, digest) != digest:
+                changed.append(name)
         return ", ".join(changed)
 
 
-_VERIFIED: set[tuple[str, str]] = set()  # modules whose texts were compared in this process
+_IMPORTED: dict[str, str] = {}  # the digests of local modules when they were first seen in this process
 
 
 def task(

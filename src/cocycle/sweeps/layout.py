@@ -273,6 +273,10 @@ def rows_of_table(path: Path, table: Table) -> Table:
 def _contents(file) -> Contents:
     names = ("axes", "block", "common", "whole", "outputs", "fixed", "units", "long_names", "parent", "parameters")
     stored = {name: json.loads(file.attrs[name]) for name in names}
+    for name, value in stored.items():
+        kinds = list if name in ("axes", "common") else dict
+        if not isinstance(value, kinds):
+            raise ValueError(f"the setting {name} is no {kinds.__name__}")
     axes = {name: _coordinates(file[name]) for name in stored["axes"]}
     if stored["parameters"]:
         kinds = {"float": float, "int": int}
@@ -335,7 +339,7 @@ def _write_results(file, contents: Contents, status: np.ndarray | None) -> None:
         states[...] = status
         left = np.flatnonzero(status == Status.LEFT_OUT)
         marked = np.zeros(prod(status.shape), TYPES["checksum"])
-        marked[left] = waiting_checksums(left, Status.LEFT_OUT, {})
+        marked[left] = waiting_checksums(left, Status.LEFT_OUT, {}) ^ contents.mark
         sums[...] = marked.reshape(status.shape)
     file.create_dataset(JOURNAL, data=np.array(b"", dtype=f"S{JOURNAL_BYTES}"))
     for attribute, of_names in (("units", contents.units), ("long_name", contents.long_names)):

@@ -21,6 +21,7 @@ from cocycle.sweeps.files import fcntl
 
 LOG = logging.getLogger("cocycle")
 WAIT = 1.0  # seconds that a writer tries again: whoever looks whether there is a writer may hold the lock for a moment
+LONGEST = 500  # bytes of the words in a lock file
 UNSUPPORTED = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
 OPEN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -39,14 +40,19 @@ def locked(path: Path) -> Iterator[None]:
         return
     with os.fdopen(lock, "r+") as file, not_in_children(lock):
         _hold(path, lambda: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB), lambda: _holder(file))
-        try:
-            file.truncate(0)
-            file.seek(0)
-            file.write(f"another process, {os.getpid()} on {platform.node()}\n")
-            file.flush()
-        except OSError:  # a full disk: the lock holds all the same
-            os.ftruncate(lock, 0)
+        if os.fstat(lock).st_nlink == 1:  # else it is another file, too, perhaps that of a backup
+            _say_who(file)
         yield
+
+
+def _say_who(file) -> None:
+    try:
+        file.truncate(0)
+        file.seek(0)
+        file.write(f"another process, {os.getpid()} on {platform.node()}\n")
+        file.flush()
+    except OSError:  # a full disk: the lock holds all the same
+        os.ftruncate(file.fileno(), 0)
 
 
 @contextmanager
@@ -115,9 +121,11 @@ def _opened_lock(path: Path) -> int | None:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
             raise PermissionError(f"{path} cannot be locked: {beside} is no regular file; remove it") from None
         raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > LONGEST:
         os.close(descriptor)
-        raise PermissionError(f"{path} cannot be locked: {beside} is no regular file; remove it")
+        what = "holds something else" if stat.S_ISREG(found.st_mode) else "is no regular file"
+        raise PermissionError(f"{path} cannot be locked: {beside} {what}; remove it")
     return descriptor
 
 
@@ -141,7 +149,7 @@ def _hold(path: Path, lock, holder) -> None:
 
 def _holder(file) -> str:
     file.seek(0)
-    words = file.read(500).strip()
+    words = file.read(LONGEST).strip()
     return words if words.isprintable() else "another process"
 
 

@@ -77,6 +77,12 @@ def function_of(measure: Callable) -> Any:
     return function if hasattr(function, "__qualname__") else type(function)
 
 
+def noted_digests(history: list[dict[str, Any]]) -> dict[str, str] | None:
+    """The digests of the last run of an archive; None if it was never run."""
+    found = (entry.get("digests") for entry in reversed(history))
+    return next((digests for digests in found if isinstance(digests, dict)), None)
+
+
 def changes(before: dict[str, str], now: dict[str, str]) -> str:
     """The modules whose texts differ, in words; empty if none does."""
     return ", ".join(sorted(name for name in {*before, *now} if before.get(name) != now.get(name)))

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from cocycle.sweeps.archive import Archive
-from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.means import mean_over
 from cocycle.sweeps.merge import assembled, known, origin
@@ -52,10 +52,9 @@ def refine(
     fine = _fine(grid, along, factor)
     wanted = _points_of(cells, names, along, fine, factor)
     status = np.where(wanted, Status.TO_DO, Status.LEFT_OUT).astype("u1")
-    settings = {name: value for name, value in vars(archive.contents).items() if name not in ("grid", "parent")}
     parent = {"file": str(Path(archive.path).resolve()), "digest": archive.contents.digest()}
     parent |= {"output": output, "level": level, "factor": factor, "along": along}
-    with assembled(path, Contents(fine, **settings, parent=parent), status) as (_, writer):
+    with assembled(path, replace(archive.contents, grid=fine, parent=parent), status) as (_, writer):
         for records in known(archive, fine):
             writer.commit(records)
         writer.note(origin([archive]))

@@ -75,8 +75,8 @@ def rerun(archive: Archive, point: Mapping[str, Any] | Index, measure: Measure |
             records = pool.submit(task.excerpt(job, measure=False), job).result().records
         except WorkerDied as error:
             records = task.without_result(np.array([number]), Status.DIED, obituary(error))
-    before = [entry["digests"] for entry in archive.history if "digests" in entry]
-    changed = provenance.changes(before[-1], provenance.of_measure(measure)["digests"]) if before else ""
+    before = provenance.noted_digests(archive.history)
+    changed = provenance.changes(before, provenance.of_measure(measure)["digests"]) if before else ""
     return Comparison(archive.grid.values(index), stored, records[records.points == number], changed)
 
 

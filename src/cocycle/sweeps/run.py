@@ -204,8 +204,8 @@ def _require_done(archive: Archive, writer: Writer, missing: np.ndarray) -> None
 @contextmanager
 def _noted(facts: journal.Facts, archive: Archive, writer: Writer) -> Iterator[None]:
     """Write into the archive's journal who runs it with what, and how that ended."""
-    before = next((entry for entry in reversed(archive.history) if "digests" in entry), None)
-    changed = provenance.changes(before["digests"], facts["digests"]) if before else ""
+    before = provenance.noted_digests(archive.history)
+    changed = provenance.changes(before, facts["digests"]) if before else ""
     if changed:
         LOG.warning(
             "the source of %s is not that of the last run of %s (%s changed): its points may not belong together",

@@ -131,7 +131,8 @@ def _runs(history: list[dict[str, Any]], running: bool) -> list[str]:
             )
             lines += ["    with another source text than before"] if before not in (None, digests) else []
             before = digests
-        lines += [f"    made of {part}" for part in entry.get("parts", [])]
+        parts = entry.get("parts")
+        lines += [f"    made of {part}" for part in parts] if isinstance(parts, list) else []
     return lines or ["  none"]
 
 

@@ -1,6 +1,6 @@
 """What an archive holds, as text that does nothing but be read: at a terminal, in a spreadsheet."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # begin a formula in a spreadsheet
+FORMULA = ("=", "+", "-", "@")  # begin a formula in a spreadsheet
 
 
 def printable(text: str) -> str:
@@ -9,5 +9,6 @@ def printable(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """The text with an apostrophe before it if a spreadsheet would compute it."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    """The text in one line, with an apostrophe before it if a spreadsheet would compute it."""
+    line = printable(text).replace("\n", "\\n")
+    return f"'{line}" if line.startswith(FORMULA) else line

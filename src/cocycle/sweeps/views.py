@@ -10,6 +10,7 @@ from cocycle.sweeps.coordinates import labels_of, place, short
 from cocycle.sweeps.means import mean_over
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.table import Table
+from cocycle.sweeps.text import printable
 from cocycle.tables import html_table
 
 if TYPE_CHECKING:
@@ -122,13 +123,15 @@ def figure(archive: "Archive", output: str | None) -> "Figure":
         columns = {key: [row[key] for row in rows] for key in grid.columns}
         return table_figure(archive[name][: grid.used], columns, labels.pop(name), labels)
     scattered = bool((archive.status == Status.LEFT_OUT).any())
-    return result_figure(archive[name], grid.axes, labels.pop(name), labels, scattered=scattered)
+    axes = {key: np.array([printable(v) for v in values]) if values.dtype.kind == "U" else values
+            for key, values in grid.axes.items()}  # fmt: skip
+    return result_figure(archive[name], axes, labels.pop(name), labels, scattered=scattered)
 
 
 def label(archive: "Archive", name: str) -> str:
     """What a figure calls an axis or an output, with its unit."""
     unit = archive.contents.units.get(name)
-    return archive.contents.long_names.get(name, name) + (f" ({unit})" if unit else "")
+    return printable(archive.contents.long_names.get(name, name) + (f" ({unit})" if unit else ""))
 
 
 def in_short(archive: "Archive") -> str:

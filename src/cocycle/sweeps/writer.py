@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import final
@@ -18,6 +18,7 @@ from typing import final
 import numpy as np
 
 from cocycle.sweeps import journal, layout
+from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.files import NEW
 from cocycle.sweeps.locks import sync
 from cocycle.sweeps.records import MESSAGE_BYTES, Columns, Records, Status, waiting_checksums
@@ -37,11 +38,13 @@ class Replaced(OSError):
 class Writer:
     """Writes into an archive whose lock is held: see `Archive.writer`.
 
-    `start` says where each dataset begins, `columns` are the coordinates that points have for themselves.
+    `start` says where each dataset begins.
     """
 
-    def __init__(self, path: Path, descriptor: int, start: dict[str, int], columns: Sequence[str] = ()):
-        self._path, self._descriptor, self._start, self._columns = path, descriptor, start, columns
+    def __init__(self, path: Path, descriptor: int, start: dict[str, int], contents: Contents):
+        self._path, self._descriptor, self._start = path, descriptor, start
+        self._columns, self._mark = contents.grid.columns, contents.mark
+        self._seal = self._end_of_file()
         self._explained: set[str] = set()
 
     def commit(self, records: Records) -> None:
@@ -49,6 +52,7 @@ class Writer:
 
         Raises OSError if the disk does not take them, Replaced if the archive has another file under its name by now.
         """
+        self._require_content()
         self._put_down(records)
         self.require_place()
         self.explain(records.tracebacks)
@@ -58,6 +62,7 @@ class Writer:
 
         What was written is kept under another name if the file has none any more.
         """
+        self._require_content()
         ours = os.fstat(self._descriptor)
         try:
             now = os.stat(self._path)
@@ -68,6 +73,16 @@ class Writer:
         what = "was removed" if now is None else "is another file now, a copy perhaps"
         kept = "the file that it was, under its new name" if ours.st_nlink else self._rescued()
         raise Replaced(f"{self._path} {what}: the sweep cannot go on in it.  All that was computed is in {kept}")
+
+    def _require_content(self) -> None:
+        """Raise Replaced if another archive was written over this one: `cp` keeps the file and changes its content."""
+        if self._end_of_file() != self._seal:
+            raise Replaced(f"{self._path} was overwritten: what was computed before is gone, and nothing is added")
+
+    def _end_of_file(self) -> bytes:
+        """The seal, which no run changes."""
+        size = os.fstat(self._descriptor).st_size
+        return os.pread(self._descriptor, layout.SEAL_BYTES, max(0, size - layout.SEAL_BYTES))
 
     def _rescued(self) -> Path:
         """A copy of the file that has no name any more."""
@@ -85,7 +100,7 @@ class Writer:
             first = int(rows.points[0])
             for name, values in rows.values.items():
                 self._write(name, first, np.ascontiguousarray(values, "<f8").reshape(len(rows), -1))
-            self._write("checksum", first, rows.checksums.astype("<u4"))
+            self._write("checksum", first, rows.checksums.astype("<u4") ^ self._mark)
             self._write("message", first, rows.messages.astype(f"S{MESSAGE_BYTES}"))
         sync(self._descriptor)
         for rows in runs:
@@ -102,7 +117,7 @@ class Writer:
         """Give rows of a table, the next ones, their coordinates, and make them to do."""
         for name, values in columns.items():
             self._write(name, int(points[0]), np.ascontiguousarray(values, "<f8"))
-        self._write("checksum", int(points[0]), waiting_checksums(points, Status.TO_DO, columns))
+        self._write("checksum", int(points[0]), waiting_checksums(points, Status.TO_DO, columns) ^ self._mark)
         sync(self._descriptor)
         self.count(points, np.full(len(points), Status.TO_DO))
 
@@ -120,7 +135,9 @@ class Writer:
             return
         self.count(points, np.full(len(points), Status.TO_DO))
         columns = {name: self._numbers(name, points) for name in self._columns}
-        sums = waiting_checksums(points, Status.TO_DO, columns) if columns else np.zeros(len(points), "<u4")
+        sums = np.zeros(len(points), "<u4")
+        if columns:
+            sums = waiting_checksums(points, Status.TO_DO, columns) ^ self._mark
         for rows in _runs(points):
             self._write("checksum", int(points[rows][0]), sums[rows])
         sync(self._descriptor)
