@@ -153,7 +153,7 @@ def read(path: Path) -> Contents:
             whole = contents.digest() == str(file.attrs["digest"])
             whole &= sealed or file["status"].id.get_offset() is None  # repacked
     if contents is None:
-        raise ValueError(f"{path} is not an archive of schema {SCHEMA!r}; got schema {schema!r}")
+        raise ValueError(f"{path} is not an archive of schema {SCHEMA!r}; got schema {str(schema)[:50]!r}")
     if not whole:
         raise ValueError(
             f"{path} is damaged: its settings or coordinates are not those it was made with, or its end is gone"
