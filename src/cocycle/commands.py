@@ -22,6 +22,7 @@ from cocycle.sweeps.files import replacing
 from cocycle.sweeps.imports import measure_of
 from cocycle.sweeps.jobs import Measure
 from cocycle.sweeps.layout import refused
+from cocycle.sweeps.merge import extended
 from cocycle.sweeps.records import WITHOUT_RESULT
 from cocycle.sweeps.run import cores
 from cocycle.sweeps.studies import given_axes, given_numbers, given_outputs
@@ -94,8 +95,8 @@ def extend(options: Namespace) -> int:
     """A new archive with longer or finer axes, or more outputs."""
     archive = Archive.open(options.archive)
     outputs, defaults = given_outputs(options.result), given_numbers("--default", options.default)
-    more = archive.extended(options.output, outputs=outputs, defaults=defaults, **given_axes(options.axis))
-    print(f"{more}\n`cocycle resume {more.name}` computes what is to do")
+    more = extended(archive, options.output, given_axes(options.axis), outputs, defaults)
+    print(f"{more}\n{_next(more.name)}")
     return 0
 
 
@@ -140,15 +141,19 @@ def rerun(options: Namespace) -> int:
     pairs = (pair.partition("=") for pair in options.point.split(","))
     point = {name.strip(): value.strip() for name, _, value in pairs}
     comparison = sweeps.rerun(archive, point, _measure(archive, options.study))
-    print(comparison)
+    print(sweeps.printable(str(comparison)))
     return 0 if comparison.same else 1
 
 
 def refine(options: Namespace) -> int:
     archive = Archive.open(options.archive)
     print(sweeps.refine(archive, options.output, options.result, level=options.level, factor=options.factor))
-    print(f"`cocycle resume {options.output}` computes what is to do")
+    print(_next(options.output))
     return 0
+
+
+def _next(name: Path | str) -> str:
+    return f"`cocycle resume {name}`, or run(measure, Archive.open({str(name)!r})), computes what is to do"
 
 
 def doctor(options: Namespace) -> int:

@@ -96,7 +96,7 @@ def test_the_command_extends(archive, tmp_path, capsys, monkeypatch):
     assert cli.main([*words, "--output", "more.h5"]) == 0
     said = capsys.readouterr().out
     assert "11 to do, 33 done; outputs y, z" in said
-    assert "`cocycle resume more.h5` computes what is to do" in said
+    assert "`cocycle resume more.h5`, or run(measure, Archive.open('more.h5')), computes what is to do" in said
     assert cli.main(["extend", "run.h5", "--axis", "realisation"]) == 2
     assert "--axis must be as in a study, NAME=VALUE; got realisation" in capsys.readouterr().err
 
@@ -114,7 +114,7 @@ def test_where_it_is_best(archive):
     assert noisy(*arguments(archive, alone.point))["y"] == alone.value
     with pytest.raises(ValueError, match="over must name axes of x, realisation; got noise"):
         archive.best("y", over="noise")
-    with pytest.raises(ValueError, match=r"no point of .* is done: nothing is best yet"):
+    with pytest.raises(ValueError, match=r"z is nan wherever .* is done: nothing is best yet"):
         archive.extended(outputs={"z": ()}, defaults={"z": np.nan}).best("z")
 
 
@@ -321,3 +321,71 @@ def test_an_append_cut_at_every_write(tmp_path, monkeypatch):
         assert (here(height, made).status[:4] == Status.DONE).all()
         assert made.damage() == []
         assert isinstance(made.grid, Table)
+
+
+def test_a_row_that_is_not_there_is_never_computed(tmp_path):
+    """Its status is flipped: its coordinates are none."""
+    made = Archive.table(tmp_path / "t.h5", {"x": float, "n": int}, capacity=9, outputs={"y": ()}, seed=1)
+    made.append([{"x": 1.0, "n": 1}])
+    with made.writer() as writer:
+        writer._write("status", 5, np.array([Status.TO_DO], "u1"))
+    assert made.grid.used == 1
+    assert made.damage() == ["the point (5,) is said to be to do, and was left out"]
+    assert "1 of 9 rows" in repr(here(noisy, made))
+    assert made.damage() == []
+    with pytest.raises(ValueError, match=r"the point \(3,\) is left out: the measure is not called there"):
+        arguments(made, (3,))
+
+
+@pytest.mark.parametrize(
+    "values", [[None, 1, 2, 3], ["bbbb", "a", "c1", "c2"], [True, False], [3.0, 1.0, 2.0], ["c", None, "b"]]
+)
+def test_parts_of_any_axis_open_again_and_merge_in_order(tmp_path, values):
+    grid = Grid({"x": values})
+    parts = []
+    for number in (1, 2):
+        made = Archive.create(tmp_path / f"{number}.h5", grid.part(number, 2), outputs={"y": ()}, seed=1)
+        parts.append(here(lambda point, rng: {"y": rng.normal()}, Archive.open(made.path)))
+    whole = Archive.create(tmp_path / "whole.h5", grid, outputs={"y": ()}, seed=1)
+    merged = merge(parts[::-1], tmp_path / "merged.h5")
+    assert merged.grid == grid
+    assert merged["y"].tolist() == here(lambda point, rng: {"y": rng.normal()}, whole)["y"].tolist()
+
+
+def test_archives_of_other_kinds_do_not_merge(tmp_path):
+    made = [grown(tmp_path / f"{i}.h5", x=values) for i, values in enumerate(([1, 2], ["a", "b"], [True, False]))]
+    for pair in ((0, 1), (0, 2), (1, 2)):
+        with pytest.raises(ValueError, match="of different sweeps: x holds values of different kinds"):
+            merge([made[i] for i in pair], tmp_path / "m.h5")
+
+
+def test_a_refinement_merges_with_what_it_refines_in_any_order(archive, tmp_path):
+    fine = here(noisy, refine(archive, tmp_path / "fine.h5", "y", level=0.55, factor=2))
+    for i, parts in enumerate(([archive, fine], [fine, archive])):
+        assert merge(parts, tmp_path / f"{i}.h5").damage() == []
+
+
+def test_what_is_best_over_common_numbers_has_the_error_of_the_draws(tmp_path):
+    grid = Grid({"w": [1.0, 2.0, 3.0, 4.0], "r": range(3)}, common=["w"])
+    made = here(
+        lambda point, rng: {"y": rng.normal()}, Archive.create(tmp_path / "a.h5", grid, outputs={"y": ()}, seed=1)
+    )
+    best = made.best("y", over=("w", "r"))
+    assert best.count == 3
+    np.testing.assert_allclose(best.error, made["y"][0].std(ddof=1) / np.sqrt(3))
+
+
+def test_the_best_point_fits_everywhere(tmp_path):
+    pytest.importorskip("xarray")
+    made = Archive.create(tmp_path / "a.h5", Grid({"x": np.linspace(0, 1, 11)}), outputs={"y": ()}, seed=1,
+                          fixed={"n": 3, "list": [1]})  # fmt: skip
+    here(noisy, made)
+    point, value = made.best("y")
+    assert made.point(**point)["y"] == value == float(made.sel(**point).y)
+    point["list"].append(2)
+    assert made.fixed["list"] == [1]
+    arguments(made, (0,))[0]["list"].append(2)
+    assert made.fixed["list"] == [1]
+    assert made.sel(x=slice(0.1, 0.3)).x.size == 3  # ends that differ in the last bit
+    with pytest.raises(ValueError, match="x must be one of"):
+        made.point(x=10**400)

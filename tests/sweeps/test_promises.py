@@ -282,10 +282,22 @@ def test_a_changed_status_is_found_and_a_result_is_not_lost(tmp_path, status):
     with archive.writer() as writer:
         writer._write("status", 7, np.array([status], "u1"))
     assert "the point (7,)" in "; ".join(archive.damage())
-    if status == Status.TO_DO:  # the next writer counts it: nothing is computed again
+    if status in (Status.TO_DO, Status.LEFT_OUT):  # the next writer counts it: nothing is computed again
         here(measures.by_reference, archive)
         assert (archive["y"] == np.arange(20)).all()
         assert archive.damage() == []
+
+
+def test_a_point_to_do_that_is_said_to_be_left_out_is_computed(tmp_path, caplog):
+    """One bit would make a sweep complete that is not."""
+    archive = new(tmp_path / "run.h5")
+    with archive.writer() as writer:
+        writer._write("status", 7, np.array([Status.LEFT_OUT], "u1"))
+    with pytest.raises(ValueError, match=r"is damaged: points are left out, although it is no refinement"):
+        archive.extended()
+    assert (here(x_of, archive)["y"] == np.arange(20)).all()
+    assert archive.damage() == []
+    assert "the status of points of" in caplog.text
 
 
 def test_a_point_left_out_that_is_said_to_be_to_do_is_found(tmp_path):

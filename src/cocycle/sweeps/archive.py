@@ -1,6 +1,8 @@
 """The archive of a sweep: one HDF5 file, whole from its first moment, in which afterwards only values change."""
 
+import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,6 +25,10 @@ from cocycle.sweeps.writer import Writer
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
+
+
+LOG = logging.getLogger("cocycle")
+ATTEMPTS = 20  # to open or make an archive that others make or replace meanwhile
 
 
 @final
@@ -112,9 +118,14 @@ class Archive:
     @classmethod
     def resumed(cls, path: str | os.PathLike, contents: Contents) -> "Archive":
         """The archive of `contents` at `path`, made if it is not there.  Raises as `resume` does."""
-        if not Path(path).exists():
-            with suppress(FileExistsError):  # another process was quicker: it made the same one, or it is refused below
-                return cls.made(path, contents)
+        for _ in range(ATTEMPTS):  # another process may be about to do the same
+            with suppress(FileNotFoundError, FileExistsError):
+                return cls._resumed(path, contents) if Path(path).exists() else cls.made(path, contents)
+            time.sleep(0.05)
+        return cls._resumed(path, contents) if Path(path).exists() else cls.made(path, contents)
+
+    @classmethod
+    def _resumed(cls, path: str | os.PathLike, contents: Contents) -> "Archive":
         archive = cls.open(path)
         difference = archive.contents.difference(contents)
         if difference and not archive._has_results():
@@ -123,7 +134,10 @@ class Archive:
                     archive.path.unlink()
                     return cls.made(path, contents)
         if difference:
-            raise ValueError(f"{path} holds another sweep than the one asked for: {difference}")
+            raise ValueError(
+                f"{path} holds another sweep than the one asked for: {difference}.  Take another path or what it was"
+                " made with; archive.extended and `cocycle extend` keep what is done and give longer axes, more outputs"
+            )
         return archive
 
     @property
@@ -154,6 +168,20 @@ class Archive:
     def outputs(self) -> dict[str, tuple[int, ...]]:
         """The shape of what each point has of each output."""
         return self.contents.outputs
+
+    def place(self, point: Mapping[str, Any] | Index) -> Index:
+        """The index of the point with these coordinates; fixed settings may be among them.
+
+        Raises ValueError for a point that is not in the archive, or another value of a fixed setting.
+        """
+        return self.grid.place(self.coordinates_of(point) if isinstance(point, Mapping) else point)
+
+    def coordinates_of(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """A point without the fixed settings.  Raises ValueError for another value of one."""
+        for name in set(point) & set(self.fixed):
+            if point[name] != self.fixed[name]:
+                raise ValueError(f"{name} is {self.fixed[name]!r} in the whole archive; got {point[name]!r}")
+        return {name: value for name, value in point.items() if name not in self.fixed}
 
     @property
     def status(self) -> np.ndarray:
@@ -299,18 +327,19 @@ class Archive:
 
         return extended(self, path, axes, outputs, defaults)
 
-    def append(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """Give a table more rows, to do: a mapping of all parameters for each.  The numbers of the rows, (n,).
+    def append(self, points: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> np.ndarray:
+        """Give a table more rows, to do: a mapping of all parameters for each, or one.  The numbers of the rows, (n,).
 
         A point that has a row already keeps it.  `run` computes the new ones.  Raises TypeError for a grid,
         ValueError for other parameters or values than the table has, and for more rows than it has room for.
         """
         if not isinstance(self.contents.grid, Table):
             raise TypeError(f"{self.path} has a grid: only a table, see Archive.table, takes more points")
+        points = [points] if isinstance(points, Mapping) else points
         with self.writer() as writer:
             table = self.grid
             assert isinstance(table, Table)
-            stored = table.stored(points)
+            stored = table.stored([self.coordinates_of(point) for point in points])
             keys = [table.words_of(stored, i) for i in range(len(points))]
             rows, new = list(table.rows_of(keys)), {}
             for i, key in enumerate(keys):
@@ -354,7 +383,11 @@ class Archive:
             start = layout.offsets(file, self.contents)
         writer = Writer(self.path, descriptor, start, self.contents)
         writer.require_place()
-        writer.count(*damage.uncounted(self))
+        left = damage.uncounted(self)
+        if np.isin(left.status, (Status.TO_DO, Status.LEFT_OUT)).any() and not isinstance(self.contents.grid, Table):
+            LOG.warning("the status of points of %s was not that of their checksums, and is set right", self.path)
+        writer.count(left.points, left.status)
+        writer.forget(left.torn)
         yield writer
 
     def _has_results(self) -> bool:

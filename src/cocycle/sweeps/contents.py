@@ -142,6 +142,8 @@ def _check(contents: Contents) -> None:
             if events[axis] != length or length < 1:
                 raise ValueError(f"outputs must give axis {axis!r} one positive length; got {length}, {events[axis]}")
     axes = (*contents.grid.axes, *contents.grid.columns)
+    if contents.size() >= 2**60:
+        raise ValueError(f"outputs must fit on a disk; all points together would take {contents.size()} bytes")
     names = [*axes, *contents.dims, *events, *contents.fixed, *OF_POINTS, "provenance", "seed"]
     wrong = sorted(name for name in names if not name.isprintable() or "/" in name or name in ("", ".", ".."))
     if wrong:

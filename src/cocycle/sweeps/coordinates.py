@@ -29,7 +29,7 @@ def word(value: Value) -> str:
     """
     if isinstance(value, str | bool) or value is None:
         return json.dumps(value)
-    if isinstance(value, int) and len(str(abs(value)).rstrip("0")) > DIGITS:
+    if isinstance(value, int) and (abs(value) >= 2**63 or len(str(abs(value)).rstrip("0")) > DIGITS):
         return str(value)
     return f"{value + 0.0:.{DIGITS - 1}e}"  # -0.0 + 0.0 is 0.0
 
@@ -70,6 +70,11 @@ class Generators(Sequence[np.random.Generator]):
 
     def __len__(self):
         return len(self._streams)
+
+    @property
+    def first_for_all(self) -> bool:
+        """Whether only the first generator was asked for, although the others are different."""
+        return set(self._made) == {0} and len(set(self._streams)) > 1
 
     def __getattr__(self, name: str):
         if name.startswith("_"):
@@ -172,9 +177,10 @@ def place(name: str, values: np.ndarray, value: Any) -> int:
         if candidate is None or isinstance(candidate, bool | int | float | str):
             if word(candidate) in known:
                 return known[word(candidate)]
-            if values.dtype.kind == "f" and isinstance(candidate, int | float) and not isinstance(candidate, bool):
-                nearest = int(np.argmin(abs(values - float(candidate))))
-                if np.isclose(values[nearest], float(candidate), rtol=1e-6, atol=0):
+            if values.dtype.kind == "f" and isinstance(candidate, int | float) and abs(candidate) < 2**1000:
+                number = float(candidate)
+                nearest = int(np.argmin(abs(values - number)))
+                if np.isclose(values[nearest], number, rtol=1e-6, atol=0) and not isinstance(candidate, bool):
                     return nearest
     raise ValueError(f"{name} must be one of {short(values)}; got {value!r}")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from cocycle.sweeps import journal, layout
+from cocycle.sweeps import layout
 from cocycle.sweeps.records import TRIED, Status, checksums, in_chunks, waiting_checksums
 from cocycle.sweeps.table import Table
 
@@ -21,10 +21,12 @@ CUT_OFF = "has a result that its status does not count"
 
 
 class Uncounted(NamedTuple):
-    """Points (n,) whose records are whole, but do not have the status (n,) that these are of."""
+    """Points (n,) whose records are whole, but do not have the status (n,) that these are of; and points to do of whose
+    records a writer that was killed left pieces, `torn`."""
 
     points: np.ndarray
     status: np.ndarray
+    torn: np.ndarray
 
 
 def damage(archive: "Archive") -> list[str]:
@@ -33,7 +35,7 @@ def damage(archive: "Archive") -> list[str]:
     noted = layout.journal_of(archive.path)
     found = [] if noted.whole else ["the journal of the runs is damaged"]
     status = archive.status.ravel()
-    contents, killed = archive.contents, bool(noted.entries) and noted.entries[-1].get("event") == journal.START
+    contents, killed = archive.contents, noted.running
     if (status == Status.LEFT_OUT).any() and not contents.parent and not isinstance(contents.grid, Table):
         found.append("points are left out, although it is no refinement")
     for points in in_chunks(np.arange(status.size), contents.row_bytes()):
@@ -43,19 +45,21 @@ def damage(archive: "Archive") -> list[str]:
 
 
 def uncounted(archive: "Archive") -> Uncounted:
-    """What a writer that was killed put down whole, but could not count any more."""
-    status = archive.status.ravel()
-    found: dict[int, Status] = {}
-    for points in in_chunks(np.flatnonzero(status == Status.TO_DO), 4):
-        odd = points[_sums(archive, points) != _expected(archive, points, Status.TO_DO)]
-        found |= _whole(archive, odd)
-    if isinstance(archive.contents.grid, Table):  # coordinates of a row that was being appended
-        points = np.flatnonzero(status == Status.LEFT_OUT)
-        odd = points[_sums(archive, points) != 0]
-        right = _sums(archive, odd) == _expected(archive, odd, Status.TO_DO)
-        found |= dict.fromkeys(odd[right].tolist(), Status.TO_DO)
+    """Points that are to do or left out, as their status says, but of another status by their checksum.
+
+    As a rule that is what a writer that was killed put down whole, but could not count any more.
+    """
+    status, found, torn = archive.status.ravel(), {}, [np.zeros(0, dtype=int)]
+    for said, other in ((Status.TO_DO, Status.LEFT_OUT), (Status.LEFT_OUT, Status.TO_DO)):
+        for points in in_chunks(np.flatnonzero(status == said), 64):
+            odd = points[_sums(archive, points) != _expected(archive, points, said)]
+            found |= _whole(archive, odd)
+            found |= dict.fromkeys(odd[_sums(archive, odd) == _expected(archive, odd, other)].tolist(), other)
+            if said == Status.TO_DO and not archive.contents.grid.columns:  # else its coordinates may have changed
+                torn.append(odd[~np.isin(odd, list(found))])
     points = np.array(sorted(found), dtype=int)
-    return Uncounted(points, np.array([found[int(point)] for point in points], dtype="u1"))
+    states = np.array([found[int(point)] for point in points], dtype="u1")
+    return Uncounted(points, states, np.concatenate(torn))
 
 
 def _damage_of(archive: "Archive", points: np.ndarray, status: np.ndarray, killed: bool) -> dict[int, str]:

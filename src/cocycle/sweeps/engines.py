@@ -22,6 +22,7 @@ TICK = 0.5  # seconds after which the sweep looks up although no result came
 OWN_SHORTEST, SHORTEST = 0.05, 0.3  # seconds of a job, fifty times what sending it costs: to our pool, to a cluster
 UNKNOWN = 100  # workers, where an executor does not say how many it has
 CENSUS = 5.0  # seconds between two questions how many there are
+ALL_DIE = 10  # calls that end their workers, before any does not, after which a sweep stops
 OWN_DEATHS, OUTSIDE_DEATHS = 2, 6  # of a worker, after which its point is given up: by its own doing, by a signal
 
 Results = Generator[Records | None]  # None when nothing came for a while, and when all came
@@ -84,13 +85,20 @@ def given(task: Task, queue: Queue, executor: Executor, workers: int | None, pat
 
 def _computed(task: Task, queue: Queue, executor: Executor, workers: Callable[[], int], suspects: _Suspects) -> Results:
     """Records of all jobs but those whose worker died, which may be what another one did, or lack of memory."""
+    lives = False
     for answer in _answers(executor, task, queue, workers):
         if answer is None or answer.outcome:
+            lives |= answer is not None
             yield answer and answer.outcome and answer.outcome.records
         elif isinstance(answer.error, TimedOut):
             yield from _late(task, queue, answer)
         else:
             suspects.add(answer.job, answer.error)
+            if not lives and len(suspects.jobs) >= ALL_DIE and getattr(answer.error, "own", True):
+                raise RuntimeError(
+                    f"the first {len(suspects.jobs)} calls of the measure all ended their workers, the last one"
+                    f" {answer.error}: the rest was not tried"
+                )
 
 
 def _one_by_one(task: Task, executor: Executor, suspects: _Suspects) -> Results:
@@ -171,6 +179,8 @@ class _Deliveries:
         self._under_way.add(future)
 
     def learn(self, future: Future, outcome: Outcome | None) -> None:
+        if future in self._under_way and self._lacking:  # whoever lacks it still says so again
+            self._lacking.pop()
         self._under_way.discard(future)
         if outcome and outcome.records is None:
             self._lacking.add(outcome.worker)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cocycle.sweeps.provenance import is_library
 from cocycle.sweeps.records import MESSAGE_BYTES, clipped
+from cocycle.sweeps.text import one_line
 
 FRAMES, LENGTH = 8, 1500  # of a traceback, its last ones; characters of their text
 
@@ -62,6 +63,6 @@ def _before(error: BaseException, caller: str) -> str:
 
 def _in_words(error: BaseException) -> str:
     try:
-        return f"{type(error).__name__}: {error}"
+        return one_line(f"{type(error).__name__}: {error}")
     except Exception:  # an error that cannot say what it is
         return type(error).__name__

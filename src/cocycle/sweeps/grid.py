@@ -120,6 +120,7 @@ class Grid:
         ends = zip(corners, self._sizes, self.shape, strict=True)
         cut = copy(self)
         cut._lists = cut._known = None
+        cut.whole = {}
         cut.window = tuple(slice(i.min() * size, min((i.max() + 1) * size, length)) for i, size, length in ends)
         cut.axes = {name: v[part] for (name, v), part in zip(self.axes.items(), cut.window, strict=True)}
         return cut

@@ -37,23 +37,26 @@ def measure_of(history: list[dict[str, Any]], name: str) -> Measure:
     not the one that was run.
     """
     facts: Mapping[str, Any] = next((entry for entry in reversed(history) if "name" in entry), {})
-    remedy = "give the study, or call run or rerun from python with the measure"
+    remedy = f"give the study, or call run(measure, Archive.open({name!r})) or rerun from python with the measure"
     if not facts:
         raise ValueError(f"{name} was never run and does not know its measure: {remedy}")
     module, function, file = (str(facts.get(key, "")) for key in ("module", "name", "file"))
     which = f"{name} was computed with {function} of {file or module}"
     if module == "__main__":
-        raise ValueError(f"{which}, a script or notebook: run that again, which goes on, or {remedy}")
+        raise ValueError(
+            f"{which}, a script or notebook: run that again, which goes on with its own archive, or {remedy}"
+        )
     if not facts.get("named") or not function.isidentifier():
         raise ValueError(f"{which}, with arguments or variables that no name gives back: {remedy}")
-    found = Path(file) if module.startswith(OF_FILE) else provenance.origin(module)
+    by_file = module.startswith(OF_FILE) or (provenance.origin(module) is None and Path(file).name == f"{module}.py")
+    found = Path(file) if by_file else provenance.origin(module)
     if found is not None and provenance.is_library(str(found)) and not _is_ours(module, function, found):
         raise ValueError(f"{which}, which is of a library and not imported on the word of a file: {remedy}")
     differ = _differences(facts, module, file, found)
     if differ:
         raise ValueError(f"{which}; the text of {differ} is not the one that was run, or is not there: {remedy}")
     try:
-        return imported(f"{file if module.startswith(OF_FILE) else module}:{function}", Path())
+        return imported(f"{file if by_file else module}:{function}", Path())
     except ValueError as error:
         raise ValueError(f"{which}, which cannot be imported: {error}; {remedy}") from None
 
@@ -67,9 +70,9 @@ def _differences(facts: Mapping[str, Any], module: str, file: str, found: Path |
     """Whose text is not the one that was noted; looked at before anything is imported."""
     noted = facts.get("digests")
     if not isinstance(noted, dict) or found is None or str(found) != file:
-        return module
+        return provenance.own_name(module, file)
     now = {name: provenance.digest_of(path) for name, path in provenance.local_modules(module, found).items()}
-    return provenance.changes(noted, {**now, module: provenance.digest_of(found)})
+    return provenance.changes(noted, {**now, provenance.own_name(module, file): provenance.digest_of(found)})
 
 
 def _from_package(name: str):

@@ -95,10 +95,13 @@ class Sent:
     _LOCK: ClassVar[threading.Lock] = threading.Lock()
 
     @classmethod
-    def of(cls, measure: Measure, fixed: dict[str, Any]) -> "Sent":
-        """Raises ValueError, which names it, for a measure that cannot be pickled."""
+    def of(cls, measure: Measure, fixed: dict[str, Any], digests: Mapping[str, str] | None = None) -> "Sent":
+        """A measure whose modules have these digests: where one changes, the same name is another measure.
+
+        Raises ValueError, which names it, for a measure that cannot be pickled.
+        """
         data = dumped((measure, fixed))
-        return cls(hashlib.sha256(data).hexdigest(), data)
+        return cls(hashlib.sha256(data + repr(sorted((digests or {}).items())).encode()).hexdigest(), data)
 
     def keep(self) -> None:
         """Make this process have it: see `Pool`."""
@@ -260,7 +263,13 @@ class Task:
         assert loaded is not None
         measure, fixed = loaded
         own = deepcopy(fixed) if fixed else {}
-        result = measure({**own, **self.grid.coordinates(points)}, self.generators(points))
+        generators = self.generators(points)
+        result = measure({**own, **self.grid.coordinates(points)}, generators)
+        if isinstance(generators, Generators) and generators.first_for_all:
+            raise ValueError(
+                "measure used rngs[0] alone for points whose numbers differ: take a generator for each, or declare the"
+                " axes over which they are the same, Grid(..., common=(...))"
+            )
         returned = sorted(result) if isinstance(result, Mapping) else type(result).__name__
         if returned != sorted(self.outputs):
             raise WrongOutput(f"measure must return {sorted(self.outputs)}; got {returned}")
@@ -304,7 +313,7 @@ def task(
 ) -> Task:
     """The task of a sweep of these contents; `digests` as `provenance.of_measure` makes them."""
     imported = {name: digest for name, digest in (digests or {}).items() if not travels_by_value(name)}
-    sent = Sent.of(measure, contents.fixed)
+    sent = Sent.of(measure, contents.fixed, digests)
     return Task(sent, contents.grid, contents.outputs, contents.seed, left_out, imported, timeout)
 
 

@@ -1,27 +1,30 @@
 """The journal of an archive: who ran it, when and with what, as lines of JSON in a space of fixed size.
 
-Before the lines stands a header: how many bytes of lines there are, how many notes found no place, and a checksum over
-both and all the lines.  A note is appended first, then the header is written: a writer that is killed between leaves a
-line that does not count.
+Before the lines stands a header: how many bytes of lines there are, how many notes found no place, whether a run is on,
+whether the journal was ever damaged, and a checksum over that and all the lines.  A note is appended first, then the
+header is written: a writer that is killed between leaves a line that does not count.
 """
 
 import json
+import struct
 import zlib
-from itertools import takewhile
 from typing import Any, NamedTuple
 
 HEADER = 32  # bytes
+FIELDS = struct.Struct("<IIHBB")  # checksum, bytes of lines, notes lost, running, damaged: few, to be written at once
 START, FAILURE = "start", "failure"  # events: a run begins; the last calls of a failure, which is no entry of a run
 
 Facts = dict[str, Any]
 
 
 class Journal(NamedTuple):
-    """What a journal holds: its notes, how many found no place, and whether all is as it was written."""
+    """What a journal holds: its notes, how many found no place, whether all is as it was written and always was, and
+    whether a run is on, or was killed."""
 
     notes: list[Facts]
     lost: int
     whole: bool
+    running: bool = False
     lines: bytes = b""
 
     @property
@@ -43,38 +46,37 @@ def line_of(facts: Facts) -> bytes:
 
 
 def facts_of(lines: bytes) -> list[Facts]:
-    """The facts of lines, up to the first that is not whole."""
-    found = [json.loads(line[9:]) for line in takewhile(_is_whole, lines.split(b"\n")[:-1])]
+    """The facts of lines, but for those that are not whole."""
+    found = [json.loads(line[9:]) for line in lines.split(b"\n")[:-1] if _is_whole(line)]
     return [facts for facts in found if isinstance(facts, dict)]
 
 
 def read(space: bytes) -> Journal:
-    """The journal in its space.  Of one that is damaged, the lines before the damage."""
+    """The journal in its space.  Of one that is damaged, the lines that are whole."""
     if not space[:HEADER].strip(b"\0"):
         return Journal([], 0, True)
-    words = space[:HEADER].rstrip(b"\0\n").split(b" ")
-    if len(words) == 3 and words[1].isdigit() and words[2].isdigit():
-        length, lost = int(words[1]), int(words[2])
-        lines = space[HEADER : HEADER + length]
-        notes = facts_of(lines)
-        if _header(lines, lost) == space[:HEADER] and len(notes) == lines.count(b"\n"):
-            return Journal(notes, lost, True, lines)
-    notes = facts_of(space[HEADER:].partition(b"\0")[0])
-    return Journal(notes, 1, False, b"".join(map(line_of, notes)))
+    _, length, lost, running, damaged = FIELDS.unpack_from(space)
+    lines = space[HEADER : HEADER + length]
+    notes = facts_of(lines)
+    if _header(lines, lost, running, damaged) == space[:HEADER] and len(notes) == lines.count(b"\n"):
+        return Journal(notes, lost, not damaged, bool(running), lines)
+    notes = facts_of(space[HEADER:].replace(b"\0", b""))
+    return Journal(notes, 1, False, False, b"".join(map(line_of, notes)))
 
 
-def appended(space: bytes, line: bytes, limit: int) -> tuple[int, bytes] | None:
+def appended(space: bytes, line: bytes, limit: int, *, running: bool | None = None) -> tuple[int, bytes] | None:
     """Where a line is to be written, and then the header; None if it has no place within the limit."""
     known = read(space)
     if HEADER + len(known.lines) + len(line) > limit:
         return None
-    return HEADER + len(known.lines), _header(known.lines + line, known.lost)
+    state = known.running if running is None else running
+    return HEADER + len(known.lines), _header(known.lines + line, known.lost, state, not known.whole)
 
 
-def with_one_lost(space: bytes) -> bytes:
+def with_one_lost(space: bytes, *, running: bool) -> bytes:
     """The header when one more note found no place."""
     known = read(space)
-    return _header(known.lines, known.lost + 1)
+    return _header(known.lines, known.lost + 1, running, not known.whole)
 
 
 def shorter(facts: Facts, entries: list[Facts]) -> Facts:
@@ -84,9 +86,10 @@ def shorter(facts: Facts, entries: list[Facts]) -> Facts:
     return {k: v for k, v in facts.items() if k == "event" or k not in before or before[k] != v} | gone
 
 
-def _header(lines: bytes, lost: int) -> bytes:
-    words = f"{len(lines)} {lost}"
-    return f"{zlib.crc32(words.encode() + lines):08x} {words}\n".encode().ljust(HEADER, b"\0")
+def _header(lines: bytes, lost: int, running: int, damaged: int) -> bytes:
+    fields = (len(lines), min(lost, 2**16 - 1), int(running), int(damaged))
+    checksum = zlib.crc32(FIELDS.pack(0, *fields) + lines)
+    return FIELDS.pack(checksum, *fields).ljust(HEADER, b"\0")
 
 
 def _is_whole(line: bytes) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from cocycle.sweeps import journal, provenance
+from cocycle.sweeps import coordinates, journal, provenance
 from cocycle.sweeps.contents import OF_POINTS, Contents
 from cocycle.sweeps.coordinates import labels_of
 from cocycle.sweeps.files import aside, publish
@@ -30,6 +30,7 @@ JOURNAL, JOURNAL_BYTES = "provenance/journal", 2**17
 SEAL, SEAL_BYTES = b"cocycle seal ", 2**14  # one line at the end of the file
 SEAL_BLOCKS = [2**i for i in range(12)]  # of so many times these bytes: it is long if there are many outputs
 TYPES = {"status": "u1", "checksum": "<u4", "message": f"S{MESSAGE_BYTES}"}
+LONGEST_STRINGS = 2**26  # characters of an axis of strings, all as long as the longest
 RATIO = 1100  # deflate makes no file smaller than that
 
 
@@ -162,12 +163,20 @@ def read(path: Path) -> Contents:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the file at `path`, if there is one, is an archive of any schema."""
+    """Whether the file at `path`, if there is one, is an archive of any schema, or may be one that is damaged."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as raw:
+        raw.seek(max(0, path.stat().st_size - SEAL_BYTES))
+        if raw.read().startswith(SEAL):
+            return True
+    if not h5py.is_hdf5(path):
+        return False
     try:
         with open_to_read(path) as file:
             return str(file.attrs.get("schema", "")).startswith("cocycle sweep")
-    except OSError:
-        return False
+    except Exception:  # whatever it was, it is not to be lost
+        return True
 
 
 def refused(path: Path) -> str:
@@ -266,8 +275,9 @@ def rows_of_table(path: Path, table: Table) -> Table:
     """A table with the coordinates of the rows that it has now."""
     with open_to_read(path) as file:
         known = np.flatnonzero(file["status"][...] != Status.LEFT_OUT)  # before the values, which were written first
-        used = int(known[-1]) + 1 if len(known) else 0
-        return table.with_rows({name: file[name][:used] for name in table.columns})
+        rows = {name: file[name][: int(known[-1]) + 1 if len(known) else 0] for name in table.columns}
+    whole = np.logical_and.accumulate(np.all([np.isfinite(values) for values in rows.values()], axis=0))
+    return table.with_rows({name: values[: int(whole.sum())] for name, values in rows.items()})
 
 
 def _contents(file) -> Contents:
@@ -284,7 +294,7 @@ def _contents(file) -> Contents:
         grid: Grid = Table(parameters, len(axes["row"]))
     else:
         grid = Grid(axes, block=stored["block"], common=stored["common"])
-        grid.whole = {name: np.array(values, grid.axes[name].dtype) for name, values in stored["whole"].items()}
+        grid.whole = {name: coordinates.axis(name, values) for name, values in stored["whole"].items()}
     settings = (stored[name] for name in ("fixed", "units", "long_names", "parent"))
     return Contents(grid, stored["outputs"], int(file.attrs["seed"]), *settings)
 
@@ -311,7 +321,10 @@ def _coordinates(dataset) -> np.ndarray:
     if "values" in dataset.attrs:
         return np.array(json.loads(dataset.attrs["values"]), dtype=object)
     if h5py.check_string_dtype(dataset.dtype):
-        return dataset.asstr()[...].astype(str)
+        texts = dataset.asstr()[...]
+        if len(texts) * max(map(len, texts.tolist()), default=0) > LONGEST_STRINGS:  # numpy makes all of one length
+            raise ValueError(f"{dataset.name!r} has strings that would take gigabytes")
+        return texts.astype(str)
     return dataset[...].astype(bool) if dataset.attrs.get("dtype") == "bool" else dataset[...]
 
 

@@ -12,6 +12,7 @@ import os
 import platform
 import stat
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from cocycle.sweeps.files import fcntl
 
 LOG = logging.getLogger("cocycle")
 WAIT = 1.0  # seconds that a writer tries again: whoever looks whether there is a writer may hold the lock for a moment
+OPEN_FILE_LOCKS = sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK")  # macOS has another struct flock
 LONGEST = 500  # bytes of the words in a lock file
 UNSUPPORTED = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
 OPEN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -65,7 +67,7 @@ def opened_to_write(path: Path) -> Iterator[int]:
         descriptor = os.open(path, os.O_RDWR | OPEN)
     try:
         with not_in_children(descriptor):
-            if hasattr(fcntl, "F_OFD_SETLK"):
+            if OPEN_FILE_LOCKS:
                 _hold(path, lambda: fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_WRLCK)), lambda: "")
             yield descriptor
             sync(descriptor)
@@ -91,7 +93,7 @@ def is_being_written(path: Path) -> bool:
     if fcntl is None:
         return False
     try:
-        if hasattr(fcntl, "F_OFD_GETLK"):  # asks, and takes nothing that a writer could miss
+        if OPEN_FILE_LOCKS:  # asks, and takes nothing that a writer could miss
             with open(path, "rb") as file:
                 answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _whole_file(fcntl.F_WRLCK))
             return struct.unpack_from("h", answer)[0] != fcntl.F_UNLCK
@@ -115,7 +117,7 @@ def _opened_lock(path: Path) -> int | None:
         with in_words(path):
             descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | OPEN, 0o666)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and hasattr(fcntl, "F_OFD_SETLK"):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and OPEN_FILE_LOCKS:
             LOG.warning("there is no room for %s: the archive itself is locked", beside)
             return None
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):

@@ -36,9 +36,7 @@ def merge(parts: Sequence[Archive], path: str | os.PathLike) -> Archive:
         raise ValueError("merge takes at least one archive; got none")
     contents = _union(parts)
     for part in parts:
-        damage = part.damage()
-        if damage:
-            raise ValueError(f"{part.path} is damaged: {damage[0]}")
+        require_sound(part)
     with assembled(path, contents, _asked(parts, contents.grid)) as (merged, writer):
         for part in parts:
             _copy(part, merged, writer)
@@ -46,6 +44,13 @@ def merge(parts: Sequence[Archive], path: str | os.PathLike) -> Archive:
         for part in parts:
             writer.explain(part.tracebacks())
     return Archive.open(path)
+
+
+def require_sound(archive: Archive) -> None:
+    """Raise ValueError for an archive that is damaged: what is made of it would have right checksums."""
+    damage = archive.damage()
+    if damage:
+        raise ValueError(f"{archive.path} is damaged: {damage[0]}; nothing was made of it")
 
 
 def extended(
@@ -68,6 +73,7 @@ def extended(
     if repeated := set(dims) & set(old.dims):
         raise ValueError(f"outputs must be new ones; got {', '.join(sorted(repeated))}")
     contents = replace(old, grid=grid, dims={**old.dims, **dims})
+    require_sound(archive)
     target = Path(path) if path is not None else archive.path.with_name(f"{archive.path.stem}-extended.h5")
     with assembled(target, contents, _asked([archive], grid)) as (new, writer):
         for records in known(archive, grid):
@@ -191,13 +197,17 @@ def _union(parts: list[Archive]) -> Contents:
         if difference:
             raise ValueError(f"{parts[0].path} and {part.path} are of different sweeps: {difference}")
     axes = {name: _joined(name, [part.grid for part in parts]) for name in first.grid.axes}
-    return replace(first, grid=first.grid.over(axes))
+    parent = next((part.contents.parent for part in parts if part.contents.parent), {})
+    return replace(first, grid=first.grid.over(axes), parent=parent)
 
 
 def _joined(name: str, grids: list[Grid]) -> np.ndarray:
     """The values of an axis in any of the parts: in the order of the whole that they are parts of, if they are; sorted
     if all of them are; else in the order of the parts."""
     axes = [grid.axes[name] for grid in grids]
+    held = [value for values in axes for value in values.tolist() if value is not None]
+    if len({type(value) if isinstance(value, str | bool) else float for value in held}) > 1:
+        raise ValueError(f"the parts are of different sweeps: {name} holds values of different kinds")
     known: dict[str, Any] = {}
     different = 0
     for values in axes:

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from functools import _lru_cache_wrapper, lru_cache, partial
-from types import CodeType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import Any
 
 import cloudpickle
@@ -73,7 +73,8 @@ def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"argument {i}", value) for i, value in enumerate(thing.args))
     elif isinstance(thing, FunctionType):
         cells = thing.__closure__ or ()
-        yield from zip(thing.__code__.co_freevars, (cell.cell_contents for cell in cells), strict=True)
+        closure = zip(thing.__code__.co_freevars, cells, strict=True)
+        yield from ((name, cell.cell_contents) for name, cell in closure if cell != CellType())  # an empty one
         if travels_by_value(thing.__module__):
             names = _names(thing.__code__)
             yield from ((name, value) for name, value in thing.__globals__.items() if name in names)

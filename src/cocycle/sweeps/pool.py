@@ -155,8 +155,10 @@ class Pool(Executor):
             for worker in list(self._workers):
                 worker.kill()
         self._wake_up.send_bytes(b"1")
-        self._thread.join()
-        ENVIRONMENT_OF_WORKERS.__exit__()
+        try:
+            self._thread.join()
+        finally:  # also if Ctrl-C comes meanwhile
+            ENVIRONMENT_OF_WORKERS.__exit__()
 
     def __exit__(self, kind, *_):
         self.shutdown(wait=kind is None, cancel_futures=kind is not None)
@@ -286,6 +288,8 @@ def _serve(connection: Connection, parent: int, deadline: Any, preload: Callable
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # the processes that a measure starts are of this group, and end with the worker
+    if hasattr(os, "register_at_fork"):  # else a process that the measure forks would keep the parent waiting
+        os.register_at_fork(after_in_child=connection.close)
     _die_with(parent)
     Deadline.shared = deadline
     connection.send(_outcome(preload, ()))

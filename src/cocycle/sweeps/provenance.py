@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import ModuleType
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 PACKAGE = Path(__file__).parents[1]
@@ -62,11 +62,34 @@ def of_measure(measure: Callable) -> dict[str, Any]:
     for source in (lambda: Path(facts["file"]).read_text("utf-8"), lambda: inspect.getsource(function)):
         with suppress(OSError, TypeError, UnicodeDecodeError):
             facts["source"] = facts["source"] or textwrap.dedent(source())
-    local = local_modules(facts["module"], Path(facts["file"])) if facts["file"] else {}
+    spec = getattr(module, "__spec__", None)  # of a module that runs as a script, which has a package
+    local = local_modules(spec.name if spec else facts["module"], Path(facts["file"])) if facts["file"] else {}
+    for name in _used(measure):
+        if (place := origin(name)) and place.suffix == ".py" and not is_library(str(place)):
+            local |= {name: place, **local_modules(name, place)}
+    local.pop(facts["module"], None)
     digests = {name: digest_of(file) for name, file in local.items()}
     text = facts["source"].encode(errors="replace") or marshal.dumps(getattr(function, "__code__", None))
-    digests[facts["module"]] = hashlib.sha256(text).hexdigest()
+    digests[own_name(facts["module"], facts["file"])] = hashlib.sha256(text).hexdigest()
     return {**facts, "named": measure is getattr(module, facts["name"], None), "digests": digests}
+
+
+def _used(thing: Any, depth: int = 3) -> set[str]:
+    """The names of modules that a function uses, through its globals, its closure, its arguments, its attributes."""
+    if isinstance(thing, ModuleType):
+        return {thing.__name__}
+    found = {thing.__module__} if isinstance(getattr(thing, "__module__", None), str) else set()
+    if depth == 0:
+        return found
+    parts: list[Any] = []
+    if isinstance(thing, partial):
+        parts = [thing.func, *thing.args, *thing.keywords.values()]
+    elif isinstance(thing, FunctionType):
+        parts = [thing.__globals__[name] for name in thing.__code__.co_names if name in thing.__globals__]
+        parts += [cell.cell_contents for cell in thing.__closure__ or () if cell != CellType()]
+    elif not isinstance(thing, type) and hasattr(thing, "__dict__"):
+        parts = list(vars(thing).values())
+    return found.union(*(_used(part, depth - 1) for part in parts))
 
 
 def function_of(measure: Callable) -> Any:
@@ -75,6 +98,11 @@ def function_of(measure: Callable) -> Any:
     while isinstance(function, partial):
         function = function.func
     return function if hasattr(function, "__qualname__") else type(function)
+
+
+def own_name(module: str, file: str) -> str:
+    """The name of the measure's own module among its digests: that of its file, whatever it is called here."""
+    return Path(file).stem if file and "." not in module else module
 
 
 def noted_digests(history: list[dict[str, Any]]) -> dict[str, str] | None:

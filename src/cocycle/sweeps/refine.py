@@ -11,7 +11,7 @@ import numpy as np
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.means import mean_over
-from cocycle.sweeps.merge import assembled, known, origin
+from cocycle.sweeps.merge import assembled, known, origin, require_sound
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.table import Table
 
@@ -49,6 +49,7 @@ def refine(
     if not cells.any():
         what = "changes" if level is None else f"crosses {level}"
         raise ValueError(f"there is no cell in which {output} {what}: nothing to refine")
+    require_sound(archive)
     fine = _fine(grid, along, factor)
     wanted = _points_of(cells, names, along, fine, factor)
     status = np.where(wanted, Status.TO_DO, Status.LEFT_OUT).astype("u1")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -63,7 +64,7 @@ def rerun(archive: Archive, point: Mapping[str, Any] | Index, measure: Measure |
     Raises ValueError for coordinates that are not in the grid, for a point that was not computed, and where the measure
     cannot be imported so: the message says what is needed.
     """
-    index = place(archive, point)
+    index = archive.place(point)
     measure = measure or measure_of(archive.history, archive.name)
     task, grid = task_of(measure, archive), archive.contents.grid
     number, job = grid.number(index), _job(grid, index)
@@ -89,29 +90,19 @@ def arguments(
     thread in this process from now on, as it has in a worker, and a message says so once.  Raises ValueError for a
     point that is not in the grid.
     """
-    index, task = place(archive, point), task_of(_nothing, archive)
-    job = _job(archive.contents.grid, index)
+    index = archive.place(point)
+    state = Status(archive.status[index])
+    if state == Status.LEFT_OUT:
+        raise ValueError(f"the point {index} is {state.words}: the measure is not called there")
+    task, job = task_of(_nothing, archive), _job(archive.contents.grid, index)
     points = task.points(job, int(job.blocks[0]))
     if limit_to_one_thread():
         LOG.warning("linear algebra has one thread in this process from now on, as in the workers of a sweep")
-    return {**archive.fixed, **task.grid.coordinates(points)}, task.generators(points)
+    return {**deepcopy(archive.fixed), **task.grid.coordinates(points)}, task.generators(points)
 
 
 def _nothing(point: dict[str, Any], rng: Any) -> dict[str, Any]:
     return {}
-
-
-def place(archive: Archive, point: Mapping[str, Any] | Index) -> Index:
-    """The index of the point with these coordinates; fixed settings may be among them.
-
-    Raises ValueError for a point that is not in the archive, or another value of a fixed setting.
-    """
-    if isinstance(point, Mapping):
-        for name in set(point) & set(archive.fixed):
-            if point[name] != archive.fixed[name]:
-                raise ValueError(f"{name} is {archive.fixed[name]!r} in the whole archive; got {point[name]!r}")
-        point = {name: value for name, value in point.items() if name not in archive.fixed}
-    return archive.grid.place(point)
 
 
 def _job(grid: Grid, index: Index) -> Job:

@@ -16,6 +16,7 @@ from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.jobs import Measure, Queue, Task, task
 from cocycle.sweeps.records import WITHOUT_RESULT, Records, Status
+from cocycle.sweeps.text import one_line
 from cocycle.sweeps.workers import insistent_interrupt
 from cocycle.sweeps.writer import Replaced, Writer
 
@@ -70,10 +71,11 @@ def run(
     _check(measure, archive, executor, workers, timeout)
     with insistent_interrupt() as check:
         facts = provenance.of_measure(measure)
-        work = task_of(measure, archive, digests=facts["digests"], timeout=timeout)
         with archive.writer() as writer:
+            work = task_of(measure, archive, digests=facts["digests"], timeout=timeout)
             wanted = (Status.TO_DO, *WITHOUT_RESULT) if retry else (Status.TO_DO,)
             missing = np.isin(archive.status, wanted)
+            _warn_of_change(facts, provenance.noted_digests(archive.history), archive)
             if missing.any():
                 with _noted(facts, archive, writer):
                     writer.forget(np.flatnonzero(missing & (archive.status != Status.TO_DO)))
@@ -81,6 +83,7 @@ def run(
                     alike = None if keep_going else _Alike(archive.grid)
                     _compute(results, archive, writer, missing, progress, check, alike)
                     _require_done(archive, writer, missing)
+                    _warn_of_edit(facts, provenance.of_measure(measure), archive)
     _report(archive)
     return archive
 
@@ -201,18 +204,31 @@ def _require_done(archive: Archive, writer: Writer, missing: np.ndarray) -> None
         raise Replaced(f"{archive.path} does not hold what was written: {left} points are to do; run again")
 
 
-@contextmanager
-def _noted(facts: journal.Facts, archive: Archive, writer: Writer) -> Iterator[None]:
-    """Write into the archive's journal who runs it with what, and how that ended."""
-    before = provenance.noted_digests(archive.history)
+def _warn_of_change(facts: journal.Facts, before: dict[str, str] | None, archive: Archive) -> None:
     changed = provenance.changes(before, facts["digests"]) if before else ""
     if changed:
         LOG.warning(
-            "the source of %s is not that of the last run of %s (%s changed): its points may not belong together",
+            "the source of %s is not that of the last run of %s (%s changed): its points may not belong together;"
+            " rerun compares one, another path computes all of them",
             facts["name"],
             archive.path,
             changed,
         )
+
+
+def _warn_of_edit(facts: journal.Facts, now: journal.Facts, archive: Archive) -> None:
+    changed = provenance.changes(facts["digests"], now["digests"])
+    if changed:
+        LOG.warning(
+            "the text of %s changed while the sweep ran: all points of %s were computed with the one before",
+            changed,
+            archive.path,
+        )
+
+
+@contextmanager
+def _noted(facts: journal.Facts, archive: Archive, writer: Writer) -> Iterator[None]:
+    """Write into the archive's journal who runs it with what, and how that ended."""
     folder = Path(facts["file"]).parent if facts["file"] else None
     writer.note({"event": journal.START, "time": provenance.now(), **provenance.of_process(folder), **facts})
     try:
@@ -237,6 +253,6 @@ def _report(archive: Archive) -> None:
             " computes them again",
             failed,
             len(archive.grid),
-            archive.grid.in_words(archive.grid.number(index)),
-            message,
+            one_line(archive.grid.in_words(archive.grid.number(index))),
+            one_line(message),
         )

@@ -11,7 +11,7 @@ from cocycle.sweeps.layout import journal_of
 from cocycle.sweeps.locks import is_being_written
 from cocycle.sweeps.records import WITHOUT_RESULT, Status
 from cocycle.sweeps.table import Table
-from cocycle.sweeps.text import printable
+from cocycle.sweeps.text import one_line, printable
 
 FAILURES = 5  # that are quoted
 PATIENCE = 3.0  # seconds without a writer, after which nobody is waited for: one may be about to begin
@@ -45,7 +45,7 @@ def in_words(archive: Archive) -> str:
     lines += ["progress", f"  {_progress(used)}"]
     failed = int(np.isin(status, WITHOUT_RESULT).sum())
     failures = archive.messages(FAILURES)
-    lines += [f"  {grid.in_words(grid.number(index))}: {said}" for index, said in failures.items()]
+    lines += [f"  {grid.in_words(grid.number(index))}: {one_line(said)}" for index, said in failures.items()]
     lines += [f"  and {failed - FAILURES} more: archive.messages()"] if failed > FAILURES else []
     lines += _frames(archive.tracebacks() if failed else {}, list(failures.values()))
     lost = journal_of(archive.path).lost

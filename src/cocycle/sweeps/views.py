@@ -1,6 +1,7 @@
 """What an archive holds, as a person wants to see it: one point, the best one, labelled arrays, a figure, a table."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Best:
-    """Where an output is best, its mean there, the standard error of that over `count` values, NaN for one.
+    """Where an output is best, its mean there, the standard error of that over `count` independent values, NaN for one.
 
     It unpacks into the first two: point, value = archive.best("valid_time", over="realisation").
     """
@@ -39,7 +40,7 @@ class Best:
 
 def point(archive: "Archive", coordinates: Mapping[str, Any]) -> dict[str, Any]:
     """See `Archive.point`."""
-    record = archive.records(np.array([archive.contents.grid.number(archive.grid.place(coordinates))]))
+    record = archive.records(np.array([archive.contents.grid.number(archive.place(coordinates))]))
     status, known = Status(record.status[0]), {}
     for name, event in archive.outputs.items():
         value = record.values[name][0] if status == Status.DONE else np.full(event, np.nan)
@@ -57,14 +58,18 @@ def best(archive: "Archive", output: str, over: Sequence[str], *, smallest: bool
     averaged = tuple(i for i, name in enumerate(grid.axes) if name in over)
     mean = np.expand_dims(mean_over(each, averaged), averaged)
     if np.isnan(mean).all():
-        raise ValueError(f"no point of {archive.name} is done: nothing is best yet")
+        done = bool((archive.status == Status.DONE).any())
+        why = f"{output} is nan wherever {archive.name} is done" if done else f"no point of {archive.name} is done"
+        raise ValueError(f"{why}: nothing is best yet")
     found = np.unravel_index(np.nanargmin(mean) if smallest else np.nanargmax(mean), mean.shape)
     index = tuple(int(i) for i in found)
     point = {name: value for name, value in grid.values(index).items() if name not in over}
-    known = each[tuple(slice(None) if i in averaged else k for i, k in enumerate(index))].ravel()
+    shared = tuple(i for i, name in enumerate(grid.axes) if name in over and name in grid.common)
+    draws = np.expand_dims(mean_over(each, shared), shared)  # over axes with the same numbers no error is known
+    known = draws[tuple(slice(None) if i in averaged else k for i, k in enumerate(index))].ravel()
     known = known[~np.isnan(known)]
     error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else np.nan
-    return Best({**archive.fixed, **point}, float(mean[index]), error, len(known))
+    return Best({**deepcopy(archive.fixed), **point}, float(mean[index]), error, len(known))
 
 
 def dataset(archive: "Archive") -> "xarray.Dataset":
@@ -97,6 +102,7 @@ def dataset(archive: "Archive") -> "xarray.Dataset":
 def sel(archive: "Archive", coordinates: Mapping[str, Any]) -> "xarray.Dataset":
     """See `Archive.sel`."""
     data, axes, events = dataset(archive), archive.contents.grid.axes, archive.contents.events
+    coordinates = archive.coordinates_of(coordinates)
     strangers = [name for name in coordinates if name not in (*axes, *events)]
     if strangers:
         raise ValueError(f"coordinates must be of {', '.join(axes)}; got {strangers[0]}")
@@ -104,12 +110,22 @@ def sel(archive: "Archive", coordinates: Mapping[str, Any]) -> "xarray.Dataset":
     for name, wanted in coordinates.items():
         values = axes.get(name, np.arange(events.get(name, 0)))
         if isinstance(wanted, slice):
-            data = data.sel({name: wanted})
+            data = data.sel({name: slice(_near(values, wanted.start), _near(values, wanted.stop), wanted.step)})
         elif np.ndim(wanted):
             places[name] = [place(name, values, value) for value in wanted]
         else:
             places[name] = place(name, values, wanted)
     return data.isel(places)
+
+
+def _near(values: np.ndarray, end: Any) -> Any:
+    """The end of a slice as the value of the axis that it is to a millionth, if there is one."""
+    if end is None:
+        return None
+    try:
+        return values[place("", values, end)]
+    except ValueError:
+        return end
 
 
 def figure(archive: "Archive", output: str | None) -> "Figure":

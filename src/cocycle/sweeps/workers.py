@@ -109,8 +109,9 @@ def one_thread() -> Iterator[Callable[[], bool]]:
 
 
 def limit_to_one_thread() -> bool:
-    """Limit the libraries of this process that are loaded by now to one thread, for good; whether one had more."""
+    """Limit the libraries of this process to one thread, for good; whether one that is loaded had more."""
     late = _found_several()
+    os.environ.update(dict.fromkeys(THREADS, "1"))  # those that are loaded later
     if late:
         _thread_pools().limit(limits=1)
         if torch := sys.modules.get("torch"):
@@ -162,6 +163,7 @@ ONE_THREAD, ENVIRONMENT_OF_WORKERS = _Shared(_one_thread_of_algebra), _Shared(_e
 
 _controller: ThreadpoolController | None = None
 _modules_seen = 0  # how many modules there were when the libraries were last looked at
+_modules_searched, _SEARCH = 0, threading.Lock()  # and when one of them was last looked for that has several threads
 _LATE: set[str] = set()  # libraries that were loaded while a worker computed, and used several threads
 
 
@@ -175,11 +177,14 @@ def _thread_pools() -> ThreadpoolController:
 
 def _found_late() -> bool:
     """Whether there is a library that computes with several threads, although one is all that it should have."""
-    if len(sys.modules) == _modules_seen:
-        return False
-    late = _found_several()
-    _LATE.update(late)
-    return bool(late)
+    global _modules_searched
+    with _SEARCH:
+        if len(sys.modules) == _modules_searched:
+            return False
+        late = _found_several()
+        _modules_searched = len(sys.modules)
+        _LATE.update(late)
+        return bool(late)
 
 
 def _found_several() -> set[str]:

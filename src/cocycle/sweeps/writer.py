@@ -144,20 +144,21 @@ class Writer:
 
     def note(self, facts: journal.Facts) -> None:
         """Append facts to the journal; without the source text if that has no place; if it is full, count them."""
-        if facts.get("event") == journal.START:
+        running = facts.get("event") == journal.START
+        if running:
             facts = journal.shorter(facts, journal.read(self._journal()).entries)
         shorter = {name: None if name == "source" else value for name, value in facts.items()}  # not that before
         lines = (journal.line_of(facts), journal.line_of(shorter))
-        if not any(self._append(line, layout.JOURNAL_BYTES) for line in lines):
-            self._put(journal.with_one_lost(self._journal()), layout.JOURNAL, 0)
+        if not any(self._append(line, layout.JOURNAL_BYTES, running=running) for line in lines):
+            self._put(journal.with_one_lost(self._journal(), running=running), layout.JOURNAL, 0)
             sync(self._descriptor)
             if self._path not in _FULL:  # once: a search may run thousands of times
                 _FULL.add(self._path)
                 LOG.warning("the journal of %s is full: this run, and those to come, are not in it", self._path)
 
-    def _append(self, line: bytes, limit: int) -> bool:
+    def _append(self, line: bytes, limit: int, *, running: bool | None = None) -> bool:
         """Append a line to the journal, unless that gets longer than `limit`; whether it was appended."""
-        found = journal.appended(self._journal(), line, limit)
+        found = journal.appended(self._journal(), line, limit, running=running)
         if found is None:
             return False
         place, header = found
@@ -180,14 +181,17 @@ class Writer:
         self._put(rows.tobytes(), name, first * (rows.nbytes // len(rows)))
 
     def _put(self, data: bytes, name: str, place: int) -> None:
-        try:
-            written = os.pwrite(self._descriptor, data, self._start[name] + place)
-        except OSError as error:
-            raise OSError(
-                error.errno, f"{self._path} cannot take more, what it has is safe: {error.strerror}"
-            ) from error
-        if written != len(data):
-            raise OSError(errno.ENOSPC, f"{self._path} took {written} of {len(data)} bytes: is the disk full?")
+        written, view = 0, memoryview(data)
+        while written < len(data):  # Linux takes two gigabytes at a time
+            try:
+                taken = os.pwrite(self._descriptor, view[written:], self._start[name] + place + written)
+            except OSError as error:
+                raise OSError(
+                    error.errno, f"{self._path} cannot take more, what it has is safe: {error.strerror}"
+                ) from error
+            written += taken
+            if taken == 0:
+                raise OSError(errno.ENOSPC, f"{self._path} took {written} of {len(data)} bytes: is the disk full?")
 
 
 def _runs(points: np.ndarray) -> list[slice]:
