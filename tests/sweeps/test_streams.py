@@ -216,3 +216,23 @@ def test_shared_numbers_are_counted(tmp_path):
     assert grid.independent == 3
     assert Archive.open(archive(tmp_path / "a.h5", grid).path).grid == grid
     assert "common: () against ('w',)" in Grid(grid.axes).difference(grid)
+
+
+def one_for_all(points, rngs):
+    return {"y": points["w"] * rngs[0].normal()}
+
+
+def test_numbers_that_are_taken_for_common_and_are_not_declared(tmp_path, caplog):
+    """A block would give its points the numbers of its first one: values that depend on how blocks are cut."""
+    values = {}
+    for size in (1, 2, 3):
+        grid = Grid({"w": [1.0, 2.0, 3.0, 4.0]}, block={"w": size})
+        values[size] = run(one_for_all, archive(tmp_path / f"{size}.h5", grid), Here(), progress=False)["y"].tolist()
+        said = "measure used rngs[0] alone for points whose numbers differ" in caplog.text
+        assert said == (size > 1)
+    assert values[1] == values[2] == values[3]
+    caplog.clear()
+    grid = Grid({"w": [1.0, 2.0, 3.0, 4.0]}, block={"w": 3}, common=["w"])
+    together = run(one_for_all, archive(tmp_path / "common.h5", grid), Here(), progress=False)["y"]
+    np.testing.assert_allclose(together / together[0], [1, 2, 3, 4])
+    assert not caplog.text
