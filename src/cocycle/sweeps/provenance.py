@@ -64,7 +64,10 @@ def of_measure(measure: Callable) -> dict[str, Any]:
             facts["source"] = facts["source"] or textwrap.dedent(source())
     spec = getattr(module, "__spec__", None)  # of a module that runs as a script, which has a package
     local = local_modules(spec.name if spec else facts["module"], Path(facts["file"])) if facts["file"] else {}
-    for name in _used(measure):
+    used: set[str] = set()
+    with suppress(Exception):  # an object that is looked into may do anything
+        used = _used(measure)
+    for name in used:
         if (place := origin(name)) and place.suffix == ".py" and not is_library(str(place)):
             local |= {name: place, **local_modules(name, place)}
     local.pop(facts["module"], None)
