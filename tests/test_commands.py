@@ -243,7 +243,9 @@ def test_export(swept, capsys):
 def test_refine_and_resume(swept, capsys):
     assert cli.main(["refine", "study.h5", "--result", "height", "--level", "0", "--factor", "4",
                      "--output", "fine.h5"]) == 0  # fmt: skip
-    assert "`cocycle resume fine.h5` computes what is to do" in capsys.readouterr().out
+    assert (
+        "`cocycle resume fine.h5`, or run(measure, Archive.open('fine.h5')), computes what" in capsys.readouterr().out
+    )
     assert cli.main(["resume", "fine.h5", "--workers", "1"]) == 0
     fine = Archive.open("fine.h5")
     assert fine.grid.shape == (33, 4)

@@ -21,7 +21,7 @@ from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.coordinates import Generators, generator
 from cocycle.sweeps.failures import Failure, failure
 from cocycle.sweeps.grid import Grid
-from cocycle.sweeps.pickling import dumped, travels_by_value
+from cocycle.sweeps.pickling import dumped
 from cocycle.sweeps.pool import Deadline
 from cocycle.sweeps.records import Records, Status
 from cocycle.sweeps.workers import one_thread
@@ -311,10 +311,9 @@ def task(
     digests: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> Task:
-    """The task of a sweep of these contents; `digests` as `provenance.of_measure` makes them."""
-    imported = {name: digest for name, digest in (digests or {}).items() if not travels_by_value(name)}
+    """The task of a sweep of these contents; `digests` are those of the local modules that workers import."""
     sent = Sent.of(measure, contents.fixed, digests)
-    return Task(sent, contents.grid, contents.outputs, contents.seed, left_out, imported, timeout)
+    return Task(sent, contents.grid, contents.outputs, contents.seed, left_out, dict(digests or {}), timeout)
 
 
 def _both(first: _Failed, alone: _Failed) -> _Failed:

@@ -105,7 +105,8 @@ def function_of(measure: Callable) -> Any:
 
 def own_name(module: str, file: str) -> str:
     """The name of the measure's own module among its digests: that of its file, whatever it is called here."""
-    return Path(file).stem if file and "." not in module else module
+    stem = Path(file).stem
+    return module if not file or "." in module or stem == "__init__" else stem
 
 
 def noted_digests(history: list[dict[str, Any]]) -> dict[str, str] | None:

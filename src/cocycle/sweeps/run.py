@@ -15,6 +15,7 @@ from cocycle.sweeps import engines, journal, provenance
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.jobs import Measure, Queue, Task, task
+from cocycle.sweeps.pickling import travels_by_value
 from cocycle.sweeps.records import WITHOUT_RESULT, Records, Status
 from cocycle.sweeps.text import one_line
 from cocycle.sweeps.workers import insistent_interrupt
@@ -72,7 +73,7 @@ def run(
     with insistent_interrupt() as check:
         facts = provenance.of_measure(measure)
         with archive.writer() as writer:
-            work = task_of(measure, archive, digests=facts["digests"], timeout=timeout)
+            work = task_of(measure, archive, digests=_of_workers(facts), timeout=timeout)
             wanted = (Status.TO_DO, *WITHOUT_RESULT) if retry else (Status.TO_DO,)
             missing = np.isin(archive.status, wanted)
             _warn_of_change(facts, provenance.noted_digests(archive.history), archive)
@@ -202,6 +203,14 @@ def _require_done(archive: Archive, writer: Writer, missing: np.ndarray) -> None
     left = int((archive.status[missing] == Status.TO_DO).sum())
     if left:
         raise Replaced(f"{archive.path} does not hold what was written: {left} points are to do; run again")
+
+
+def _of_workers(facts: journal.Facts) -> dict[str, str]:
+    """The digests of the modules that workers import: not that of the measure, if it travels with its code."""
+    digests = dict(facts["digests"])
+    if travels_by_value(facts["module"]):
+        del digests[provenance.own_name(facts["module"], facts["file"])]
+    return digests
 
 
 def _warn_of_change(facts: journal.Facts, before: dict[str, str] | None, archive: Archive) -> None:
