@@ -63,6 +63,7 @@ def write(path: Path, description: Any, arrays: dict[str, np.ndarray]) -> None:
 def _write_body(file: BinaryIO, description: Any, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """What the index says of each array, which is written as a dataset."""
     places = {}
+    _require_room(file, len(json.dumps(description)) + sum(array.nbytes for array in arrays.values()))
     with h5py.File(file, "w", libver=LIBRARY_VERSIONS) as body:
         body.attrs["schema"], body.attrs["description"] = SCHEMA, json.dumps(description)
         body.attrs["versions"] = json.dumps({name: version(name) for name in ("cocycle", "numpy", "scipy", "h5py")})
@@ -73,6 +74,13 @@ def _write_body(file: BinaryIO, description: Any, arrays: dict[str, np.ndarray])
             start = dataset.id.get_offset() or 0  # None of an array without elements
             places[name] = {"dtype": array.dtype.str, "shape": array.shape, "order": order, "start": start}
     return places
+
+
+def _require_room(file: BinaryIO, size: int) -> None:
+    """Find out whether there is room before HDF5 does: it takes a full disk badly.  Raises OSError."""
+    if size and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        file.truncate(0)
 
 
 def is_saved(path: Path) -> bool:
