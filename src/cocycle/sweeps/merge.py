@@ -134,29 +134,28 @@ def assembled(
         publish(made, path)
 
 
-def copied(source: Archive, points: np.ndarray, grid: Grid) -> Records:
-    """Records of points of one archive as points of a grid that has them too, at other places.
+def known(source: Archive, grid: Grid) -> Iterator[Records]:
+    """All that an archive knows, as points of a grid that has them too, at other places, in portions.
 
-    Raises ValueError if one is damaged: a copy would have a right checksum.
+    Raises ValueError if a point is damaged: a copy would have a right checksum.
     """
+    axes = zip(source.contents.grid.axes.values(), grid.axes.values(), strict=True)
+    where = [places(theirs, ours) for ours, theirs in axes]  # once for all portions: an axis may be long
+    tried = np.flatnonzero(np.isin(source.status, TRIED))
+    return (_copied(source, points, where, grid) for points in in_chunks(tried, source.contents.row_bytes()))
+
+
+def _copied(source: Archive, points: np.ndarray, where: list[np.ndarray], grid: Grid) -> Records:
+    """Some points of an archive as those of a grid, on whose axes its values are `where`."""
     rows = source.records(points)
     if not rows.sound.all():
         index = source.contents.grid.index(points[~rows.sound][0])
         raise ValueError(
             f"{source.path} is damaged: the point {index} is not as it was written; nothing was made of it"
         )
-    old = source.contents.grid
-    index = np.unravel_index(points, old.shape)
-    axes = zip(old.axes.values(), grid.axes.values(), index, strict=True)
-    moved = np.ravel_multi_index([places(theirs, ours)[i] for ours, theirs, i in axes], grid.shape)
-    order = np.argsort(moved)
-    return rows.moved(moved)[order]
-
-
-def known(source: Archive, grid: Grid) -> Iterator[Records]:
-    """All that an archive knows, as points of another grid, in portions."""
-    known = np.flatnonzero(np.isin(source.status, TRIED))
-    return (copied(source, points, grid) for points in in_chunks(known, source.contents.row_bytes()))
+    index = np.unravel_index(points, source.contents.grid.shape)
+    moved = np.ravel_multi_index([own[i] for own, i in zip(where, index, strict=True)], grid.shape)
+    return rows.moved(moved)[np.argsort(moved)]
 
 
 def _asked(parts: list[Archive], grid: Grid) -> np.ndarray:
