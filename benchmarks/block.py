@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from cocycle import Reservoir
 from cocycle.reservoir import gaussian
-from cocycle.study import train_with_exponent
+from cocycle.studies.reservoir_constraints import train_with_exponent
 from cocycle.systems import Lorenz63
 
 SIZE, STEPS, WASHOUT = 500, 5_000, 200

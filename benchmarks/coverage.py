@@ -12,7 +12,7 @@ from typing import final
 
 import numpy as np
 
-from cocycle import Compiled, Flow, Map, VectorField, frame, spectrum
+from cocycle import Compiled, Flow, Map, VectorField, frame, lyapunov_spectrum
 from cocycle.lyapunov.errors import batch_errors, bridge_errors
 from cocycle.systems import Henon, Lorenz63
 
@@ -85,7 +85,7 @@ def coverages(case: Case) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     ends = np.round(case.lengths[::SHARE]).astype(int)
     x, k = case.start, case.start.shape[-1]
     steps = repeat(case.map, case.transient + ends[-1])
-    result = spectrum(steps, x, frame(x, min(k, 2)), transient=case.transient)
+    result = lyapunov_spectrum(steps, x, frame(x, min(k, 2)), transient=case.transient)
     growth, times = result.growth[..., case.exponent : case.exponent + 1], result.times
     found = growth.cumsum(0)[ends - 1] / times.cumsum(0)[ends - 1, None, None]
     batch, bridge = batch_errors(growth, times, ends), bridge_errors(growth, times, ends)

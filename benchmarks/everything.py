@@ -14,7 +14,7 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cocycle.doctor import report
+from cocycle.cli.doctor import report
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "measured.md"

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.func import jacfwd, jacrev, vmap
 
-from cocycle import feedforward, frame, ftle, stretching
+from cocycle import feedforward, finite_time_exponents, frame, ftle
 
 SIDE, NETWORKS, CHUNKS, REPEATS = 512, ((50, 10), (10, 12)), (1000, 4000, 16000), 3
 IMAGES = 200
@@ -52,7 +52,10 @@ def plane(width, depth):
         (seconds(lambda: ftle(feedforward(net), inputs)) for _ in range(REPEATS)), key=lambda pair: pair[0]
     )
     steps, q = feedforward(net), frame(inputs, 2)
-    both, _ = min((seconds(lambda: stretching(steps, inputs, q)) for _ in range(REPEATS)), key=lambda pair: pair[0])
+    both, _ = min(
+        (seconds(lambda: finite_time_exponents(steps, inputs, q).log_factors) for _ in range(REPEATS)),
+        key=lambda pair: pair[0],
+    )
     plain, _ = best(net, inputs)
     forward, factors = best(of_jacobians(jacfwd(net)), inputs)
     few = inputs[:: max(1, len(inputs) // 20_000)]

@@ -11,7 +11,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cocycle import Reservoir, forecast, frame, spectrum, train
+from cocycle import Reservoir, forecast, frame, lyapunov_spectrum, train
 from cocycle.maps import end, orbit
 from cocycle.reservoir import MomentSum, ridge_readout, scaled, sparse
 from cocycle.systems import Lorenz63
@@ -50,7 +50,7 @@ def main():
     del moments
     model = stage("all of it: train", lambda: train(network, series, ridge=1e-4, washout=WASHOUT))
     r = network.rest()
-    stage("conditional exponent, 1,000 steps", lambda: spectrum(network.driven(u[:1000]), r, frame(r, 1)))
+    stage("conditional exponent, 1,000 steps", lambda: lyapunov_spectrum(network.driven(u[:1000]), r, frame(r, 1)))
     stage("forecast, 1,000 steps", lambda: forecast(model, series[-WASHOUT:], 1000))
 
 

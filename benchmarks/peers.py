@@ -21,7 +21,7 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from cocycle import Compiled, Flow, Layer, frame, spectrum
+from cocycle import Compiled, Flow, Layer, frame, lyapunov_spectrum
 from cocycle.systems import Henon, Lorenz63
 
 REPLICAS, STEPS, NETWORK_STEPS, REPEATS = 1000, 20_000, 300, 3
@@ -30,7 +30,7 @@ DT = 0.01
 
 def ours(step, x, k, steps, every):
     def call():
-        return spectrum(repeat(step, steps), x, frame(x, k), every=every).exponents.reshape(-1, k).mean(0)
+        return lyapunov_spectrum(repeat(step, steps), x, frame(x, k), every=every).exponents.reshape(-1, k).mean(0)
 
     return call
 

@@ -19,10 +19,10 @@ import numpy as np
 from scipy import linalg
 from scipy.sparse import random_array
 
-from cocycle import Reservoir, frame, spectrum, train
+from cocycle import Reservoir, frame, lyapunov_spectrum, train
 from cocycle.maps import end
 from cocycle.reservoir import Design, Forecaster, Readout, ridge_readout, scaled
-from cocycle.study import train_with_exponent
+from cocycle.studies.reservoir_constraints import train_with_exponent
 from cocycle.systems import Lorenz63
 
 SIZE, DENSITY, TRAINING, CLOSED, WASHOUT, RIDGE = 500, 0.1, 5000, 1000, 200, 1e-4
@@ -188,7 +188,7 @@ def exponent(u, w, w_in, b):
 
     def mine():
         r = end(network.driven(u), network.rest())
-        return spectrum(network.driven(u), r, frame(r, 1)).exponents[0]
+        return lyapunov_spectrum(network.driven(u), r, frame(r, 1)).exponents[0]
 
     seconds, value = cpu(mine)
     print(f"    {'cocycle':<14}{seconds:8.3f}{1:8.2f}{value:10.4f}")

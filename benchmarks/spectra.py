@@ -15,7 +15,7 @@ from itertools import repeat
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cocycle import Compiled, Flow, Layer, Reservoir, frame, orbit, spectrum
+from cocycle import Compiled, Flow, Layer, Reservoir, frame, lyapunov_spectrum, orbit
 from cocycle.systems import Lorenz63
 
 SIZE, STEPS, REPLICAS, REPEATS = 500, 600, 1000, 3
@@ -42,8 +42,8 @@ def products_and_qrs():
     print(f"{'k':>5}{'spectrum':>10}{'products':>10}{'QRs':>8}{'QRs done':>10}{'ratio':>8}")
     for k in (1, 2, 10, 20, 50, 100, SIZE):
         k, q = min(k, SIZE), frame(x, min(k, SIZE))
-        groups = len(spectrum(reservoir.driven(u), x, q, every="auto").times)
-        whole = seconds(lambda q=q: spectrum(reservoir.driven(u), x, q, every="auto")) / STEPS * 1e6
+        groups = len(lyapunov_spectrum(reservoir.driven(u), x, q, every="auto").times)
+        whole = seconds(lambda q=q: lyapunov_spectrum(reservoir.driven(u), x, q, every="auto")) / STEPS * 1e6
         rows, count = np.random.default_rng(0).normal(size=(k + 1, SIZE)), max(1, STEPS // 10)
         bare = seconds(lambda rows=rows, count=count: [rows @ reservoir.weight.T for _ in range(count)]) / count * 1e6
         qr = seconds(lambda q=q: [np.linalg.qr(q) for _ in range(3)]) / 3 * groups / STEPS * 1e6
@@ -55,7 +55,7 @@ def one_exponent():
     reservoir, u, x = driven()
     q = frame(x, 1)
     drive = seconds(lambda: deque(orbit(reservoir.driven(u), x), maxlen=0)) / STEPS * 1e6
-    whole = seconds(lambda: spectrum(reservoir.driven(u), x, q, every="auto")) / STEPS * 1e6
+    whole = seconds(lambda: lyapunov_spectrum(reservoir.driven(u), x, q, every="auto")) / STEPS * 1e6
     w, rows = reservoir.weight, np.ones((2, SIZE))
     one = seconds(lambda: [w @ rows[0] for _ in range(STEPS)]) / STEPS * 1e6
     two = seconds(lambda: [rows @ w.T for _ in range(STEPS)]) / STEPS * 1e6
@@ -66,8 +66,8 @@ def one_exponent():
 def together():
     flow, steps = Compiled(Flow(Lorenz63(), 0.01)), 10 * STEPS
     x = Lorenz63().start(np.random.default_rng(0), (REPLICAS,))
-    many = seconds(lambda: spectrum(repeat(flow, STEPS), x, frame(x, 3), every=20)) / (STEPS * REPLICAS) * 1e9
-    one = seconds(lambda: spectrum(repeat(flow, steps), x[0], frame(x[0], 3), every=20)) / steps * 1e9
+    many = seconds(lambda: lyapunov_spectrum(repeat(flow, STEPS), x, frame(x, 3), every=20)) / (STEPS * REPLICAS) * 1e9
+    one = seconds(lambda: lyapunov_spectrum(repeat(flow, steps), x[0], frame(x[0], 3), every=20)) / steps * 1e9
     print(
         f"\n(c) Lorenz, full tangent: {many:.0f} ns a step for each of {REPLICAS} orbits together, {one:.0f} ns for one"
     )
@@ -79,7 +79,7 @@ def growth():
         w = np.random.default_rng(0).normal(size=(n, n)) / n**0.5
         x = np.full((batch, n), 0.1)
         q = frame(x, min(k, n))
-        return seconds(lambda: spectrum(repeat(Layer(w), steps), x, q))
+        return seconds(lambda: lyapunov_spectrum(repeat(Layer(w), steps), x, q))
 
     print("\n(d) exponent of the growth of time: theory 2 (n), 1 (k: product; 2: QR), 1 (steps), 1 (batch)")
     for name, values in (

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # What are the exponents of a map and of a flow, and how sure are they?
 #
-# A system is an iterable of maps; `spectrum` pushes a frame of tangent vectors through it and averages their growth.
-# Every exponent comes with a standard error: from the scatter of ten consecutive segments of the orbit, and from how
-# far the average depends on where the orbit ends.
+# A system is an iterable of maps; `lyapunov_spectrum` pushes a frame of tangent vectors through it and averages their
+# growth.  Every exponent comes with a standard error: from the scatter of ten consecutive segments of the orbit, and
+# from how far the average depends on where the orbit ends.
 
 # %%
 from itertools import repeat
@@ -11,7 +11,7 @@ from itertools import repeat
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Compiled, Flow, frame, spectrum
+from cocycle import Compiled, Flow, frame, lyapunov_spectrum
 from cocycle.lyapunov import kaplan_yorke
 from cocycle.plotting import phase_portrait, spectrum_points
 from cocycle.systems import Henon, Lorenz63
@@ -23,7 +23,7 @@ from cocycle.systems import Henon, Lorenz63
 # %%
 henon = Henon()
 x = henon.series(1)[0]  # a point of the attractor
-result = spectrum(repeat(Compiled(henon), 50_000), x, frame(x, 2), every=5)
+result = lyapunov_spectrum(repeat(Compiled(henon), 50_000), x, frame(x, 2), every=5)
 print(result)
 print(f"sum {result.exponents.sum():.12f}, ln 0.3 = {np.log(0.3):.12f}")
 
@@ -36,7 +36,7 @@ print(f"sum {result.exponents.sum():.12f}, ln 0.3 = {np.log(0.3):.12f}")
 lorenz = Lorenz63()
 series = lorenz.series(5000, dt=0.02)
 x = series[0]
-result = spectrum(repeat(Compiled(Flow(lorenz, dt=0.02)), 50_000), x, frame(x, 3), every=5, transient=500)
+result = lyapunov_spectrum(repeat(Compiled(Flow(lorenz, dt=0.02)), 50_000), x, frame(x, 3), every=5, transient=500)
 print(result)
 dimension, error = kaplan_yorke(result, neutral=1)
 print(f"Kaplan-Yorke dimension {dimension:.4f} ± {error:.4f}; published 2.062")
@@ -50,7 +50,7 @@ plt.show()
 
 # %%
 starts = lorenz.start(np.random.default_rng(1), (200,))
-replicas = spectrum(repeat(Flow(lorenz, dt=0.02), 3000), starts, frame(starts, 3), every=5, transient=1000)
+replicas = lyapunov_spectrum(repeat(Flow(lorenz, dt=0.02), 3000), starts, frame(starts, 3), every=5, transient=1000)
 mean, error = replicas.exponents.mean(0), replicas.scatter / np.sqrt(len(starts))
 print("mean over replicas", ", ".join(f"{m:.4f} ± {e:.4f}" for m, e in zip(mean, error, strict=True)))
 

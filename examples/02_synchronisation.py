@@ -9,7 +9,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Reservoir, frame, spectrum
+from cocycle import Reservoir, frame, lyapunov_spectrum
 from cocycle.plotting import synchronisation_lines
 from cocycle.reservoir import consistency, synchronisation
 from cocycle.systems import Lorenz63
@@ -21,7 +21,7 @@ figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrain
 for ax, weight_std in zip(axes, (0.9, 2.5), strict=True):
     network = Reservoir.gaussian(200, 3, weight_std=weight_std, input_std=0.02, rng=1)
     r = network.rest()
-    exponent = spectrum(network.driven(u), r, frame(r, 1), transient=200)
+    exponent = lyapunov_spectrum(network.driven(u), r, frame(r, 1), transient=200)
     found = synchronisation(network, u)
     print(f"weight_std {weight_std}: conditional exponent {exponent}")
     print(f"    {found}; consistency {consistency(network, u):.3f}")
@@ -42,7 +42,7 @@ scales = np.linspace(0.5, 2.5, 21)
 network = Reservoir.gaussian(200, 3, weight_std=1.0, input_std=0.02, rng=1)
 batch = Reservoir(network.weight, network.input_weight, gain=scales[:, None])
 r = batch.rest()
-result = spectrum(batch.driven(u[:, None]), r, frame(r, 1), transient=200)
+result = lyapunov_spectrum(batch.driven(u[:, None]), r, frame(r, 1), transient=200)
 exponents, errors = result.exponents[:, 0], result.standard_error[:, 0]
 border = np.interp(0, exponents, scales)
 print(f"λ₁ changes sign at weight_std {border:.2f}; without a drive it would at about 1")

@@ -9,7 +9,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Archive, Grid, Reservoir, frame, run, spectrum, train
+from cocycle import Archive, Grid, Reservoir, frame, lyapunov_spectrum, run, train
 from cocycle.plotting import exponent_plane, signed_ticks, valid_time_plane, zero_line
 from cocycle.reservoir import valid_times
 from cocycle.systems import Lorenz63
@@ -22,7 +22,7 @@ def measure(point, rng):
         point["size"], 3, weight_std=point["weight_std"], input_std=point["input_std"], rng=rng
     )
     r = network.rest()
-    exponent = spectrum(network.driven(u[:1200]), r, frame(r, 1), transient=200).exponents[0]
+    exponent = lyapunov_spectrum(network.driven(u[:1200]), r, frame(r, 1), transient=200).exponents[0]
     model = train(network, u[:3000], normalise=False, ridge=point["ridge"])
     times = valid_times(model, u[3000:], lyapunov_time=1 / (0.9056 * 0.02), starts=6, horizon=6.0)
     return {"exponent": exponent, "valid_time": times.median}

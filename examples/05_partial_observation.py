@@ -8,7 +8,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Reservoir, frame, spectrum, train
+from cocycle import Reservoir, frame, lyapunov_spectrum, train
 from cocycle.reservoir import nrmse, valid_times
 from cocycle.systems import Lorenz63
 
@@ -28,7 +28,7 @@ for spectral_radius in radii:
         model = train(network, training[:, seen], ridge=1e-8)
         medians[name].append(valid_times(model, unseen[:, seen], lyapunov_time=LYAPUNOV_TIME, starts=12))
     r = model.network.rest()
-    exponent = spectrum(model.driven(unseen[:1500, seen]), r, frame(r, 1), transient=200).exponents[0]
+    exponent = lyapunov_spectrum(model.driven(unseen[:1500, seen]), r, frame(r, 1), transient=200).exponents[0]
     memory.append(-1 / exponent)
     print(
         f"spectral radius {spectral_radius}: λ₁ = {exponent:.3f} per step from the second component, "

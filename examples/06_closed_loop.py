@@ -11,8 +11,8 @@ from itertools import repeat
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Compiled, Flow, Reservoir, frame, spectrum, train
-from cocycle.lyapunov import angles, covariant
+from cocycle import Compiled, Flow, Reservoir, frame, lyapunov_spectrum, train
+from cocycle.lyapunov import angles, covariant_vectors
 from cocycle.plotting import angle_histograms
 from cocycle.systems import Lorenz63
 
@@ -22,9 +22,9 @@ model = train(Reservoir.random(100, 3, spectral_radius=0.3), series[:6000], ridg
 
 # %% Exponents: per step of the network, divided by its time step
 r = model.warmed(series[6000:6300])
-closed = spectrum(repeat(model.closed, 10_000), r, frame(r, 6), every=5, transient=200)
+closed = lyapunov_spectrum(repeat(model.closed, 10_000), r, frame(r, 6), every=5, transient=200)
 r = model.network.rest()
-conditional = spectrum(model.driven(series[6000:]), r, frame(r, 1), transient=200)
+conditional = lyapunov_spectrum(model.driven(series[6000:]), r, frame(r, 1), transient=200)
 published = (0.9056, 0.0, -14.5723)
 for i, (value, error) in enumerate(zip(closed.exponents / DT, closed.standard_error / DT, strict=True)):
     print(f"λ{i + 1} = {value:8.3f} ± {error:.3f}" + (f"   Lorenz {published[i]}" if i < 3 else ""))
@@ -41,10 +41,10 @@ print(f"conditional λ₁ = {conditional.exponents[0] / DT:.1f}: well below Lore
 # %%
 flow = Compiled(Flow(Lorenz63(), dt=DT))
 x = series[0]
-true = [angles(step.v) for step in covariant(repeat(flow, 6000), x, frame(x, 3), transient=500, settle=500)]
+true = [angles(step.v) for step in covariant_vectors(repeat(flow, 6000), x, frame(x, 3), transient=500, settle=500)]
 
 r, outputs = model.warmed(series[6000:6300]), model.readout.weight
-steps = covariant(repeat(model.closed, 4000), r, frame(r, 3), transient=500, settle=500)
+steps = covariant_vectors(repeat(model.closed, 4000), r, frame(r, 3), transient=500, settle=500)
 seen = (model.outputs.scale[:, None] * (outputs @ step.v) for step in steps)
 learned = [angles(v / np.linalg.norm(v, axis=0)) for v in seen]
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.func import jacrev, vmap
 
-from cocycle import feedforward, frame, ftle, spectrum, stretching
+from cocycle import feedforward, finite_time_exponents, frame, ftle, lyapunov_spectrum
 from cocycle.networks import Cell
 
 
@@ -50,7 +50,7 @@ print(f"largest difference of ln Λ₁: {abs(field.log_factors - np.log(singular
 x = torch.as_tensor(images[:1])
 figure, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 for layer in range(1, len(steps) + 1):
-    factors = stretching(steps[:layer], x, frame(x, 64))[0].numpy()
+    factors = finite_time_exponents(steps[:layer], x, frame(x, 64)).log_factors[0].numpy()
     ax.plot(np.arange(1, len(factors) + 1), factors, ".-", markersize=3, label=f"after step {layer}")
 ax.set(xlabel="index i", ylabel="ln Λᵢ", ylim=(-8, None))
 ax.legend(frameon=False)
@@ -66,4 +66,4 @@ for kind in (nn.RNN, nn.GRU, nn.LSTM):
     torch.manual_seed(4)
     cell = Cell.of(kind(3, 32).double())
     state = cell.rest()
-    print(f"{kind.__name__}: {spectrum(cell.driven(u), state, frame(state, 2), transient=50)}")
+    print(f"{kind.__name__}: {lyapunov_spectrum(cell.driven(u), state, frame(state, 2), transient=50)}")

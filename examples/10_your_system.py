@@ -10,7 +10,7 @@ from itertools import repeat
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Flow, Reservoir, VectorField, forecast, frame, spectrum, train, trajectory, valid_time
+from cocycle import Flow, Reservoir, VectorField, forecast, frame, lyapunov_spectrum, train, trajectory, valid_time
 from cocycle.plotting import phase_portrait
 from cocycle.reservoir import CrossValidated, valid_times
 from cocycle.testing import check_map
@@ -39,7 +39,7 @@ check_map(flow, states, frame(states, 2))
 
 # %% Exponents: one is zero, along the phase; their sum is -δ, the rate at which volumes shrink
 x = np.array([0.1, 0.0, 0.0])
-result = spectrum(repeat(flow, 40_000), x, frame(x, 3), every=5, transient=2000)
+result = lyapunov_spectrum(repeat(flow, 40_000), x, frame(x, 3), every=5, transient=2000)
 print(result)
 print(f"sum {result.exponents.sum():.6f}, -δ = {-Duffing.delta}")
 

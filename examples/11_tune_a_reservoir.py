@@ -8,7 +8,7 @@
 # %%
 import torch
 
-from cocycle import Reservoir, frame, spectrum
+from cocycle import Reservoir, frame, lyapunov_spectrum
 from cocycle.reservoir import gaussian
 from cocycle.systems import Lorenz63
 
@@ -23,7 +23,7 @@ def exponent(weight_std):
     """The maximal conditional exponent per step, as a function of the scale of the recurrent weights."""
     reservoir = Reservoir(weight_std * weight, input_weight)
     x = reservoir.rest()
-    return spectrum(reservoir.driven(u), x, frame(x, 1), transient=100).exponents[0]
+    return lyapunov_spectrum(reservoir.driven(u), x, frame(x, 1), transient=100).exponents[0]
 
 
 # %% The derivative is that of the numbers that come out: central differences agree to 1e-6

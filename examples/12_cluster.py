@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Archive, Grid, Reservoir, frame, run, spectrum
+from cocycle import Archive, Grid, Reservoir, frame, lyapunov_spectrum, run
 from cocycle.sweeps import merge
 from cocycle.systems import Rossler
 
@@ -21,7 +21,7 @@ def measure(point, rng):
     u = Rossler().series(800, dt=0.1, rng=rng)
     network = Reservoir.gaussian(point["size"], 3, weight_std=point["weight_std"], input_std=0.1, rng=rng)
     r = network.rest()
-    return {"exponent": spectrum(network.driven(u), r, frame(r, 1), transient=200).exponents[0]}
+    return {"exponent": lyapunov_spectrum(network.driven(u), r, frame(r, 1), transient=200).exponents[0]}
 
 
 grid = Grid({"weight_std": np.linspace(0.3, 2.4, 8), "realisation": np.arange(4)})

@@ -1,41 +1,44 @@
 # %% [markdown]
 # # One engine, four kinds of system, side by side
 #
-# A system is an iterable of maps.  `spectrum` pushes tangent vectors through it and averages their growth; what the
-# maps are is not its business.
+# A system is an iterable of maps.  `lyapunov_spectrum` pushes tangent vectors through it and averages their growth,
+# whatever the maps are.
 
 # %%
 from itertools import repeat
 
 import numpy as np
 
-from cocycle import Compiled, Coupled, Flow, Reservoir, Select, frame, spectrum, train
+from cocycle import Compiled, Coupled, Flow, Reservoir, Select, frame, lyapunov_spectrum, train
 from cocycle.systems import Henon, Lorenz63
 
 # %% A map, repeated
 x = Henon().series(1)[0]
-print("Hénon                 ", spectrum(repeat(Compiled(Henon()), 50_000), x, frame(x, 2), every=5, transient=100))
+print(
+    "Hénon                 ",
+    lyapunov_spectrum(repeat(Compiled(Henon()), 50_000), x, frame(x, 2), every=5, transient=100),
+)
 
 # %% A flow is the map of its time step; `Compiled` makes one orbit ten times faster
 series = Lorenz63().series(8000, dt=0.02)
 flow = Compiled(Flow(Lorenz63(), dt=0.02))
 x = series[0]
-print("Lorenz, per unit time ", spectrum(repeat(flow, 50_000), x, frame(x, 3), every=5, transient=500))
+print("Lorenz, per unit time ", lyapunov_spectrum(repeat(flow, 50_000), x, frame(x, 3), every=5, transient=500))
 
 # %% A driven reservoir is one map for each input: its exponents are conditional on the drive
 reservoir = Reservoir.gaussian(300, 3, weight_std=0.9, input_std=0.05, rng=1)
 r = reservoir.rest()
-print("reservoir, per step   ", spectrum(reservoir.driven(series), r, frame(r, 2), transient=200))
+print("reservoir, per step   ", lyapunov_spectrum(reservoir.driven(series), r, frame(r, 2), transient=200))
 
 # %% The trained network, fed with its own output, is a map again, and has Lorenz' exponents, and more negative ones
 # normalise=False: the network has no bias, and the mean of z does its work
 model = train(reservoir, series[:6000], normalise=False)
 warm = model.warmed(series[6000:6300])
-result = spectrum(repeat(model.closed, 6000), warm, frame(r, 4), every=5, transient=500)
+result = lyapunov_spectrum(repeat(model.closed, 6000), warm, frame(r, 4), every=5, transient=500)
 print("closed loop, per time ", (result.exponents / 0.02).round(2), "±", (result.standard_error / 0.02).round(2))
 
 # %% Drive and response together: the union of the first two
 small = Reservoir.gaussian(50, 1, weight_std=0.9, input_std=0.05, rng=1)
 x = np.concatenate([series[0], small.rest()])
-both = spectrum(repeat(Coupled(flow, small, Select((1,))), 5000), x, frame(x, 4), transient=1000)
+both = lyapunov_spectrum(repeat(Coupled(flow, small, Select((1,))), 5000), x, frame(x, 4), transient=1000)
 print("drive and response    ", both)

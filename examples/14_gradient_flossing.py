@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from cocycle import Layer, frame, spectrum, stretching
+from cocycle import Layer, finite_time_exponents, frame, lyapunov_spectrum
 
 SIZE, DIRECTIONS, HORIZON, DELAY, BATCH = 40, 10, 55, 20, 32
 FLOSSING, TRAINING = 100, 300
@@ -53,7 +53,7 @@ class Network:
 
     def exponents(self, u):
         x = torch.zeros(u.shape[1], SIZE, dtype=torch.float64)
-        return spectrum(self.steps(u), x, frame(x, DIRECTIONS), transient=10).exponents
+        return lyapunov_spectrum(self.steps(u), x, frame(x, DIRECTIONS), transient=10).exponents
 
 
 # %% Flossing: the mean of λᵢ² goes to zero
@@ -80,7 +80,7 @@ def conditioning(network):
     """The decades between the largest and smallest factor of the long Jacobian on the leading directions."""
     u, x = inputs(HORIZON, 8), torch.zeros(8, SIZE, dtype=torch.float64)
     with torch.no_grad():
-        factors = stretching(network.steps(u), x, frame(x, DIRECTIONS))
+        factors = finite_time_exponents(network.steps(u), x, frame(x, DIRECTIONS)).log_factors
     return ((factors[:, 0] - factors[:, -1]) / np.log(10)).median().item()
 
 

@@ -9,7 +9,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Archive, Grid, Reservoir, feedforward, frame, ftle, plane, run, spectrum, train
+from cocycle import Archive, Grid, Reservoir, feedforward, frame, ftle, lyapunov_spectrum, plane, run, train
 from cocycle.lyapunov.ridges import ridges
 from cocycle.maps import end
 from cocycle.networks import Recipe, circle, fit, perceptron
@@ -24,7 +24,7 @@ def measure(point, rng):
     u = Lorenz63().series(6000, dt=0.02, rng=rng)
     network = Reservoir.gaussian(150, 3, weight_std=point["weight_std"], input_std=point["input_std"], rng=rng)
     r = network.rest()
-    exponent = spectrum(network.driven(u[:1200]), r, frame(r, 1), transient=200).exponents[0]
+    exponent = lyapunov_spectrum(network.driven(u[:1200]), r, frame(r, 1), transient=200).exponents[0]
     model = train(network, u[:4000], normalise=False, ridge=1e-4)
     return {"exponent": exponent, "valid_time": valid_times(model, u[4000:], lyapunov_time=LYAPUNOV_TIME).median}
 

@@ -10,9 +10,9 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from cocycle import Compiled, Flow, Map, VectorField, frame, orbit, spectrum
+from cocycle import Compiled, Flow, Map, VectorField, frame, lyapunov_spectrum, orbit
+from cocycle.compiled import straight_line
 from cocycle.purity import CHECKED
-from cocycle.straightline import straight_line
 from cocycle.systems import Henon, Lorenz63
 from cocycle.systems.series import ContinuousSystem, DiscreteSystem
 
@@ -206,7 +206,7 @@ def test_what_is_no_attribute_is_compared_now_and_then():
     FACTOR = 1.2
     try:
         with pytest.raises(RuntimeError, match="the traced formula of Global does not give what Global itself gives"):
-            spectrum(repeat(compiled, CHECKED), x, np.ones((1, 1)))
+            lyapunov_spectrum(repeat(compiled, CHECKED), x, np.ones((1, 1)))
     finally:
         FACTOR = 1.1
 
@@ -272,9 +272,9 @@ def test_systems_of_the_package_keep_their_trace():
 def test_exponents_are_those_of_the_map_after_a_change():
     system, x = Logistic(3.2), np.array([0.3])
     compiled = Compiled(system)
-    spectrum(repeat(compiled, 100), x, frame(x, 1))
+    lyapunov_spectrum(repeat(compiled, 100), x, frame(x, 1))
     system.r = 4.0
-    found, exact = (spectrum(repeat(f, 2000), x, frame(x, 1)).exponents for f in (compiled, system))
+    found, exact = (lyapunov_spectrum(repeat(f, 2000), x, frame(x, 1)).exponents for f in (compiled, system))
     np.testing.assert_array_equal(found, exact)
 
 

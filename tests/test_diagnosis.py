@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cocycle import Reservoir, diagnose, frame, spectrum, train
+from cocycle import Reservoir, diagnose, frame, lyapunov_spectrum, train
 from cocycle.reservoir import DelayLine, Design, Polynomial
 from cocycle.systems import Lorenz63
 
@@ -31,7 +31,7 @@ def test_a_network_that_works(series):
     assert "valid time" in repr(found)
     model = train(Reservoir.random(300, 3), series[:6000])
     r = model.network.rest()
-    exponent = spectrum(model.driven(series[6000:]), r, frame(r, 1), transient=200).exponents
+    exponent = lyapunov_spectrum(model.driven(series[6000:]), r, frame(r, 1), transient=200).exponents
     np.testing.assert_array_equal(found.conditional.exponents, exponent)
     assert found.memory == pytest.approx(-1 / exponent[0])
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from cocycle import doctor
-from cocycle.cli import main
+from cocycle.cli import doctor, main
 
 
 def test_a_sound_installation(capsys):

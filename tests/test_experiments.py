@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cocycle import Archive, experiments, network_study, run
+from cocycle import Archive, run
 from cocycle.networks.data import circle, digits
+from cocycle.studies import commands, network_ftle
 from cocycle.sweeps import Status
 from here import Here
 
@@ -58,9 +59,9 @@ def archives(request, tmp_path_factory):
         patch.syspath_prepend(FOLDER / request.param)
         sweep = module(request.param, "sweep")
         sweep.SIZES["tiny"] = TINY[request.param]
-        patch.setattr(experiments, "run", lambda measure, archive, **_: run(measure, archive, Here(), progress=False))
+        patch.setattr(commands, "run", lambda measure, archive, **_: run(measure, archive, Here(), progress=False))
         few = {"circle": lambda rng: circle(rng, samples=300), "digits": digits}
-        patch.setattr(network_study, "task_named", lambda name, rng: few[name](rng))
+        patch.setattr(network_ftle, "task_named", lambda name, rng: few[name](rng))
         sweep.main(["--size", "tiny", "--output", str(folder)])
     return request.param, sweep.PARTS, folder
 

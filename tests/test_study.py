@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from cocycle import Grid, Reservoir, cli, commands, frame, run, spectrum, study, summary, train
+from cocycle import Grid, Reservoir, cli, frame, lyapunov_spectrum, run, train
+from cocycle.cli import commands
 from cocycle.reservoir import Design, ridge_readout
+from cocycle.studies import reservoir_constraints, summary
 from cocycle.sweeps import Status
 from cocycle.sweeps.records import Records
 from cocycle.systems import Lorenz63
@@ -14,14 +16,14 @@ TINY = {"resolution": (3, 3), "realisations": 2, "starts": 2, "size": 40, "train
 
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setitem(study.SIZES, "tiny", TINY)
+    monkeypatch.setitem(reservoir_constraints.SIZES, "tiny", TINY)
 
 
 def measured(observed, weight_std, input_std):
     """The study's outputs at a block of points, over two networks: exponents (2, B), valid times (2, B, 8)."""
-    fixed = study.SETTINGS | {"size": 400, "training": 6000, "starts": 8, "horizon": 6.0}
+    fixed = reservoir_constraints.SETTINGS | {"size": 400, "training": 6000, "starts": 8, "horizon": 6.0}
     point = {"observed": observed, "weight_std": np.array(weight_std), "input_std": np.array(input_std)}
-    results = [study.measure(fixed | point, [np.random.default_rng(seed)]) for seed in (1, 2)]
+    results = [reservoir_constraints.measure(fixed | point, [np.random.default_rng(seed)]) for seed in (1, 2)]
     exponent, times = (np.stack([result[name] for result in results]) for name in ("exponent", "valid_time"))
     return exponent, times[..., 0, :]
 
@@ -46,9 +48,9 @@ def test_no_success_where_the_exponent_is_clearly_positive(observed):
 def test_training_with_the_exponent_is_training_and_the_exponent():
     u = Lorenz63().series(900)
     reservoir = Reservoir.gaussian(50, 3, rng=1)
-    together, moments, _ = study.train_with_exponent(reservoir, u, 100, 5)
+    together, moments, _ = reservoir_constraints.train_with_exponent(reservoir, u, 100, 5)
     r = reservoir.rest()
-    apart = spectrum(reservoir.driven(u[:-1]), r, frame(r, 1, 5), transient=100)
+    apart = lyapunov_spectrum(reservoir.driven(u[:-1]), r, frame(r, 1, 5), transient=100)
     np.testing.assert_array_equal(together.exponents, apart.exponents)
     expected = train(reservoir, u, ridge=1e-3, washout=100, normalise=False, design=Design(constant=False))
     # rounding of the moments times the condition number: eps * 800 * 50 / 1e-3
@@ -63,13 +65,18 @@ def test_command_from_nothing_to_figure(tiny, tmp_path, monkeypatch, capsys):
     assert "36 of 36 points to compute" in said
     assert "a negative exponent is necessary, not sufficient" in said
     assert (tmp_path / "lorenz-tiny.png").stat().st_size > 10_000
-    assert (study.archive("lorenz-tiny.h5", "tiny").status == Status.DONE).all()
+    assert (reservoir_constraints.archive("lorenz-tiny.h5", "tiny").status == Status.DONE).all()
     assert cli.main(["sweep", "--size", "tiny"]) == 0
     assert "0 of 36 points to compute" in capsys.readouterr().out
 
 
 def test_command_resumes_after_interruption_with_the_same_values(tiny, tmp_path, capsys, monkeypatch):
-    whole = run(study.measure, study.archive(tmp_path / "whole.h5", "tiny"), workers=1, progress=False)
+    whole = run(
+        reservoir_constraints.measure,
+        reservoir_constraints.archive(tmp_path / "whole.h5", "tiny"),
+        workers=1,
+        progress=False,
+    )
 
     def interrupted(measure, archive, executor, **options):
         commit_some(archive, whole)
@@ -81,7 +88,7 @@ def test_command_resumes_after_interruption_with_the_same_values(tiny, tmp_path,
         assert cli.main(["sweep", "--size", "tiny", "--output", str(path)]) == 130
     assert "4 of 36 points are in" in capsys.readouterr().out
     assert cli.main(["sweep", "--size", "tiny", "--output", str(path)]) == 0
-    part = study.archive(path, "tiny")
+    part = reservoir_constraints.archive(path, "tiny")
     for name in part.outputs:
         np.testing.assert_array_equal(part[name], whole[name])
 
@@ -93,16 +100,16 @@ def commit_some(archive, source):
 
 def test_outputs_of_a_block_against_their_definitions():
     """The exponent's error, the variance of the drive and the threshold, each from the pieces of the study."""
-    fixed = study.SETTINGS | {"size": 60, "training": 900, "starts": 3, "horizon": 2.0}
+    fixed = reservoir_constraints.SETTINGS | {"size": 60, "training": 900, "starts": 3, "horizon": 2.0}
     point = {"observed": "full", "weight_std": np.array([0.5, 0.9]), "input_std": np.array([0.02, 0.05])}
-    found = study.measure(fixed | point, [np.random.default_rng(5)])
+    found = reservoir_constraints.measure(fixed | point, [np.random.default_rng(5)])
     series = Lorenz63().series(900, rng=np.random.default_rng(5))
     variance = point["input_std"] ** 2 * (series**2).sum(-1).mean()
     np.testing.assert_allclose(found["drive_variance"], variance, rtol=0.2)  # another stretch of the attractor
     assert (found["exponent_error"] > 0).all()
     assert (found["exponent_error"] < 0.1 * abs(found["exponent"])).all()
-    strict = study.measure(fixed | point | {"threshold": 0.01}, [np.random.default_rng(5)])
-    assert study.SETTINGS["threshold"] == 0.3
+    strict = reservoir_constraints.measure(fixed | point | {"threshold": 0.01}, [np.random.default_rng(5)])
+    assert reservoir_constraints.SETTINGS["threshold"] == 0.3
     assert strict["valid_time"].mean() < found["valid_time"].mean()
 
 
@@ -147,7 +154,7 @@ def test_words_and_planes_say_what_is_in_the_archive():
     assert [cell.strip() for cell in row if cell.strip()][:4] == ["full", "4", "1", "1"]
     assert "clearly positive (by two standard errors): 3, of which 0 (0.0%; 0.0% to 70.8% with 95" in said
     assert "clearly negative: 3, of which 2 (66.7%; 9.4% to 99.2% with 95 % confidence) do" in said
-    results.grid = Grid(results.grid.axes, common=study.COMMON)
+    results.grid = Grid(results.grid.axes, common=reservoir_constraints.COMMON)
     said = summary.in_words(results)
     assert "clearly positive (by two standard errors): 3, of which 0 predict" in said
     assert said.endswith("not sufficient. They are 2 independent draws of a network, rescaled.")
@@ -157,7 +164,7 @@ def test_command_says_that_points_failed(tiny, tmp_path, monkeypatch, capsys):
     def broken(point, rng):
         raise RuntimeError("no")
 
-    monkeypatch.setattr(study, "measure", broken)
+    monkeypatch.setattr(reservoir_constraints, "measure", broken)
     assert cli.main(["sweep", "--size", "tiny", "--output", str(tmp_path / "run.h5"), "--workers", "1"]) == 1
     assert "36 points failed" in capsys.readouterr().err
     assert cli.main(["sweep", "--size", "tiny", "--output", str(tmp_path / "new.h5"), "--seed", "-1"]) == 2
@@ -175,7 +182,7 @@ def test_command_says_that_points_failed(tiny, tmp_path, monkeypatch, capsys):
 
 def test_command_refuses_another_sweep_and_other_files(tiny, tmp_path, capsys):
     path = tmp_path / "run.h5"
-    other = study.archive(path, "tiny", seed=3)
+    other = reservoir_constraints.archive(path, "tiny", seed=3)
     with other.writer() as writer:
         writer.commit(Records.without_result(np.array([0]), Status.FAILED, "no luck", other.outputs))
     assert cli.main(["sweep", "--size", "tiny", "--output", str(path)]) == 2
@@ -186,7 +193,7 @@ def test_command_refuses_another_sweep_and_other_files(tiny, tmp_path, capsys):
 
 
 def test_planes_of_a_sweep_that_has_just_begun(tiny, tmp_path):
-    archive = study.archive(tmp_path / "run.h5", "tiny")
+    archive = reservoir_constraints.archive(tmp_path / "run.h5", "tiny")
     for exponent, times in summary.planes(archive).values():
         assert np.isnan(exponent).all()
         assert np.isnan(times).all()

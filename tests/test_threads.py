@@ -11,7 +11,18 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import cocycle.threads
-from cocycle import Linear, Map, Reservoir, forecast, frame, ftle, show_progress, spectrum, stretching, train
+from cocycle import (
+    Linear,
+    Map,
+    Reservoir,
+    finite_time_exponents,
+    forecast,
+    frame,
+    ftle,
+    lyapunov_spectrum,
+    show_progress,
+    train,
+)
 from cocycle.progress import progress_bar
 from cocycle.threads import one_thread_if_small
 
@@ -44,8 +55,8 @@ def two_threads():
 
 
 FOLDS = {
-    "spectrum": lambda f, x: spectrum(repeat(f, 30), x, frame(x, 2)),
-    "stretching": lambda f, x: stretching([f] * 3, x, frame(x, 2)),
+    "spectrum": lambda f, x: lyapunov_spectrum(repeat(f, 30), x, frame(x, 2)),
+    "stretching": lambda f, x: finite_time_exponents([f] * 3, x, frame(x, 2)).log_factors,
     "ftle": lambda f, x: ftle([f] * 3, x[None]),
 }
 
@@ -98,7 +109,7 @@ def test_all_bars_can_be_turned_off(caplog, monkeypatch):
         for shown in (True, False, True):
             show_progress(shown)
             caplog.clear()
-            spectrum(repeat(Slow(), 3), np.zeros(2), np.eye(2))
+            lyapunov_spectrum(repeat(Slow(), 3), np.zeros(2), np.eye(2))
             assert bool(caplog.records) is shown
     finally:
         show_progress(True)
@@ -121,7 +132,7 @@ def test_a_terminal_gets_no_bar_when_they_are_off():
 def test_a_bar_is_closed_when_its_loop_is_left():
     with progress_bar(3, "x") as advance:
         advance(1)
-    assert spectrum(repeat(Linear(np.eye(2)), 5), np.zeros(2), np.eye(2), transient=2).maps == 3
+    assert lyapunov_spectrum(repeat(Linear(np.eye(2)), 5), np.zeros(2), np.eye(2), transient=2).maps == 3
 
 
 @pytest.mark.usefixtures("two_threads")

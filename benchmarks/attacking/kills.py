@@ -14,7 +14,8 @@ import xarray  # noqa: F401  (imported before the forks that export)
 from attacking import scenes
 from attacking.children import called, kill, started
 from attacking.counts import Row, generator, scaled
-from cocycle import Archive, commands
+from cocycle import Archive
+from cocycle.cli import commands
 from cocycle.sweeps import merge, refine
 
 KILLS = {"create": 50, "refine": 45, "merge": 45, "extend": 40, "export": 40}

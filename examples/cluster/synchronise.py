@@ -1,6 +1,6 @@
 """The measure of study.toml."""
 
-from cocycle import Reservoir, frame, spectrum
+from cocycle import Reservoir, frame, lyapunov_spectrum
 from cocycle.systems import Rossler
 
 
@@ -9,4 +9,4 @@ def measure(point, rng):
     scales = {name: point[name] for name in ("weight_std", "input_std")}
     reservoir = Reservoir.gaussian(point["size"], 3, **scales, rng=rng)
     r = reservoir.rest()
-    return {"exponent": spectrum(reservoir.driven(u), r, frame(r, 1), transient=200).exponents[0]}
+    return {"exponent": lyapunov_spectrum(reservoir.driven(u), r, frame(r, 1), transient=200).exponents[0]}

@@ -14,13 +14,15 @@ import numpy as np
 from digits_figures import part
 from matplotlib.colors import TwoSlopeNorm
 
-from cocycle import feedforward, ftle, network_study, plane
-from cocycle.experiments import figures_command
+from cocycle import feedforward, ftle, plane
 from cocycle.lyapunov.ridges import distances, interpolated, level_lines, ridges
 from cocycle.maps import end
 from cocycle.networks import TANH, mean_field
 from cocycle.plotting import boundary_lines, stretching_lines
-from cocycle.plotting.sweeps import STYLE, signed_ticks
+from cocycle.plotting.panels import STYLE
+from cocycle.plotting.planes import signed_ticks
+from cocycle.studies import network_ftle
+from cocycle.studies.commands import figures_command
 
 X = np.linspace(-1, 1, 300)
 
@@ -34,9 +36,9 @@ def networks(folder):
     """Width, depth, the network, field of the hidden ones over the square, and output, of each network that is kept."""
     archive = part(folder, "fields")
     for width, depth in product(archive.grid.axes["width"], archive.grid.axes["depth"]):
-        net = network_study.network(archive, width=width, depth=depth, realisation=0)
+        net = network_ftle.network(archive, width=width, depth=depth, realisation=0)
         output = end(feedforward(net), plane(X, X))[..., 0]
-        yield width, depth, net, ftle(network_study.hidden(net), plane(X, X)), output
+        yield width, depth, net, ftle(network_ftle.hidden(net), plane(X, X)), output
 
 
 def fields_figure(folder):
@@ -120,11 +122,11 @@ def ridges_figure(folder):
             print(f"(c) N = {width}, L = {depth}: no ridge")
             continue
         away = distances(found.points, level_lines(X, X, output)) / 2
-        aligned = found.alignment(ftle(network_study.hidden(net), found.points).directions)
+        aligned = found.alignment(ftle(network_ftle.hidden(net), found.points).directions)
         print(
             f"(c) N = {width}, L = {depth}, medians: ridge {np.median(away):.2%} of the domain's width from the border,"
             f" |cos(stretching, ridge normal)| {np.median(aligned):.4f}, contrast {np.median(found.contrasts):.2f};"
-            f" |cos(stretching, normal)| on the boundary {network_study.ring(net)['alignment']:.4f} in the mean"
+            f" |cos(stretching, normal)| on the boundary {network_ftle.ring(net)['alignment']:.4f} in the mean"
         )
         label = f"N = {width}, L = {depth}"
         for ax, values in zip(panels, (away, 1 - aligned, found.contrasts), strict=True):

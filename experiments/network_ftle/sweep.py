@@ -14,8 +14,8 @@ acquisition   which digits to have labelled next
 import digits
 import numpy as np
 
-from cocycle import network_study
-from cocycle.experiments import sweeps_command
+from cocycle.studies import network_ftle
+from cocycle.studies.commands import sweeps_command
 
 SIZES = {
     "small": {
@@ -53,7 +53,7 @@ def part(checkpoints=False, **axes_and_settings):
         axes = {name: value for name, value in said.items() if isinstance(value, list)}
         axes["realisation"] = np.arange(1 if checkpoints else chosen["realisations"])
         settings = {"epochs": chosen["epochs"]} | {k: v for k, v in said.items() if k not in axes}
-        return network_study.measure, network_study.sweep(path, axes, seed, checkpoints=checkpoints, **settings)
+        return network_ftle.measure, network_ftle.sweep(path, axes, seed, checkpoints=checkpoints, **settings)
 
     return made
 

@@ -12,10 +12,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from cocycle import Archive
-from cocycle.experiments import figures_command
 from cocycle.plotting import exponent_plane, valid_time_plane, zero_line
-from cocycle.plotting.sweeps import STYLE, signed_ticks
-from cocycle.summary import share_interval
+from cocycle.plotting.panels import STYLE
+from cocycle.plotting.planes import signed_ticks
+from cocycle.studies.commands import figures_command
+from cocycle.studies.summary import share_interval
 from cocycle.systems.facts import PUBLISHED
 
 TRUE = PUBLISHED["Lorenz63"].exponents

@@ -16,8 +16,9 @@ from itertools import repeat
 
 import numpy as np
 
-from cocycle import Archive, Diverged, frame, spectrum, study
-from cocycle.experiments import sweeps_command
+from cocycle import Archive, Diverged, frame, lyapunov_spectrum
+from cocycle.studies import reservoir_constraints
+from cocycle.studies.commands import sweeps_command
 
 SIZES = {
     "small": {
@@ -63,40 +64,50 @@ def settings(chosen, **others):
 
 
 def plane(path, chosen, seed):
-    axes = {"observed": ["full", *study.ORDINALS], "realisation": np.arange(chosen["realisations"])}
-    return study.measure, study.sweep(path, axes | scales(chosen), seed, **settings(chosen, ridges=RIDGES))
+    axes = {"observed": ["full", *reservoir_constraints.ORDINALS], "realisation": np.arange(chosen["realisations"])}
+    return reservoir_constraints.measure, reservoir_constraints.sweep(
+        path, axes | scales(chosen), seed, **settings(chosen, ridges=RIDGES)
+    )
 
 
 def independent(path, chosen, seed):
-    axes = {"observed": ["full", *study.ORDINALS], "realisation": np.arange(chosen["realisations"])}
+    axes = {"observed": ["full", *reservoir_constraints.ORDINALS], "realisation": np.arange(chosen["realisations"])}
     fixed = settings(chosen, ridges=RIDGES)
-    return study.measure, study.sweep(path, axes | scales(chosen, coarser=2), seed, independent=True, **fixed)
+    return reservoir_constraints.measure, reservoir_constraints.sweep(
+        path, axes | scales(chosen, coarser=2), seed, independent=True, **fixed
+    )
 
 
 def bias(path, chosen, seed):
     axes = {"bias_std": [0.0, 0.5], "realisation": np.arange(chosen["realisations"])}
     fixed = settings(chosen, observed="full", ridges=RIDGES)
-    return study.measure, study.sweep(path, axes | scales(chosen, coarser=2), seed, **fixed)
+    return reservoir_constraints.measure, reservoir_constraints.sweep(
+        path, axes | scales(chosen, coarser=2), seed, **fixed
+    )
 
 
 def delays(path, chosen, seed):
     axes = {"taps": [1, 6], "realisation": np.arange(chosen["realisations"])}
     fixed = settings(chosen, observed="second", spacing=5, ridges=RIDGES)
-    return study.measure, study.sweep(path, axes | scales(chosen, coarser=2), seed, **fixed)
+    return reservoir_constraints.measure, reservoir_constraints.sweep(
+        path, axes | scales(chosen, coarser=2), seed, **fixed
+    )
 
 
 def driver(name):
     def part(path, chosen, seed):
         axes = {"observed": ["full", "first"], "realisation": np.arange((chosen["realisations"] + 1) // 2)}
         fixed = settings(chosen, ridges=[1e-5], unit="rms") | DRIVERS[name]
-        return study.measure, study.sweep(path, axes | scales(chosen, coarser=2, low=1e-2, high=10.0), seed, **fixed)
+        return reservoir_constraints.measure, reservoir_constraints.sweep(
+            path, axes | scales(chosen, coarser=2, low=1e-2, high=10.0), seed, **fixed
+        )
 
     return part
 
 
 def spectra(path, chosen, seed):
     axes = {"realisation": np.arange(chosen["realisations"])} | scales(chosen, coarser=3, low=5e-3, high=0.5)
-    fixed = study.SETTINGS | settings(chosen, observed="full", ridges=[1e-8], steps=chosen["steps"])
+    fixed = reservoir_constraints.SETTINGS | settings(chosen, observed="full", ridges=[1e-8], steps=chosen["steps"])
     outputs = {
         "exponent": (),
         "closed": {"index": EXPONENTS},
@@ -104,14 +115,14 @@ def spectra(path, chosen, seed):
         "valid_time": {"start": chosen["starts"]},
     }
     units = {"exponent": "1/time", "closed": "1/time", "closed_error": "1/time", "valid_time": "Lyapunov times"}
-    grid = study.grid_of(axes)
+    grid = reservoir_constraints.grid_of(axes)
     return closed_spectra, Archive.resume(path, grid, outputs=outputs, seed=seed, fixed=fixed, units=units)
 
 
 def closed_spectra(point, rngs):
     """Conditional and closed-loop exponents per unit of time, and the valid times, of the same trained networks."""
     rng = rngs[0]  # the same for all points of the block
-    trained = study.trained(point, rng)
+    trained = reservoir_constraints.trained(point, rng)
     (model,) = trained.models
     start = model.spread(1).warmed(trained.warm_up)
     prediction = model.spread(1).continued(start, len(trained.truth))[0]
@@ -129,7 +140,7 @@ def closed_exponents(closed, start, steps, rng):
     q = np.broadcast_to(frame(start[0], EXPONENTS, rng), (*start.shape, EXPONENTS))
     with np.errstate(over="ignore", invalid="ignore"):
         try:
-            found = spectrum(repeat(closed, steps), start, q, every="auto", transient=500)
+            found = lyapunov_spectrum(repeat(closed, steps), start, q, every="auto", transient=500)
         except Diverged as error:
             found = error.result
     if found is None:
@@ -144,16 +155,18 @@ def mirror(path, chosen, seed):
         "weight_std": [0.9],
         "input_std": [0.0447],
     }
-    fixed = study.SETTINGS | settings(chosen, observed="full", ridges=[1e-5], steps=chosen["steps"])
+    fixed = reservoir_constraints.SETTINGS | settings(chosen, observed="full", ridges=[1e-5], steps=chosen["steps"])
     fixed.pop("bias_std")
     outputs = {"mean_z": {"run": 32}}
-    return ends_of_random_starts, Archive.resume(path, study.grid_of(axes), outputs=outputs, seed=seed, fixed=fixed)
+    return ends_of_random_starts, Archive.resume(
+        path, reservoir_constraints.grid_of(axes), outputs=outputs, seed=seed, fixed=fixed
+    )
 
 
 def ends_of_random_starts(point, rngs):
     """The mean of z over the last half of closed-loop runs from random states: negative on the mirror attractor."""
     (rng,) = rngs
-    (model,) = study.trained(point, rng).models
+    (model,) = reservoir_constraints.trained(point, rng).models
     start = rng.uniform(-1, 1, size=(1, 32, point["size"]))
     outputs = model.spread(1).continued(start, point["steps"])[0]
     return {"mean_z": outputs[len(outputs) // 2 :, ..., 2].mean(axis=0)}

@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any, final
 
 import numpy as np
-from scipy import sparse
 
 Array = Any  # a numpy.ndarray or a torch.Tensor; of matrices also a scipy.sparse array
 
@@ -29,6 +28,12 @@ def torch_module(name: str) -> ModuleType:
         raise ImportError(
             'this needs PyTorch: install cocycle with the extra torch, pip install -e ".[torch]"'
         ) from None
+
+
+def is_sparse(a: Any) -> bool:
+    """Whether `a` is a matrix of scipy.sparse.  Never imports it: it takes longer than numpy."""
+    sparse = sys.modules.get("scipy.sparse")
+    return sparse is not None and sparse.issparse(a)
 
 
 def is_number(a: Array | float) -> bool:
@@ -140,7 +145,7 @@ def refuse_masked(name: str, x: Any) -> None:
 def require_finite(name: str, x: Array) -> None:
     """Raise ValueError, saying where, if `x` holds a NaN or an infinity, or is masked: see `refuse_masked`."""
     refuse_masked(name, x)
-    x = x.data if sparse.issparse(x) else x
+    x = x.data if is_sparse(x) else x
     bad = ~namespace(x).isfinite(x)
     if bad.any():
         first = tuple(int(i[0]) for i in bad.nonzero()) if isinstance(bad, np.ndarray) else bad.nonzero()[0]

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import final
 
-from cocycle.maps import Dual, Map, VectorField, cotangent
+from cocycle.maps import Map, VectorField
 
 
 def rk4(rate: Callable[..., tuple], x: tuple, dt: float) -> tuple:
@@ -55,29 +55,3 @@ class Flow(Map):
         for _ in range(self.substeps):
             parts = rk4(rate, parts, self.dt / self.substeps)
         return parts
-
-
-@final
-@dataclasses.dataclass(frozen=True, eq=False)
-class Residual(Dual):
-    """x -> x + dt f(x): a residual layer, and Euler's step of x' = f(x), which takes the time dt.
-
-    Raises ValueError unless dt is positive.
-    """
-
-    map: Map
-    dt: float = 1.0
-
-    def __post_init__(self):
-        if not self.dt > 0:
-            raise ValueError(f"dt must be positive; got {self.dt}")
-
-    def __call__(self, x):
-        return x + self.dt * self.map(x)
-
-    def tangent(self, x, q):
-        y, s = self.map.tangent(x, q)
-        return x + self.dt * y, q + self.dt * s
-
-    def cotangent(self, x, p):
-        return p + self.dt * cotangent(self.map, x, p)

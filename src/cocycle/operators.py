@@ -5,9 +5,8 @@ from math import prod
 from typing import Any, final
 
 import numpy as np
-from scipy import sparse
 
-from cocycle.arrays import Array, is_number, namespace
+from cocycle.arrays import Array, is_number, is_sparse, namespace
 
 ONE_BY_ONE = 4  # vectors: scipy takes as long for two together as for four, one after the other
 
@@ -122,16 +121,16 @@ def transposed(w: Array | Operator) -> Array | Operator:
     """wᵀ for w (*batch, p, n): shape (*batch, n, p)."""
     if isinstance(w, Operator):
         return w.transposed
-    return w.T.tocsr() if sparse.issparse(w) else w.swapaxes(-1, -2)
+    return w.T.tocsr() if is_sparse(w) else w.swapaxes(-1, -2)
 
 
 def linear_pair(w: Array | Operator, x: Array, q: Array) -> tuple[Array, Array]:
     """(w x, w q) in one product where that is quicker, for w (*batch, p, n), x (*batch, n) and q (*batch, n, k)."""
-    if q.ndim == 2 and q.shape[-1] == 1 and sparse.issparse(w) and namespace(x) is np:
+    if q.ndim == 2 and q.shape[-1] == 1 and is_sparse(w) and namespace(x) is np:
         return w @ x, w @ q
     xp = namespace(x)
     if x.ndim > 1 and not isinstance(w, Operator) and w.ndim == 2:
-        if prod(q.shape[:-2]) > w.shape[0] and not sparse.issparse(w):
+        if prod(q.shape[:-2]) > w.shape[0] and not is_sparse(w):
             return _columns_times(w, x[..., None])[..., 0], _columns_times(w, q)
         # one matrix for all: each vector of the whole batch in one piece, which is how slopes multiply it quickest
         rows = _rows_times(w, xp.concatenate([x[None], xp.moveaxis(q, -1, 0)], axis=0))
@@ -158,7 +157,7 @@ def _rows_times(w, rows):
     """
     if isinstance(w, Operator):
         return w.times(rows, _rows_times, _beside_rows)
-    if sparse.issparse(w):
+    if is_sparse(w):
         if namespace(rows) is not np:
             raise TypeError("a scipy.sparse weight acts on numpy arrays: torch needs torch.as_tensor(weight.toarray())")
         flat = rows.reshape(-1, rows.shape[-1])

@@ -7,7 +7,7 @@ the slope is not, and an exponent of -48.6 would be -inf.
 import math
 
 import numpy as np
-from scipy import special
+import scipy
 
 from cocycle.arrays import Array, namespace
 
@@ -20,7 +20,7 @@ def tanh_slope(b: Array) -> Array:
 
 def sigmoid(b: Array) -> Array:
     """1 / (1 + exp(-b)), without overflow."""
-    return special.expit(b) if namespace(b) is np else namespace(b).sigmoid(b)
+    return scipy.special.expit(b) if namespace(b) is np else namespace(b).sigmoid(b)
 
 
 def sigmoid_slope(b: Array) -> Array:

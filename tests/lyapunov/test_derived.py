@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cocycle import Compiled, Flow, Linear, Spectrum, frame, spectrum
+from cocycle import Compiled, Flow, Linear, Spectrum, frame, lyapunov_spectrum
 from cocycle.lyapunov import entropy, kaplan_yorke, local_exponents, volume_growth
-from cocycle.lyapunov.derived import kaplan_yorke_dimension
+from cocycle.lyapunov.dimension import kaplan_yorke_dimension
 from cocycle.systems import Henon, Lorenz63
 
 
@@ -47,7 +47,7 @@ def test_dimension_lies_between_its_neighbours(exponents, seed):
 @pytest.fixture(scope="module")
 def henon():
     x = Henon().start(np.random.default_rng(3), (400,))
-    return spectrum(repeat(Compiled(Henon()), 3000), x, frame(x, 2), every=2, transient=200)
+    return lyapunov_spectrum(repeat(Compiled(Henon()), 3000), x, frame(x, 2), every=2, transient=200)
 
 
 def test_dimension_and_entropy_of_henon_with_errors_that_hold(henon):
@@ -66,14 +66,16 @@ def test_volume_growth_of_henon_is_the_logarithm_of_its_determinant(henon):
 def test_a_known_neutral_direction_decides_between_dimensions():
     """A limit cycle whose zero exponent comes out a little below zero would pass for a point."""
     steps, x = repeat(Linear(np.diag([1 - 1e-7, 0.5])), 100), np.zeros(2)
-    result = spectrum(steps, x, np.eye(2))
+    result = lyapunov_spectrum(steps, x, np.eye(2))
     assert kaplan_yorke(result).value == 0
     assert kaplan_yorke(result, neutral=1).value == 1
 
 
 def test_lorenz_with_its_neutral_direction():
     x = Lorenz63().start(np.random.default_rng(1), (64,))
-    result = spectrum(repeat(Compiled(Flow(Lorenz63(), 0.02)), 4000), x, frame(x, 3), every="auto", transient=500)
+    result = lyapunov_spectrum(
+        repeat(Compiled(Flow(Lorenz63(), 0.02)), 4000), x, frame(x, 3), every="auto", transient=500
+    )
     dimension = kaplan_yorke(result, neutral=1)
     np.testing.assert_allclose(dimension.value.mean(), 2.06215, atol=4 * dimension.value.std() / 8)
     np.testing.assert_allclose(entropy(result, neutral=1).value, np.maximum(result.exponents[:, 0], 0))
@@ -93,7 +95,7 @@ def test_jackknife_of_a_sum_is_its_standard_error(henon):
 
 
 def test_bad_input(henon):
-    short = spectrum(repeat(Linear(np.eye(2)), 5), np.zeros(2), np.eye(2))
+    short = lyapunov_spectrum(repeat(Linear(np.eye(2)), 5), np.zeros(2), np.eye(2))
     with pytest.raises(ValueError, match="at least 10 groups of maps; got 5"):
         kaplan_yorke(short)
     with pytest.raises(ValueError, match=r"neutral must be in 0..k=2; got 3"):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmark_modules import coverage
-from cocycle import Compiled, Diverged, Flow, Linear, Map, Spectrum, frame, spectrum
+from cocycle import Compiled, Diverged, Flow, Linear, Map, Spectrum, frame, lyapunov_spectrum
 from cocycle.lyapunov import entropy, kaplan_yorke, volume_growth
 from cocycle.lyapunov.errors import batch_errors, bridge_errors, standard_errors
 from cocycle.systems import Henon, Lorenz63
@@ -15,7 +15,7 @@ from cocycle.systems import Henon, Lorenz63
 
 def shares(step, x, truth, lengths, transient):
     """The share of runs in which the truth lies within two standard errors, for each length: ten segments, ours."""
-    result = spectrum(repeat(step, transient + lengths[-1]), x, frame(x, 1), transient=transient)
+    result = lyapunov_spectrum(repeat(step, transient + lengths[-1]), x, frame(x, 1), transient=transient)
     found = result.growth.cumsum(0)[lengths - 1] / result.times.cumsum(0)[lengths - 1, None, None]
     errors = (f(result.growth, result.times, lengths) for f in (batch_errors, standard_errors))
     return [(abs(found - truth) < 2 * error)[..., 0].mean(1) for error in errors]
@@ -42,7 +42,7 @@ def test_chaos_has_the_error_bars_that_it_had(rng):
         (Compiled(Flow(Lorenz63(), 0.02)), Lorenz63().start(rng, (60,))),
         (Henon(), Henon().start(rng, (200,))),
     ):
-        result = spectrum(repeat(step, 2500), x, frame(x, 1), transient=500)
+        result = lyapunov_spectrum(repeat(step, 2500), x, frame(x, 1), transient=500)
         ends = np.array([len(result.times)])
         batch, bridge = (f(result.growth, result.times, ends) for f in (batch_errors, bridge_errors))
         assert np.median(bridge) < 0.75 * np.median(batch)
@@ -76,13 +76,13 @@ def test_a_group_longer_than_a_tenth_of_the_record(rng):
 
 
 def test_constant_growth_has_no_error():
-    result = spectrum(repeat(Linear(np.diag([2.0, 0.5])), 50), np.zeros(2), np.eye(2))
+    result = lyapunov_spectrum(repeat(Linear(np.diag([2.0, 0.5])), 50), np.zeros(2), np.eye(2))
     np.testing.assert_array_equal(result.standard_error, 0.0)
 
 
 def test_the_running_error_ends_at_the_result(rng):
     x = Henon().start(rng, (3,))
-    result = spectrum(repeat(Henon(), 1003), x, frame(x, 2), every=3)
+    result = lyapunov_spectrum(repeat(Henon(), 1003), x, frame(x, 2), every=3)
     np.testing.assert_allclose(result.running(50)[2][-1], result.standard_error, rtol=1e-8)
 
 
@@ -99,8 +99,8 @@ class Contracting(Map):
 
 def test_an_exponent_of_minus_infinity_leaves_dimension_and_entropy_defined():
     x = np.array([0.1, 0.1, 0.0])
-    result = spectrum(repeat(Contracting(), 2000), x, np.eye(3), transient=50)
-    alone = spectrum(repeat(Henon(), 2000), x[:2], np.eye(2), transient=50)
+    result = lyapunov_spectrum(repeat(Contracting(), 2000), x, np.eye(3), transient=50)
+    alone = lyapunov_spectrum(repeat(Henon(), 2000), x[:2], np.eye(2), transient=50)
     assert result.exponents[2] == -np.inf
     for quantity in (kaplan_yorke, entropy):
         mine, theirs = quantity(result), quantity(alone)
@@ -121,14 +121,16 @@ def test_divergence_in_the_first_group_is_divergence_whatever_its_length(every):
 
     for x in (np.array([1e200]), np.array([1e5])):
         with pytest.raises(Diverged) as caught:
-            spectrum(repeat(Exploding(), 40), x, np.eye(1), every=every)
+            lyapunov_spectrum(repeat(Exploding(), 40), x, np.eye(1), every=every)
         assert caught.value.step <= 4
     assert isinstance(caught.value, ArithmeticError)
 
 
 def test_growth_and_times_are_in_double_precision_whatever_the_states():
     x = torch.zeros(2)
-    result = spectrum(repeat(Linear(torch.diag(torch.tensor([1.1, 0.9]))), 3000), x, frame(x, 2), transient=200)
+    result = lyapunov_spectrum(
+        repeat(Linear(torch.diag(torch.tensor([1.1, 0.9]))), 3000), x, frame(x, 2), transient=200
+    )
     assert result.growth.dtype == result.times.dtype == torch.float64
     assert result.q.dtype == torch.float32
     _, exponents, _ = result.running(2800)

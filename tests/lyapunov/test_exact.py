@@ -19,9 +19,9 @@ from cocycle import (
     Select,
     VectorField,
     frame,
+    lyapunov_spectrum,
     orthonormalise,
     qr_steps,
-    spectrum,
     trajectory,
 )
 from cocycle.systems import (
@@ -48,7 +48,7 @@ from cocycle.systems.facts import exponent_sum
 def test_triangular_map_has_the_logarithms_of_its_diagonal(n, steps, every, seed):
     rng = np.random.default_rng(seed)
     a = np.triu(rng.uniform(-1, 1, size=(n, n)), 1) + np.diag(rng.uniform(0.5, 2, size=n) * rng.choice([-1, 1], n))
-    result = spectrum(repeat(Linear(a), steps), np.zeros(n), np.eye(n), every=every)
+    result = lyapunov_spectrum(repeat(Linear(a), steps), np.zeros(n), np.eye(n), every=every)
     # each QR rounds ln r by a few eps; between QRs the off-diagonal grows by at most (2 n)^every
     np.testing.assert_allclose(result.exponents, np.log(abs(np.diag(a))), rtol=0, atol=1e-14 * max(1, every - 1) * n)
 
@@ -56,21 +56,21 @@ def test_triangular_map_has_the_logarithms_of_its_diagonal(n, steps, every, seed
 @pytest.mark.parametrize("steps", [1, 10, 1000])
 def test_triangular_map_to_fourteen_digits(steps):
     a = np.array([[2.0, 1.0, -3.0], [0.0, 1.0, 5.0], [0.0, 0.0, 0.25]])
-    result = spectrum(repeat(Linear(a), steps), np.zeros(3), np.eye(3))
+    result = lyapunov_spectrum(repeat(Linear(a), steps), np.zeros(3), np.eye(3))
     np.testing.assert_allclose(result.exponents, np.log([2.0, 1.0, 0.25]), rtol=0, atol=1e-14)
 
 
 def test_orthogonal_map_has_exponent_zero(rng):
     a, _ = orthonormalise(rng.normal(size=(6, 6)))
     x = np.zeros(6)
-    result = spectrum(repeat(Linear(a), 500), x, frame(x, 6))
+    result = lyapunov_spectrum(repeat(Linear(a), 500), x, frame(x, 6))
     np.testing.assert_allclose(result.exponents, 0, atol=1e-15 * 6)
 
 
 def test_cat_map():
     cat = ToralAutomorphism()
     x = cat.start(np.random.default_rng(1))
-    result = spectrum(repeat(cat, 2000), x, frame(x, 2), transient=50)  # the frame aligns like exp(-1.92 t)
+    result = lyapunov_spectrum(repeat(cat, 2000), x, frame(x, 2), transient=50)  # the frame aligns like exp(-1.92 t)
     exact = np.log((3 + 5**0.5) / 2)
     np.testing.assert_allclose(result.exponents, [exact, -exact], rtol=0, atol=1e-14)
 
@@ -79,7 +79,7 @@ def test_cat_map():
 @pytest.mark.parametrize("system", [Henon(), Henon(b=0.1), Ikeda(), Lozi(), Standard()])
 def test_sum_is_the_log_determinant_where_it_is_constant(rng, system, steps):
     x = system.start(rng, (5,))
-    result = spectrum(repeat(system, steps), x, frame(x, 2))
+    result = lyapunov_spectrum(repeat(system, steps), x, frame(x, 2))
     np.testing.assert_allclose(result.exponents.sum(axis=-1), exponent_sum(system), rtol=0, atol=1e-13)
 
 
@@ -93,7 +93,7 @@ def test_sum_of_a_flow_is_its_divergence_with_an_error_of_fourth_order(system, c
     errors = []
     for dt in (coarse, coarse / 2, coarse / 4):
         steps = repeat(Flow(system, dt), round(1.0 / dt))
-        total = spectrum(steps, x, frame(x, system.dimension)).exponents.sum(axis=-1)
+        total = lyapunov_spectrum(steps, x, frame(x, system.dimension)).exponents.sum(axis=-1)
         errors.append(np.sqrt(np.mean((total - exponent_sum(system)) ** 2)))
     orders = np.log2(np.array(errors[:-1]) / errors[1:])
     assert errors[0] < 1e-2
@@ -105,7 +105,7 @@ def test_sum_of_a_flow_is_its_divergence_with_an_error_of_fourth_order(system, c
 )
 def test_constant_slope(system, slope):
     x = system.start(np.random.default_rng(2), (3,))
-    result = spectrum(repeat(system, 1000), x, frame(x, 1))
+    result = lyapunov_spectrum(repeat(system, 1000), x, frame(x, 1))
     np.testing.assert_allclose(result.exponents, np.log(slope), rtol=0, atol=1e-13)
     assert abs(result.x).min() > 0  # it has not fallen on 0, as with a slope of two
 
@@ -116,14 +116,14 @@ def test_lattice_of_bernoulli_maps():
     lattice = CoupledMapLattice(Bernoulli(3.0), n, coupling)
     x = lattice.start(np.random.default_rng(2))
     exact = np.sort(np.log(3) + np.log(abs(1 - coupling * (1 - np.cos(2 * np.pi * np.arange(n) / n)))))[::-1]
-    result = spectrum(repeat(lattice, 4000), x, frame(x, n), transient=2000)
+    result = lyapunov_spectrum(repeat(lattice, 4000), x, frame(x, n), transient=2000)
     np.testing.assert_allclose(result.exponents, exact, rtol=0, atol=1e-3)
     np.testing.assert_allclose(np.sum(result.exponents), np.sum(exact), rtol=1e-12)
 
 
 def test_logistic_map_at_its_end():
     x = Logistic().start(np.random.default_rng(3))
-    result = spectrum(repeat(Compiled(Logistic()), 100_000), x, np.ones((1, 1)))
+    result = lyapunov_spectrum(repeat(Compiled(Logistic()), 100_000), x, np.ones((1, 1)))
     # the error of a conjugacy to the tent map falls as 1/T: ln of one end's density over T
     np.testing.assert_allclose(result.exponents, np.log(2), rtol=0, atol=20 / 100_000)
 
@@ -133,7 +133,7 @@ def test_drive_and_response_have_the_exponents_of_both():
     drive = Linear(np.diag([1.5, 0.9]))
     response = Reservoir(np.diag([0.5, 0.2, 0.05]), np.ones((3, 1)), activation=LINEAR)
     x = np.zeros(5)
-    result = spectrum(repeat(Coupled(drive, response, Select((0,))), 400), x, frame(x, 5), transient=200)
+    result = lyapunov_spectrum(repeat(Coupled(drive, response, Select((0,))), 400), x, frame(x, 5), transient=200)
     np.testing.assert_allclose(result.exponents, np.log([1.5, 0.9, 0.5, 0.2, 0.05]), rtol=0, atol=1e-12)
 
 
@@ -168,7 +168,9 @@ def test_lorenz_driven_by_one_of_its_components(drive, conditional, rng):
     """Conditional on y exactly -8/3 and -10; on z exactly 0 and -11: in the union with Lorenz' own three."""
     x = Lorenz63().series(1, dt=0.005)[0]
     x = np.concatenate([x, x[[0, 3 - drive]] + (0.1 if drive == 1 else 0.0)])
-    result = spectrum(repeat(Flow(LorenzAndCopy(drive), 0.005), 12_000), x, frame(x, 5), every=5, transient=4000)
+    result = lyapunov_spectrum(
+        repeat(Flow(LorenzAndCopy(drive), 0.005), 12_000), x, frame(x, 5), every=5, transient=4000
+    )
     union = np.sort([0.9056, 0.0, -14.5723, *conditional])[::-1]
     # Lorenz' own have their error bars; zeros approach like 1/T
     tolerance = 4 * result.standard_error + 4 / (8000 * 0.005)
@@ -181,12 +183,12 @@ def test_drive_and_reservoir_have_the_exponents_of_lorenz_and_the_conditional_on
     reservoir = dataclasses.replace(Reservoir.gaussian(20, 1, weight_std=0.9, input_std=0.1, rng=5), dt=0.02)
     joint, steps = Coupled(flow, reservoir, Select((1,))), 6000
     x = np.concatenate([Lorenz63().series(1)[0], reservoir.rest()])
-    whole = spectrum(repeat(joint, steps), x, frame(x, 23), transient=1000)
+    whole = lyapunov_spectrum(repeat(joint, steps), x, frame(x, 23), transient=1000)
     drive = trajectory(repeat(flow, steps), x[:3])
-    conditional = spectrum(
+    conditional = lyapunov_spectrum(
         reservoir.driven(np.concatenate([x[None, 1:2], drive[:-1, 1:2]])), x[3:], frame(x[3:], 20), transient=1000
     )
-    own = spectrum(repeat(flow, steps), x[:3], frame(x[:3], 3), transient=1000)
+    own = lyapunov_spectrum(repeat(flow, steps), x[:3], frame(x[:3], 3), transient=1000)
     union = np.sort(np.concatenate([own.exponents, conditional.exponents]))[::-1]
     # the same orbit in all three: what differs is the end terms, ln of angles between the subspaces over the time
     np.testing.assert_allclose(np.sort(whole.exponents)[::-1], union, rtol=0, atol=5 / (5000 * 0.02))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.func import jacrev, vmap
 
-from cocycle import TANH, Layer, Linear, Select, feedforward, frame, ftle, stretching
+from cocycle import TANH, Layer, Linear, Select, feedforward, finite_time_exponents, frame, ftle
 from cocycle.lyapunov import chunks, fields, jacobian_alignment
 
 WIDTHS = {
@@ -62,7 +62,9 @@ def test_numpy_maps_and_one_input(rng):
     x = rng.normal(size=2)
     found = ftle(steps, x)
     assert found.exponents.shape == ()
-    np.testing.assert_allclose(found.log_factors, stretching(steps, x, frame(x, 2))[0], rtol=1e-12)
+    np.testing.assert_allclose(
+        found.log_factors, finite_time_exponents(steps, x, frame(x, 2)).log_factors[0], rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("widths", [(2, 6, 6, 4), (5, 6, 6, 2)])
@@ -131,7 +133,9 @@ def test_products_far_beyond_the_range_of_squares(dtype):
     steps = feedforward(nn.Sequential(*layers).to(dtype))
     x = torch.tensor([[0.0, 0.0], [200.0, 200.0], [0.3, -0.2]], dtype=torch.float64)
     found, together = ftle(steps, x[::2]), ftle(steps, x)
-    exact = stretching(feedforward(nn.Sequential(*layers).double()), x[::2], frame(x[::2], 2))[:, 0]
+    exact = finite_time_exponents(feedforward(nn.Sequential(*layers).double()), x[::2], frame(x[::2], 2)).log_factors[
+        :, 0
+    ]
     assert exact.max() < -100
     torch.testing.assert_close(
         found.log_factors.double(), exact, rtol=1e-4 if dtype == torch.float32 else 1e-12, atol=0

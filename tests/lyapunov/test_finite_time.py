@@ -1,4 +1,4 @@
-"""Stretching factors are the singular values of the product, all of them, at any width, over hundreds of decades."""
+"""Finite-time factors are the singular values of the product, all of them, at any width, over hundreds of decades."""
 
 import mpmath
 import numpy as np
@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from cocycle import Composed, Layer, Linear, feedforward, frame, stretching
-from cocycle.lyapunov import singular_directions
+from cocycle import Composed, Layer, Linear, feedforward, finite_time_exponents, frame
 
 
 def exact(matrices):
@@ -48,7 +47,9 @@ PRODUCTS = {
 def test_all_factors_to_high_relative_accuracy(kind, library, rng):
     matrices = PRODUCTS[kind](rng)
     x = np.zeros(matrices[0].shape[1])
-    found = stretching([Linear(library(w)) for w in matrices], library(x), library(frame(x, len(x))))
+    found = finite_time_exponents(
+        [Linear(library(w)) for w in matrices], library(x), library(frame(x, len(x)))
+    ).log_factors
     bound = max(tolerance(matrices), 1e-11)  # for torch a group of close factors keeps eleven digits
     np.testing.assert_allclose(np.asarray(found), exact(matrices)[1], rtol=0, atol=bound)
 
@@ -57,7 +58,7 @@ def test_all_factors_to_high_relative_accuracy(kind, library, rng):
 def test_directions_at_input_and_output(kind, rng):
     matrices = PRODUCTS[kind](rng)
     x = np.zeros(matrices[0].shape[1])
-    found = singular_directions([Linear(w) for w in matrices], x, frame(x, len(x)))
+    found = finite_time_exponents([Linear(w) for w in matrices], x, frame(x, len(x)))
     u, _, v = exact(matrices)
     gaps = abs(np.diff(found.log_factors)).min()  # a direction is as sure as its factor is apart from the next
     for mine, theirs in ((found.right, v), (found.left, u)):
@@ -77,7 +78,7 @@ def test_any_widths(inputs, widths, seed):
         network.append(Layer(rng.normal(size=(p, n)) / n**0.5, rng.normal(size=p) / 2))
         n = p
     x = rng.normal(size=(2, inputs))
-    found = singular_directions(network, x, frame(x, inputs))
+    found = finite_time_exponents(network, x, frame(x, inputs))
     jacobian = Composed(network).tangent(x, np.stack([np.eye(inputs)] * 2))[1]
     m = min(inputs, *widths)
     assert found.log_factors.shape == (2, m)
@@ -95,8 +96,8 @@ def test_any_widths(inputs, widths, seed):
 def test_a_batch_gives_what_its_members_give(rng):
     network = [Layer(rng.normal(size=(4, 3))), Layer(rng.normal(size=(4, 4))), Layer(rng.normal(size=(2, 4)))]
     x = rng.normal(size=(2, 5, 3))
-    together = singular_directions(network, x, frame(x, 3, rng=1))
-    alone = singular_directions(network, x[1, 3], frame(x, 3, rng=1)[1, 3])
+    together = finite_time_exponents(network, x, frame(x, 3, rng=1))
+    alone = finite_time_exponents(network, x[1, 3], frame(x, 3, rng=1)[1, 3])
     np.testing.assert_allclose(together.log_factors[1, 3], alone.log_factors, rtol=0, atol=1e-13)
     np.testing.assert_allclose(abs(together.right[1, 3]), abs(alone.right), rtol=0, atol=1e-10)
 
@@ -105,36 +106,39 @@ def test_torch_factors_can_be_differentiated(rng):
     weights = [torch.tensor(rng.normal(size=s), requires_grad=True) for s in [(4, 3), (3, 4)]]
     x = torch.tensor(rng.normal(size=(2, 3)))
     torch.autograd.gradcheck(
-        lambda *w: stretching([Layer(a) for a in w], x, frame(x, 3))[..., :2], weights, eps=1e-6, atol=1e-6
+        lambda *w: finite_time_exponents([Layer(a) for a in w], x, frame(x, 3)).log_factors[..., :2],
+        weights,
+        eps=1e-6,
+        atol=1e-6,
     )
 
 
 def test_members_of_a_batch_that_are_not_finite_leave_the_others_intact():
     steps, x = [Linear(np.diag([2.0, 3.0]))] * 2, np.zeros((2, 2))
-    both = stretching(steps, x, np.stack([np.eye(2), np.full((2, 2), np.nan)]))
+    both = finite_time_exponents(steps, x, np.stack([np.eye(2), np.full((2, 2), np.nan)])).log_factors
     np.testing.assert_allclose(both[0], np.log([9, 4]))
     assert np.isnan(both[1]).all()
     with pytest.raises(ArithmeticError, match="no longer finite"):
-        stretching(steps, x[0], np.full((2, 2), np.nan))
+        finite_time_exponents(steps, x[0], np.full((2, 2), np.nan))
 
 
 def test_hundreds_of_decades_do_not_overflow():
     x = np.zeros(2)
-    found = stretching([Linear(np.diag([1e200, 1e195]))] * 5, x, frame(x, 2))
+    found = finite_time_exponents([Linear(np.diag([1e200, 1e195]))] * 5, x, frame(x, 2)).log_factors
     np.testing.assert_allclose(found, 5 * np.log([1e200, 1e195]), rtol=1e-9)
 
 
 def test_narrow_layers_leave_as_many_factors_as_they_have_units(rng):
     wide, narrow = rng.normal(size=(5, 2)), rng.normal(size=(1, 5))
     x = np.zeros((4, 2))
-    found = stretching([Linear(wide), Linear(narrow)], x, frame(x, 2))
+    found = finite_time_exponents([Linear(wide), Linear(narrow)], x, frame(x, 2)).log_factors
     assert found.shape == (4, 1)
     np.testing.assert_allclose(found[:, 0], np.log(np.linalg.norm(narrow @ wide)), rtol=1e-12)
 
 
 def test_dead_layer():
     x = np.ones((3, 2))
-    found = stretching([Layer(np.zeros((2, 2))), Layer(np.eye(2))], x, frame(x, 2))
+    found = finite_time_exponents([Layer(np.zeros((2, 2))), Layer(np.eye(2))], x, frame(x, 2)).log_factors
     np.testing.assert_array_equal(found, np.full((3, 2), -np.inf))
 
 
@@ -152,36 +156,36 @@ def test_deep_network_against_the_full_jacobian():
         *[nn.Linear(20, 2), nn.Tanh()],
     ).double()
     x = torch.randn(7, 2, dtype=torch.float64)
-    found = stretching(feedforward(network), x, frame(x, 2))
+    found = finite_time_exponents(feedforward(network), x, frame(x, 2)).log_factors
     jacobians = torch.func.vmap(torch.func.jacrev(network))(x)
     torch.testing.assert_close(found, torch.linalg.svdvals(jacobians).log().detach(), rtol=1e-10, atol=1e-10)
 
 
 def test_bad_input():
     with pytest.raises(ValueError, match="at least one map"):
-        stretching([], np.zeros(2), np.eye(2))
+        finite_time_exponents([], np.zeros(2), np.eye(2))
     with pytest.raises(ValueError, match="q must have shape"):
-        stretching([Linear(np.eye(2))], np.zeros(2), np.eye(3))
+        finite_time_exponents([Linear(np.eye(2))], np.zeros(2), np.eye(3))
 
 
 def test_gradients_where_all_directions_are_stretched_alike():
     """An orthogonal layer: the two factors are equal, their sum is the logarithm of the determinant."""
     w = torch.eye(2, dtype=torch.float64, requires_grad=True)
     x = torch.zeros(3, 2, dtype=torch.float64)
-    stretching([Linear(w)], x, frame(x, 2)).sum().backward()
+    finite_time_exponents([Linear(w)], x, frame(x, 2)).log_factors.sum().backward()
     torch.testing.assert_close(w.grad, 3 * torch.eye(2, dtype=torch.float64))
 
 
 def test_an_empty_batch_is_refused():
     with pytest.raises(ValueError, match=r"x must hold at least one state; got shape \(0, 2\)"):
-        stretching([Linear(np.eye(2))], np.zeros((0, 2)), np.zeros((0, 2, 2)))
+        finite_time_exponents([Linear(np.eye(2))], np.zeros((0, 2)), np.zeros((0, 2, 2)))
 
 
 def test_members_with_maps_of_their_own_are_not_taken_apart(rng):
     """More members than go through at once, each with its matrix."""
     weights = rng.normal(size=(6000, 8, 8))
     x = np.zeros((6000, 8))
-    found = stretching([Linear(weights)], x, frame(x, 8))
+    found = finite_time_exponents([Linear(weights)], x, frame(x, 8)).log_factors
     np.testing.assert_allclose(found, np.log(np.linalg.svd(weights, compute_uv=False)), rtol=0, atol=1e-9)
 
 
@@ -193,5 +197,5 @@ def test_thresholds_follow_the_precision_of_the_maps():
         for layer in net:
             layer.weight.copy_(torch.diag(torch.tensor([3.0, 0.3])))
     x = np.random.default_rng(0).normal(size=(3, 2))
-    found = stretching(feedforward(net), x, frame(x, 2))
+    found = finite_time_exponents(feedforward(net), x, frame(x, 2)).log_factors
     np.testing.assert_allclose(found, np.log([[3.0, 0.3]] * 3) * 24, rtol=0, atol=1e-4)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cocycle import Compiled, Diverged, Flow, Layer, Linear, Reservoir, frame, qr_steps, spectrum
+from cocycle import Compiled, Diverged, Flow, Layer, Linear, Reservoir, frame, lyapunov_spectrum, qr_steps
 from cocycle.arrays import tolerances
 from cocycle.lyapunov.qr import LONGEST
 from cocycle.systems import Henon, Lorenz63
@@ -27,8 +27,8 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_auto_agrees_with_every_step_to_ten_digits(name):
     f, x, k, steps = CASES[name]
-    often = spectrum(repeat(f, steps), x, frame(x, k), transient=20)
-    auto = spectrum(repeat(f, steps), x, frame(x, k), transient=20, every="auto")
+    often = lyapunov_spectrum(repeat(f, steps), x, frame(x, k), transient=20)
+    auto = lyapunov_spectrum(repeat(f, steps), x, frame(x, k), transient=20, every="auto")
     np.testing.assert_allclose(auto.exponents, often.exponents, rtol=0, atol=1e-10 / f.dt)
     assert len(auto.times) < len(often.times) or name == "recurrent network"
     assert auto.times.sum() == pytest.approx(often.times.sum())
@@ -48,7 +48,7 @@ def test_auto_survives_a_burst():
     """A thousand calm maps make long groups; the violent one among them is found and the group is cut."""
     calm, burst = Linear(np.diag([1.01, 1.0])), Linear(np.diag([1e4, 1e-4]))
     steps = [*repeat(calm, 150), burst, burst, *repeat(calm, 50)]
-    result = spectrum(steps, np.zeros(2), frame(np.zeros(2), 2), every="auto")
+    result = lyapunov_spectrum(steps, np.zeros(2), frame(np.zeros(2), 2), every="auto")
     np.testing.assert_allclose(result.growth.sum(), 200 * np.log(1.01), rtol=1e-12)
     assert len(result.times) < 40
 
@@ -57,27 +57,27 @@ def test_too_long_an_interval_warns_of_the_first_exponent_that_is_lost():
     """Reference: N = k = 100, g = 3, every 4: off by order one from index 94 on, without a NaN."""
     f = recurrent(100, 3.0)
     x = np.full(100, 0.1)
-    exact = spectrum(repeat(f, 200), x, frame(x, 100), transient=40).exponents
+    exact = lyapunov_spectrum(repeat(f, 200), x, frame(x, 100), transient=40).exponents
     with pytest.warns(UserWarning, match="exponents from number .* cannot be trusted") as caught:
-        wrong = spectrum(repeat(f, 200), x, frame(x, 100), transient=40, every=8).exponents
+        wrong = lyapunov_spectrum(repeat(f, 200), x, frame(x, 100), transient=40, every=8).exponents
     first = int(str(caught[0].message).split("number ")[1].split()[0])
     assert abs(wrong - exact).max() > 0.1
     rounding = tolerances(float).UNRELIABLE
     np.testing.assert_allclose(wrong[: first - 1], exact[: first - 1], rtol=0, atol=rounding)
-    auto = spectrum(repeat(f, 200), x, frame(x, 100), transient=40, every="auto").exponents
+    auto = lyapunov_spectrum(repeat(f, 200), x, frame(x, 100), transient=40, every="auto").exponents
     np.testing.assert_allclose(auto, exact, rtol=0, atol=1e-10)
 
 
 def test_projections_do_not_warn():
-    result = spectrum(repeat(Linear(np.diag([1.0, 0.0])), 40), np.zeros(2), np.eye(2), every=4)
+    result = lyapunov_spectrum(repeat(Linear(np.diag([1.0, 0.0])), 40), np.zeros(2), np.eye(2), every=4)
     assert result.exponents[1] == -np.inf
 
 
 def test_auto_on_torch():
     w = torch.as_tensor(recurrent(20, 1.5).weight)
     x = torch.full((3, 20), 0.1, dtype=torch.float64)
-    auto = spectrum(repeat(Layer(w), 200), x, frame(x, 5), every="auto")
-    often = spectrum(repeat(Layer(w), 200), x, frame(x, 5))
+    auto = lyapunov_spectrum(repeat(Layer(w), 200), x, frame(x, 5), every="auto")
+    often = lyapunov_spectrum(repeat(Layer(w), 200), x, frame(x, 5))
     np.testing.assert_allclose(auto.exponents, often.exponents, rtol=0, atol=1e-10)
 
 
@@ -85,8 +85,8 @@ def test_a_saturated_reservoir_far_from_the_range_of_numbers():
     """Slopes of 1e-40 a step: sixteen steps without QR would underflow."""
     reservoir = Reservoir(0.5 * np.eye(2), np.ones((2, 1)))
     u = np.full((100, 1), 46.0)
-    auto = spectrum(reservoir.driven(u), reservoir.rest(), np.eye(2), every="auto", transient=1)
-    often = spectrum(reservoir.driven(u), reservoir.rest(), np.eye(2), transient=1)
+    auto = lyapunov_spectrum(reservoir.driven(u), reservoir.rest(), np.eye(2), every="auto", transient=1)
+    often = lyapunov_spectrum(reservoir.driven(u), reservoir.rest(), np.eye(2), transient=1)
     np.testing.assert_allclose(auto.exponents, often.exponents, rtol=1e-12)
 
 
@@ -96,7 +96,7 @@ def test_a_single_map_that_spreads_beyond_the_digits_warns_at_any_interval():
     u = 15 * np.random.default_rng(0).normal(size=(60, 1))
     for every in (1, "auto"):
         with pytest.warns(UserWarning, match="fewer exponents"):
-            spectrum(reservoir.driven(u), reservoir.rest(), np.eye(30), every=every, transient=5)
+            lyapunov_spectrum(reservoir.driven(u), reservoir.rest(), np.eye(30), every=every, transient=5)
 
 
 @pytest.mark.filterwarnings("ignore:invalid")
@@ -108,7 +108,7 @@ def test_a_member_that_is_lost_does_not_spoil_the_interval_of_the_others():
     results = []
     for every in (1, "auto"):
         with pytest.raises(Diverged) as caught:
-            spectrum(steps, x, frame(x, 2), every=every)
+            lyapunov_spectrum(steps, x, frame(x, 2), every=every)
         results.append(caught.value.result.exponents[1])
     np.testing.assert_allclose(results[1], results[0], rtol=0, atol=1e-10)
 
@@ -120,5 +120,5 @@ def test_bad_intervals_are_refused_by_the_loop_itself(every):
 
 
 def test_an_interval_may_be_a_numpy_integer():
-    first, second = (spectrum(repeat(Henon(), 20), np.zeros(2), np.eye(2), every=e) for e in (5, np.int64(5)))
+    first, second = (lyapunov_spectrum(repeat(Henon(), 20), np.zeros(2), np.eye(2), every=e) for e in (5, np.int64(5)))
     np.testing.assert_array_equal(first.growth, second.growth)

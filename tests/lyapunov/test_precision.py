@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cocycle import Flow, Layer, Linear, frame, ftle, spectrum, stretching
+from cocycle import Flow, Layer, Linear, finite_time_exponents, frame, ftle, lyapunov_spectrum
 from cocycle.arrays import floating, tolerances
-from cocycle.lyapunov import covariance_residual, covariant, singular_directions
+from cocycle.lyapunov import covariance_residual, covariant_vectors
 from cocycle.systems import Henon, Lorenz63
 
 KINDS = [lambda a: np.asarray(a, np.float32), lambda a: torch.as_tensor(np.asarray(a, np.float32))]
@@ -21,7 +21,7 @@ KINDS = [lambda a: np.asarray(a, np.float32), lambda a: torch.as_tensor(np.asarr
 def test_a_product_over_forty_decades(kind):
     """diag(2, 0.01) twenty times: the smaller factor is 1e-40, and no float32."""
     x = kind(np.zeros(2))
-    found = stretching(repeat(Linear(kind(np.diag([2.0, 0.01]))), 20), x, frame(x, 2))
+    found = finite_time_exponents(repeat(Linear(kind(np.diag([2.0, 0.01]))), 20), x, frame(x, 2)).log_factors
     np.testing.assert_allclose(found, 20 * np.log(np.float32([2, 0.01]).astype(float)), rtol=0, atol=1e-4)
 
 
@@ -32,7 +32,7 @@ def test_an_exponent_that_the_precision_does_not_hold_is_told(kind, every):
     basis = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
     weight, x = kind(basis * [1, 0.9, 0.5, 1e-10] @ basis.T), kind(np.zeros(4))
     with pytest.warns(UserWarning, match="exponents from number 4 on cannot be trusted.*double precision"):
-        result = spectrum(repeat(Linear(weight), 500), x, frame(x, 4), transient=50, every=every)
+        result = lyapunov_spectrum(repeat(Linear(weight), 500), x, frame(x, 4), transient=50, every=every)
     np.testing.assert_allclose(result.exponents[:3], np.log([1, 0.9, 0.5]), rtol=0, atol=1e-4)
 
 
@@ -51,8 +51,8 @@ def test_what_is_known_agrees_with_double_precision(n, length, decades, library,
     x = np.zeros(n, np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        single = singular_directions([Linear(library(w)) for w in weights], library(x), library(frame(x, n)))
-        exact = singular_directions(
+        single = finite_time_exponents([Linear(library(w)) for w in weights], library(x), library(frame(x, n)))
+        exact = finite_time_exponents(
             [Linear(w.astype(float)) for w in weights], x.astype(float), frame(x.astype(float), n)
         )
     known = int(single.known)
@@ -64,7 +64,7 @@ def test_what_is_known_agrees_with_double_precision(n, length, decades, library,
 def test_chaotic_exponents_in_single_precision(every):
     """Orbits part, averages agree within their error bars; the sum is as exact as its numbers."""
     x = Lorenz63().start(np.random.default_rng(0), (30,)).astype(np.float32)
-    result = spectrum(repeat(Flow(Lorenz63(), 0.02), 2000), x, frame(x, 3), every=every, transient=300)
+    result = lyapunov_spectrum(repeat(Flow(Lorenz63(), 0.02), 2000), x, frame(x, 3), every=every, transient=300)
     error = result.scatter / 30**0.5
     assert (abs(result.exponents.mean(0) - [0.9056, 0, -14.5723]) < 4 * error + [0, 0, 0.005]).all()
     np.testing.assert_allclose(result.exponents.sum(-1), -41 / 3, rtol=0, atol=0.01)
@@ -73,7 +73,7 @@ def test_chaotic_exponents_in_single_precision(every):
 def test_a_saturated_network_in_single_precision():
     """Local fields of 30: slopes of 1e-26, and a product of three hundred of them."""
     layer, x = Layer(np.eye(2, dtype=np.float32), np.float32(30.0)), np.zeros(2, np.float32)
-    result = spectrum(repeat(layer, 300), x, frame(x, 2), transient=1)
+    result = lyapunov_spectrum(repeat(layer, 300), x, frame(x, 2), transient=1)
     np.testing.assert_allclose(result.exponents, np.log(4) - 62, rtol=1e-6)  # field 31
     field = ftle([layer] * 12, x)
     assert field.log_factors == pytest.approx(np.log(4) * 12 - 60 - 62 * 11, rel=1e-6)
@@ -81,7 +81,7 @@ def test_a_saturated_network_in_single_precision():
 
 def test_covariant_vectors_in_single_precision():
     x = Henon().series(1)[0].astype(np.float32)
-    steps = list(covariant(repeat(Henon(), 300), x, frame(x, 2), transient=50, settle=50))[::-1]
+    steps = list(covariant_vectors(repeat(Henon(), 300), x, frame(x, 2), transient=50, settle=50))[::-1]
     residuals = [covariance_residual(*pair).max() for pair in pairwise(steps)]
     assert np.median(residuals) < 1e-5
     assert steps[0].growth.dtype == np.float64
@@ -95,7 +95,7 @@ def test_other_kinds_of_numbers():
         assert floating("x", torch.ones(2, dtype=dtype)).dtype == torch.float64
     for x in (np.ones(2, complex), torch.ones(2, dtype=torch.complex64)):
         with pytest.raises(TypeError, match="real and imaginary parts"):
-            spectrum([Henon()], x, frame(np.ones(2), 2))
+            lyapunov_spectrum([Henon()], x, frame(np.ones(2), 2))
 
 
 def test_thresholds_of_both_precisions():
@@ -114,16 +114,16 @@ def test_a_zero_that_rounding_made_is_told():
     for seed in range(40):
         f = Linear(np.array([[1e-20], [1.0]]) * rng.normal(size=(2, 2)))
         with pytest.warns(UserWarning, match="from number 2 on"):
-            found = singular_directions([f], x, frame(x, 2, rng=seed))
+            found = finite_time_exponents([f], x, frame(x, 2, rng=seed))
         assert found.known == 1
         with pytest.warns(UserWarning, match="from number 2 on"):
-            spectrum(repeat(f, 12), x, frame(x, 2, rng=seed))
+            lyapunov_spectrum(repeat(f, 12), x, frame(x, 2, rng=seed))
 
 
 def test_a_vector_that_is_taken_to_zero_is_exact():
     """A projection along a vector of the frame, and a dead layer."""
     for weight in (np.diag([1.0, 0.0]), np.zeros((2, 2))):
-        found = singular_directions([Linear(weight)], np.zeros(2), np.eye(2))
+        found = finite_time_exponents([Linear(weight)], np.zeros(2), np.eye(2))
         assert found.known == 2
         assert found.log_factors[1] == -np.inf
 
@@ -133,4 +133,6 @@ def test_fields_of_small_slopes_in_single_precision():
     layer = Layer(np.eye(2, dtype=np.float32), np.array([42, 43], np.float32))
     x = np.zeros((1, 2), np.float32)
     np.testing.assert_allclose(ftle([layer], x).log_factors, np.log(4) - 84, rtol=1e-6)
-    np.testing.assert_allclose(stretching([layer], x, frame(x, 2)), [np.log(4) - np.array([84, 86])], rtol=1e-6)
+    np.testing.assert_allclose(
+        finite_time_exponents([layer], x, frame(x, 2)).log_factors, [np.log(4) - np.array([84, 86])], rtol=1e-6
+    )

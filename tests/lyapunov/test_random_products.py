@@ -5,7 +5,7 @@ import pytest
 from scipy.special import digamma
 from scipy.stats import binom
 
-from cocycle import RELU, Layer, Linear, adjoint, frame, spectrum, stretching
+from cocycle import RELU, Layer, Linear, adjoint, finite_time_exponents, frame, lyapunov_spectrum
 
 
 def newman(n):
@@ -20,7 +20,7 @@ def test_deep_linear_network(rng):
     n, replicas = 5, 40
     layers = (Linear(rng.normal(size=(replicas, n, n)) / n**0.5) for _ in range(1500))
     x = np.zeros((replicas, n))
-    result = spectrum(layers, x, frame(x, n), transient=50)
+    result = lyapunov_spectrum(layers, x, frame(x, n), transient=50)
     error = result.scatter / replicas**0.5
     np.testing.assert_allclose(newman(5)[[0, 1, 4]], [-0.106567, -0.246753, -1.439900], atol=1e-6)
     assert (abs(result.exponents.mean(0) - newman(n)) < 4 * error).all()
@@ -35,7 +35,7 @@ def test_deep_relu_network_of_finite_width(n, rng):
     replicas, depth = 400 if n == 10 else 100, 120
     layers = (Layer(rng.normal(size=(replicas, n, n)) * (2 / n) ** 0.5, 0.0, RELU) for _ in range(depth))
     x = rng.normal(size=(replicas, n))
-    result = spectrum(layers, x, frame(x, 1), transient=20)
+    result = lyapunov_spectrum(layers, x, frame(x, 1), transient=20)
     alive = np.isfinite(result.exponents[:, 0])  # one whose units are all off has exponent -inf
     survive = (1 - 0.5**n) ** depth
     assert alive.mean() == pytest.approx(survive, abs=4 * (survive * (1 - survive) / replicas) ** 0.5 + 1e-9)
@@ -49,6 +49,8 @@ def test_wide_linear_network(rng):
     for depth in (1, 2, 4):
         layers = [Linear(rng.normal(size=(n, n)) / n**0.5) for _ in range(depth)]
         x = np.zeros(n)
-        forward = stretching(layers, x, frame(x, n))
+        forward = finite_time_exponents(layers, x, frame(x, n)).log_factors
         assert np.exp(2 * forward[0]) == pytest.approx((depth + 1) ** (depth + 1) / depth**depth, rel=3 * n ** (-2 / 3))
-        np.testing.assert_allclose(stretching(adjoint(layers, x), x, frame(x, n)), forward, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(
+            finite_time_exponents(adjoint(layers, x), x, frame(x, n)).log_factors, forward, rtol=0, atol=1e-9
+        )

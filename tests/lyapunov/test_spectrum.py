@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from cocycle import LINEAR, Compiled, Diverged, Flow, Layer, Linear, Map, Reservoir, frame, spectrum, stretching
+from cocycle import (
+    LINEAR,
+    Compiled,
+    Diverged,
+    Flow,
+    Layer,
+    Linear,
+    Map,
+    Reservoir,
+    finite_time_exponents,
+    frame,
+    lyapunov_spectrum,
+)
 from cocycle.systems import Henon, Lorenz63, Lorenz96, Rossler
 from cocycle.systems.facts import PUBLISHED
 
@@ -19,7 +31,9 @@ def deviation(result, published):
 
 def test_lorenz():
     x = Lorenz63().series(1, dt=0.02)[0]
-    result = spectrum(repeat(Compiled(Flow(Lorenz63(), 0.02)), 100_000), x, frame(x, 3), every=5, transient=500)
+    result = lyapunov_spectrum(
+        repeat(Compiled(Flow(Lorenz63(), 0.02)), 100_000), x, frame(x, 3), every=5, transient=500
+    )
     assert result.standard_error[0] <= 0.005
     assert (abs(deviation(result, PUBLISHED["Lorenz63"])) < 3).all(), result
     assert result.kaplan_yorke == pytest.approx(2.06215, abs=0.002)
@@ -27,7 +41,7 @@ def test_lorenz():
 
 def test_rossler():
     x = Rossler().series(1, dt=0.05)[0]
-    result = spectrum(
+    result = lyapunov_spectrum(
         repeat(Compiled(Flow(Rossler(), 0.05, substeps=3)), 100_000), x, frame(x, 3), every=5, transient=500
     )
     assert result.standard_error[0] <= 0.005
@@ -36,7 +50,7 @@ def test_rossler():
 
 def test_henon():
     x = Henon().series(1)[0]
-    result = spectrum(repeat(Compiled(Henon()), 200_000), x, frame(x, 2), every=5, transient=100)
+    result = lyapunov_spectrum(repeat(Compiled(Henon()), 200_000), x, frame(x, 2), every=5, transient=100)
     assert result.standard_error[0] <= 0.002
     assert (abs(deviation(result, PUBLISHED["Henon"])) < 3).all(), result
     assert result.kaplan_yorke == pytest.approx(1.258, abs=0.002)
@@ -47,7 +61,7 @@ def test_lorenz96_of_ten_sites():
     expected = [1.175, 0.6945, 0.0934, 0.0, -0.4294, -0.8768, -1.3187, -1.9395, -2.8017, -4.5970]
     system = Lorenz96(10)
     x = system.start(np.random.default_rng(2), (40,))
-    result = spectrum(repeat(Flow(system, 0.02), 4000), x, frame(x, 10), every=5, transient=1000)
+    result = lyapunov_spectrum(repeat(Flow(system, 0.02), 4000), x, frame(x, 10), every=5, transient=1000)
     error = result.exponents.std(axis=0, ddof=1) / np.sqrt(40)
     assert (abs(result.exponents.mean(axis=0) - expected) < 4 * np.hypot(error, 0.002)).all()
 
@@ -62,7 +76,7 @@ def covered(result, truth):
 
 def test_standard_error_covers_the_truth_over_a_thousand_orbits(rng):
     x = Henon().start(rng, (1000,))
-    result = spectrum(repeat(Compiled(Henon()), 2200), x, frame(x, 1), every=2, transient=200)
+    result = lyapunov_spectrum(repeat(Compiled(Henon()), 2200), x, frame(x, 1), every=2, transient=200)
     assert 0.90 < covered(result, 0.419217) < 0.99
 
 
@@ -70,15 +84,15 @@ def test_standard_error_covers_the_truth_over_a_thousand_drives_of_a_reservoir(r
     """The truth of this network is the mean over all runs, thirty times as sure as one of them."""
     reservoir = Reservoir.gaussian(50, 1, weight_std=1.2, input_std=0.3, rng=1)
     x = reservoir.rest((1000,))
-    result = spectrum(reservoir.driven(rng.normal(size=(800, 1000, 1))), x, frame(x, 1), transient=100)
+    result = lyapunov_spectrum(reservoir.driven(rng.normal(size=(800, 1000, 1))), x, frame(x, 1), transient=100)
     assert 0.90 < covered(result, result.exponents.mean()) < 0.99
 
 
 def test_two_halves_are_one_whole():
     x = Henon().series(1)[0]
-    whole = spectrum(repeat(Henon(), 1000), x, frame(x, 2))
-    first = spectrum(repeat(Henon(), 400), x, frame(x, 2))
-    both = first + spectrum(repeat(Henon(), 600), first.x, first.q)
+    whole = lyapunov_spectrum(repeat(Henon(), 1000), x, frame(x, 2))
+    first = lyapunov_spectrum(repeat(Henon(), 400), x, frame(x, 2))
+    both = first + lyapunov_spectrum(repeat(Henon(), 600), first.x, first.q)
     np.testing.assert_array_equal(both.growth, whole.growth)
     np.testing.assert_array_equal(both.exponents, whole.exponents)
     np.testing.assert_array_equal(both.x, whole.x)
@@ -86,7 +100,7 @@ def test_two_halves_are_one_whole():
 
 def test_running_estimate_ends_at_the_result_and_its_band_at_the_standard_error():
     x = Henon().series(1)[0]
-    result = spectrum(repeat(Henon(), 1003), x, frame(x, 2), every=3)
+    result = lyapunov_spectrum(repeat(Henon(), 1003), x, frame(x, 2), every=3)
     times, running, band = result.running(50)
     assert len(times) == 50
     assert times[-1] == 1003
@@ -98,8 +112,8 @@ def test_running_estimate_ends_at_the_result_and_its_band_at_the_standard_error(
 
 def test_a_thinned_record_has_the_same_exponents(rng):
     x = Henon().start(rng, (3,))
-    whole = spectrum(repeat(Henon(), 1000), x, frame(x, 2))
-    thinned = spectrum(repeat(Henon(), 1000), x, frame(x, 2), thin=70)
+    whole = lyapunov_spectrum(repeat(Henon(), 1000), x, frame(x, 2))
+    thinned = lyapunov_spectrum(repeat(Henon(), 1000), x, frame(x, 2), thin=70)
     assert thinned.growth.shape == (15, 3, 2)
     np.testing.assert_allclose(thinned.exponents, whole.exponents, rtol=1e-12)
     assert thinned.times.sum() == whole.times.sum()
@@ -107,15 +121,15 @@ def test_a_thinned_record_has_the_same_exponents(rng):
 
 def test_time_is_counted_in_the_units_of_the_maps():
     half = Linear(np.diag([2.0, 1.0]), dt=0.5)
-    result = spectrum(repeat(half, 10), np.zeros(2), np.eye(2), every=3)
+    result = lyapunov_spectrum(repeat(half, 10), np.zeros(2), np.eye(2), every=3)
     assert result.times.sum() == 5
     np.testing.assert_allclose(result.exponents, [2 * np.log(2), 0], atol=1e-15)
 
 
 def test_torch_batch():
     x = torch.as_tensor(Henon().start(np.random.default_rng(0), (4,)))
-    result = spectrum(repeat(Henon(), 200), x, frame(x, 2))
-    twin = spectrum(repeat(Henon(), 200), x.numpy(), frame(x.numpy(), 2))
+    result = lyapunov_spectrum(repeat(Henon(), 200), x, frame(x, 2))
+    twin = lyapunov_spectrum(repeat(Henon(), 200), x.numpy(), frame(x.numpy(), 2))
     assert isinstance(result.exponents, torch.Tensor)
     assert result.standard_error.shape == (4, 2)
     # a chaotic orbit multiplies the last digit by e^0.42 a step: the sum of exponents does not care
@@ -127,7 +141,7 @@ def test_exponents_can_be_differentiated():
     gain = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
     x = torch.zeros(2, dtype=torch.float64)
     steps = repeat(Layer(torch.eye(2, dtype=torch.float64), 0.0, LINEAR, gain), 20)
-    spectrum(steps, x, frame(x, 2)).exponents.sum().backward()
+    lyapunov_spectrum(steps, x, frame(x, 2)).exponents.sum().backward()
     assert gain.grad.item() == pytest.approx(2 / 0.5)  # d/dg of 2 ln g
 
 
@@ -138,7 +152,7 @@ def test_gradient_of_the_exponents_of_a_driven_reservoir(rng):
     x = torch.zeros(60, dtype=torch.float64)
 
     def exponents(gain):
-        return spectrum(Reservoir(w, v, gain=gain).driven(u), x, frame(x, 2), every=3, transient=50).exponents
+        return lyapunov_spectrum(Reservoir(w, v, gain=gain).driven(u), x, frame(x, 2), every=3, transient=50).exponents
 
     gain = torch.tensor([1.0], dtype=torch.float64)
     exact = torch.autograd.functional.jacobian(exponents, gain)[:, 0]
@@ -149,19 +163,19 @@ def test_gradient_of_the_exponents_of_a_driven_reservoir(rng):
 def test_kaplan_yorke_where_it_is_exact():
     def dimension(*exponents):
         n = len(exponents)
-        return spectrum([Linear(np.diag(np.exp(exponents)))], np.zeros(n), np.eye(n)).kaplan_yorke
+        return lyapunov_spectrum([Linear(np.diag(np.exp(exponents)))], np.zeros(n), np.eye(n)).kaplan_yorke
 
     assert dimension(1.0, 0.0, -2.0) == pytest.approx(2.5)
     assert dimension(-1.0, -2.0) == 0
     assert dimension(1.0, -0.5) == 2  # the volume grows: all of the space
     x = np.zeros(3)
-    assert np.isnan(spectrum([Linear(np.diag([2.0, 1.5, 0.1]))], x, np.eye(3)[:, :2]).kaplan_yorke)
+    assert np.isnan(lyapunov_spectrum([Linear(np.diag([2.0, 1.5, 0.1]))], x, np.eye(3)[:, :2]).kaplan_yorke)
 
 
 def test_repr_says_the_exponents_and_their_errors():
-    result = spectrum(repeat(Linear(np.diag([2.0, 0.5])), 20), np.zeros(2), np.eye(2))
+    result = lyapunov_spectrum(repeat(Linear(np.diag([2.0, 0.5])), 20), np.zeros(2), np.eye(2))
     assert repr(result) == "Spectrum over time 20: 0.693147 ± 0, -0.693147 ± 0 per step"
-    half = spectrum(repeat(Linear(np.diag([2.0, 0.5]), dt=0.5), 8), np.zeros(2), np.eye(2), every=2)
+    half = lyapunov_spectrum(repeat(Linear(np.diag([2.0, 0.5]), dt=0.5), 8), np.zeros(2), np.eye(2), every=2)
     assert (result.unit, half.unit, (half + half).maps) == ("per step", "per unit time", 16)
     assert repr(half).startswith("Spectrum over time 4: 1.38629 (fewer than ten records: no error bar), ")
 
@@ -180,20 +194,20 @@ class Exploding(Map):
 def test_divergence_keeps_what_was_reached_and_spares_the_others():
     x = np.array([[0.99, 0.98], [3.0, 0.5]])
     with pytest.raises(Diverged, match="1 of 2 members") as caught:
-        spectrum(repeat(Exploding(), 15), x, frame(x, 2))
-    alone = spectrum(repeat(Exploding(), 15), x[0], frame(x, 2)[0])
+        lyapunov_spectrum(repeat(Exploding(), 15), x, frame(x, 2))
+    alone = lyapunov_spectrum(repeat(Exploding(), 15), x[0], frame(x, 2)[0])
     np.testing.assert_allclose(caught.value.result.exponents[0], alone.exponents, rtol=1e-12)
     assert np.isnan(caught.value.result.exponents[1]).all()
     assert caught.value.step == 9  # 3^(2^10) is beyond the largest float64
 
     with pytest.raises(Diverged, match="after QR step 9") as caught:
-        spectrum(repeat(Exploding(), 15), x[1], frame(x[1], 2))
+        lyapunov_spectrum(repeat(Exploding(), 15), x[1], frame(x[1], 2))
     assert len(caught.value.result.times) == 9
     assert np.isfinite(caught.value.result.exponents[0])
 
 
 def test_projection_has_exponent_minus_infinity():
-    result = spectrum(repeat(Linear(np.diag([1.0, 0.0])), 20), np.zeros(2), np.eye(2))
+    result = lyapunov_spectrum(repeat(Linear(np.diag([1.0, 0.0])), 20), np.zeros(2), np.eye(2))
     np.testing.assert_array_equal(result.exponents, [0.0, -np.inf])
 
 
@@ -217,14 +231,14 @@ def test_projection_has_exponent_minus_infinity():
 def test_bad_input(arguments, message):
     good = {"steps": repeat(Henon(), 20), "x": np.zeros(2), "q": np.eye(2)} | arguments
     with pytest.raises(ValueError, match=message):
-        spectrum(**good)
+        lyapunov_spectrum(**good)
 
 
 def test_bad_start():
     with pytest.raises(TypeError, match="x must be an array of real numbers"):
-        spectrum([Henon()], np.array(["a", "b"]), np.eye(2))
+        lyapunov_spectrum([Henon()], np.array(["a", "b"]), np.eye(2))
     with pytest.raises(ValueError, match="not finite"):
-        spectrum([Henon()], np.array([np.nan, 0.0]), np.eye(2))
+        lyapunov_spectrum([Henon()], np.array([np.nan, 0.0]), np.eye(2))
 
 
 @pytest.mark.parametrize("k", [0, 3])
@@ -242,7 +256,7 @@ def test_frame_needs_a_seed():
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
 def test_an_interval_that_overflows():
     with pytest.raises(ValueError, match="every=20 takes the vectors out of the range"):
-        spectrum(repeat(Linear(np.diag([1e20, 1e19])), 60), np.zeros(2), np.eye(2), every=20)
+        lyapunov_spectrum(repeat(Linear(np.diag([1e20, 1e19])), 60), np.zeros(2), np.eye(2), every=20)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +272,7 @@ def test_an_interval_that_overflows():
 )
 def test_what_is_not_an_iterable_of_maps_for_this_state(steps, message):
     with pytest.raises(TypeError, match=message):
-        spectrum(steps, np.zeros(2), np.eye(2))
+        lyapunov_spectrum(steps, np.zeros(2), np.eye(2))
 
 
 @pytest.mark.parametrize("k", [0, 3, 1.0, "2"])
@@ -269,48 +283,50 @@ def test_frames_have_as_many_columns_as_fit(k):
 
 def test_numpy_and_torch_do_not_mix():
     with pytest.raises(TypeError, match="both be numpy arrays or both torch tensors"):
-        spectrum(repeat(Henon(), 10), np.zeros(2), torch.eye(2, dtype=torch.float64))
+        lyapunov_spectrum(repeat(Henon(), 10), np.zeros(2), torch.eye(2, dtype=torch.float64))
 
 
 def test_a_projection_is_not_an_interval_that_is_too_long():
-    result = spectrum(repeat(Linear(np.diag([2.0, 0.0])), 40), np.zeros(2), np.eye(2), every=4)
+    result = lyapunov_spectrum(repeat(Linear(np.diag([2.0, 0.0])), 40), np.zeros(2), np.eye(2), every=4)
     np.testing.assert_array_equal(result.exponents, [np.log(2), -np.inf])
 
 
 def test_narrow_then_wide_is_refused_wherever_it_happens():
     steps = chain(repeat(Linear(np.eye(3)), 4), [Linear(np.ones((1, 3)))])
     with pytest.raises(ValueError, match="keep the dimension, n=3; a map made it 1"):
-        spectrum(steps, np.zeros(3), np.eye(3)[:, :2])
+        lyapunov_spectrum(steps, np.zeros(3), np.eye(3)[:, :2])
 
 
 def test_conditional_exponents_of_a_linear_reservoir_are_those_of_its_matrix(rng):
     w = np.diag([0.9, 0.5, 0.1])
     reservoir = Reservoir(w, rng.normal(size=(3, 2)), activation=LINEAR)
-    result = spectrum(reservoir.driven(rng.normal(size=(200, 2))), reservoir.rest(), np.eye(3))
+    result = lyapunov_spectrum(reservoir.driven(rng.normal(size=(200, 2))), reservoir.rest(), np.eye(3))
     np.testing.assert_allclose(result.exponents, np.log(np.diag(w)), rtol=1e-13)
 
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
 def test_divergence_within_the_transient_says_so_and_survives_pickling():
     with pytest.raises(Diverged, match="of the transient") as caught:
-        spectrum(repeat(Exploding(), 100), np.array([3.0, 2.0]), np.eye(2), transient=50)
+        lyapunov_spectrum(repeat(Exploding(), 100), np.array([3.0, 2.0]), np.eye(2), transient=50)
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.step, again.result) == (str(caught.value), caught.value.step, None)
     x = torch.tensor([[0.99, 0.98], [3.0, 0.5]], dtype=torch.float64)
     with pytest.raises(Diverged, match="for 1 of 2 members"):
-        spectrum(repeat(Exploding(), 12), x, frame(x, 1))
+        lyapunov_spectrum(repeat(Exploding(), 12), x, frame(x, 1))
 
 
 def test_a_frame_that_is_not_orthonormal_adds_no_growth():
     x = np.zeros(2)
     for q in (10 * np.eye(2), np.array([[1.0, 1.0], [0.0, 2.0]])):
-        np.testing.assert_allclose(spectrum(repeat(Linear(np.eye(2)), 20), x, q).exponents, 0, atol=1e-15)
-        np.testing.assert_allclose(stretching([Linear(np.diag([3.0, 2.0]))], x, q), np.log([3, 2]), atol=1e-14)
+        np.testing.assert_allclose(lyapunov_spectrum(repeat(Linear(np.eye(2)), 20), x, q).exponents, 0, atol=1e-15)
+        np.testing.assert_allclose(
+            finite_time_exponents([Linear(np.diag([3.0, 2.0]))], x, q).log_factors, np.log([3, 2]), atol=1e-14
+        )
 
 
 def test_a_long_spectrum_is_shown_in_short():
-    result = spectrum(repeat(Linear(np.diag(np.arange(30.0, 0, -1))), 20), np.ones(30), np.eye(30))
+    result = lyapunov_spectrum(repeat(Linear(np.diag(np.arange(30.0, 0, -1))), 20), np.ones(30), np.eye(30))
     assert "... (30 in all)" in repr(result)
     assert len(repr(result)) < 300
-    few = spectrum(repeat(Linear(np.diag([3.0, 2.0])), 20), np.ones(2), np.eye(2))
+    few = lyapunov_spectrum(repeat(Linear(np.diag([3.0, 2.0])), 20), np.ones(2), np.eye(2))
     assert repr(few).count("±") == 2

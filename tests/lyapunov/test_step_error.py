@@ -8,7 +8,19 @@ import pytest
 import torch
 
 from benchmark_modules import coverage
-from cocycle import Compiled, Composed, Coupled, Flow, Linear, Reservoir, Select, Spectrum, VectorField, frame, spectrum
+from cocycle import (
+    Compiled,
+    Composed,
+    Coupled,
+    Flow,
+    Linear,
+    Reservoir,
+    Select,
+    Spectrum,
+    VectorField,
+    frame,
+    lyapunov_spectrum,
+)
 from cocycle.systems import HyperRossler, KuramotoSivashinsky, Lorenz63, Lorenz96, MackeyGlass, Rossler, Thomas
 from cocycle.systems.facts import exponent_sum
 
@@ -36,7 +48,7 @@ def test_too_long_a_step_warns_however_many_exponents_are_asked_for(name, k):
     system, dt = COARSE[name]
     x = on_attractor(system)
     with pytest.warns(UserWarning, match=r"the step dt=.* is too coarse: the sum of the exponents is off by about"):
-        result = spectrum(repeat(Compiled(Flow(system, dt)), 4000), x, frame(x, k), transient=500)
+        result = lyapunov_spectrum(repeat(Compiled(Flow(system, dt)), 4000), x, frame(x, k), transient=500)
     assert result.step_error.coarse
     assert "too coarse" in repr(result)
     assert "unknown: repeat at dt/2" in str(result.step_error)
@@ -44,14 +56,14 @@ def test_too_long_a_step_warns_however_many_exponents_are_asked_for(name, k):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # what it suggests is fine
         dt = result.step_error.suggested
-        spectrum(repeat(Compiled(Flow(system, dt)), 4000), x, frame(x, k), transient=500)
+        lyapunov_spectrum(repeat(Compiled(Flow(system, dt)), 4000), x, frame(x, k), transient=500)
 
 
 @pytest.mark.parametrize("name", FINE)
 def test_usual_steps_do_not_warn(name):
     system, dt = FINE[name]
     x = on_attractor(system)
-    result = spectrum(repeat(Compiled(Flow(system, dt)), 4000), x, frame(x, 3), transient=500)
+    result = lyapunov_spectrum(repeat(Compiled(Flow(system, dt)), 4000), x, frame(x, 3), transient=500)
     assert not result.step_error.coarse
     assert result.step_error.suggested == result.step_error.dt == dt
 
@@ -61,7 +73,7 @@ def test_usual_steps_do_not_warn(name):
 def test_the_error_of_the_sum_is_predicted(dt):
     """Of Lorenz the sum is known; at states spread over the run, with the scatter that 200 of them have."""
     x = on_attractor(Lorenz63())
-    result = spectrum(repeat(Compiled(Flow(Lorenz63(), dt)), 20_000), x, frame(x, 3), transient=500)
+    result = lyapunov_spectrum(repeat(Compiled(Flow(Lorenz63(), dt)), 20_000), x, frame(x, 3), transient=500)
     truth = result.exponents.sum() - exponent_sum(Lorenz63())
     assert float(result.step_error.total) == pytest.approx(truth, rel=0.3)
     assert float(result.step_error.last) == pytest.approx(truth, rel=0.4)
@@ -73,7 +85,7 @@ def test_a_stiff_relaxation_oscillator(dt, coarse):
     x, steps = np.array([2.0, 0.0]), round(400 / dt)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = spectrum(
+        result = lyapunov_spectrum(
             repeat(Compiled(Flow(coverage.VanDerPol(100.0), dt)), steps), x, frame(x, 2), every=5, transient=steps // 4
         )
     assert bool(caught) == coarse == result.step_error.coarse
@@ -95,16 +107,16 @@ def test_a_batch_of_which_one_member_is_too_fast():
 
     x = np.ones((3, 1))
     with pytest.warns(UserWarning, match="too coarse"):
-        result = spectrum(repeat(Flow(Fast(), 0.05), 300), x, np.ones((3, 1, 1)))
+        result = lyapunov_spectrum(repeat(Flow(Fast(), 0.05), 300), x, np.ones((3, 1, 1)))
     assert abs(result.step_error.total[:2]).max() < 1e-3 < abs(result.step_error.total[2])
 
 
 def test_maps_that_are_exact_have_no_step():
     x = np.array([0.1, 0.1])
-    assert spectrum(repeat(Linear(np.eye(2)), 20), x, np.eye(2)).step_error is None
+    assert lyapunov_spectrum(repeat(Linear(np.eye(2)), 20), x, np.eye(2)).step_error is None
     reservoir = Reservoir.gaussian(20, 1)
     driven = reservoir.driven(np.ones((50, 1)))
-    assert spectrum(driven, reservoir.rest(), frame(reservoir.rest(), 1)).step_error is None
+    assert lyapunov_spectrum(driven, reservoir.rest(), frame(reservoir.rest(), 1)).step_error is None
 
 
 def test_undamped_oscillations_are_no_chaos_and_no_warning():
@@ -118,10 +130,10 @@ def test_undamped_oscillations_are_no_chaos_and_no_warning():
             return self(x), np.stack([q[..., 1, :], -q[..., 0, :]], axis=-2)
 
     x = np.array([1.0, 0.0])
-    result = spectrum(repeat(Flow(Oscillator(), 0.1), 5000), x, frame(x, 2))
+    result = lyapunov_spectrum(repeat(Flow(Oscillator(), 0.1), 5000), x, frame(x, 2))
     assert not result.step_error.coarse
     with pytest.warns(UserWarning, match="too coarse"):
-        spectrum(repeat(Flow(Oscillator(), 1.0), 500), x, frame(x, 2))
+        lyapunov_spectrum(repeat(Flow(Oscillator(), 1.0), 500), x, frame(x, 2))
 
 
 def test_what_is_made_of_flows_is_looked_at_too():
@@ -130,7 +142,7 @@ def test_what_is_made_of_flows_is_looked_at_too():
     both = np.concatenate([x, np.zeros(10)])
     for f, start in ((Composed((flow, Linear(np.eye(3), dt=0.0))), x), (Coupled(flow, network, Select((0,))), both)):
         with pytest.warns(UserWarning, match="too coarse"):
-            spectrum(repeat(f, 1000), start, frame(start, 3))
+            lyapunov_spectrum(repeat(f, 1000), start, frame(start, 3))
 
 
 @pytest.mark.parametrize("system", [MackeyGlass(), KuramotoSivashinsky()])
@@ -142,7 +154,7 @@ def test_delay_equations_and_fields_know_their_step(system):
     finer = system.refined().maps[0] if isinstance(system, KuramotoSivashinsky) else system.refined()
     errors = [np.abs(f(x) - f.refined()(x)).max() for f in (system, finer)]
     assert errors[1] < errors[0] / 8
-    result = spectrum(repeat(system, 300), x, frame(x, 3))
+    result = lyapunov_spectrum(repeat(system, 300), x, frame(x, 3))
     assert not result.step_error.coarse
     assert system.refined().dt == pytest.approx(system.dt)
 
@@ -151,7 +163,7 @@ def test_a_coarse_history_is_reported():
     system = MackeyGlass(points=5, delay=100.0)
     x = system.start(np.random.default_rng(0))
     with pytest.warns(UserWarning, match="too coarse"):
-        spectrum(repeat(system, 400), x, frame(x, 2), transient=200)
+        lyapunov_spectrum(repeat(system, 400), x, frame(x, 2), transient=200)
 
 
 def test_maps_for_single_states_are_looked_at_one_after_the_other():
@@ -164,22 +176,22 @@ def test_maps_for_single_states_are_looked_at_one_after_the_other():
             return self(x), np.array([[-10, 10, 0], [28 - c, -1, -a], [b, a, -8 / 3]]) @ q
 
     x = on_attractor(Lorenz63())
-    found = [spectrum(repeat(Flow(f, 0.02), 600), x, frame(x, 2)).step_error for f in (Lonely(), Lorenz63())]
+    found = [lyapunov_spectrum(repeat(Flow(f, 0.02), 600), x, frame(x, 2)).step_error for f in (Lonely(), Lorenz63())]
     np.testing.assert_allclose(found[0].total, found[1].total, rtol=1e-6)
 
 
 def test_torch_states_and_single_precision():
     x = torch.tensor(on_attractor(Lorenz63()), dtype=torch.float32)
-    result = spectrum(repeat(Flow(Lorenz63(), 0.02), 400), x, frame(x, 3))
+    result = lyapunov_spectrum(repeat(Flow(Lorenz63(), 0.02), 400), x, frame(x, 3))
     assert not result.step_error.coarse
     with pytest.warns(UserWarning, match="too coarse"):
-        spectrum(repeat(Flow(Lorenz63(), 0.1), 400), x, frame(x, 3))
+        lyapunov_spectrum(repeat(Flow(Lorenz63(), 0.1), 400), x, frame(x, 3))
 
 
 def test_two_runs_as_one_carry_what_was_found():
     x = on_attractor(Lorenz63())
-    first = spectrum(repeat(Flow(Lorenz63(), 0.02), 300), x, frame(x, 2))
-    whole = first + spectrum(repeat(Flow(Lorenz63(), 0.02), 300), first.x, first.q)
+    first = lyapunov_spectrum(repeat(Flow(Lorenz63(), 0.02), 300), x, frame(x, 2))
+    whole = first + lyapunov_spectrum(repeat(Flow(Lorenz63(), 0.02), 300), first.x, first.q)
     assert whole.step_error.states == 2 * first.step_error.states
     assert (first + Spectrum(first.growth, first.times, first.x, first.q, 300)).step_error is not None
 
@@ -194,7 +206,7 @@ def test_a_series_of_another_system_warns():
 
 def test_two_fine_runs_of_different_steps_are_fine_together():
     x = on_attractor(Lorenz63())
-    runs = [spectrum(repeat(Flow(Lorenz63(), dt), 300), x, frame(x, 2)) for dt in (0.01, 0.005)]
+    runs = [lyapunov_spectrum(repeat(Flow(Lorenz63(), dt), 300), x, frame(x, 2)) for dt in (0.01, 0.005)]
     assert not (runs[0] + runs[1]).step_error.coarse
 
 
@@ -212,7 +224,7 @@ def test_a_system_at_rest_is_not_coarse(rate):
             return self(x), rate * q
 
     for x in (np.zeros(2), np.full((3, 2), 1e-3)):
-        assert not spectrum(repeat(Flow(Decay(), 0.1), 300), x, frame(x, 2)).step_error.coarse
+        assert not lyapunov_spectrum(repeat(Flow(Decay(), 0.1), 300), x, frame(x, 2)).step_error.coarse
 
 
 def test_an_exponent_that_the_step_makes_another_is_told_beside_a_strong_contraction():
@@ -229,5 +241,5 @@ def test_an_exponent_that_the_step_makes_another_is_told_beside_a_strong_contrac
 
     x = np.array([1.0, 0.0, 1.0])
     with pytest.warns(UserWarning, match="too coarse"):
-        spectrum(repeat(Flow(Spiral(), 0.1), 2000), x, frame(x, 3), transient=400)
-    assert not spectrum(repeat(Flow(Spiral(), 0.02), 2000), x, frame(x, 3), transient=400).step_error.coarse
+        lyapunov_spectrum(repeat(Flow(Spiral(), 0.1), 2000), x, frame(x, 3), transient=400)
+    assert not lyapunov_spectrum(repeat(Flow(Spiral(), 0.02), 2000), x, frame(x, 3), transient=400).step_error.coarse

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from cocycle import ERF, LINEAR, RELU, TANH, Layer, frame, spectrum
+from cocycle import ERF, LINEAR, RELU, TANH, Layer, frame, lyapunov_spectrum
 
 FIELDS = np.array([-300.0, -40.0, -19.5, -3.0, -1e-3, 0.5, 1.0, 19.5, 40.0, 300.0])
 
@@ -63,5 +63,5 @@ def test_saturated_network_has_a_finite_exponent():
     """Two units at local fields ±25: the exponent is ln sech²(25) + ln 1, about -48.6, not -inf."""
     layer = Layer(np.eye(2), np.array([25.0, -25.0]))
     x = np.zeros(2)
-    result = spectrum([layer], x, frame(x, 2))
+    result = lyapunov_spectrum([layer], x, frame(x, 2))
     np.testing.assert_allclose(result.exponents, 2 * (np.log(2) - 25), rtol=1e-12)

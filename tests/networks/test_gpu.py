@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from cocycle import feedforward, frame, ftle, plane, spectrum, stretching
+from cocycle import feedforward, finite_time_exponents, frame, ftle, lyapunov_spectrum, plane
 from cocycle.networks import Cell
 from cocycle.networks.data import Labelled, Task, circle
 from cocycle.networks.ensembles import dropout_probabilities, probabilities
@@ -39,14 +39,14 @@ def test_images_through_every_kind_of_module():
 def test_whole_spectra_and_sequences():
     net = perceptron((5, 8, 8, 5), 1, weight_std=1.5).eval()
     x = torch.as_tensor(np.random.default_rng(2).normal(size=(6, 5)))
-    here = stretching(feedforward(net), x, frame(x, 5))
-    there = stretching(feedforward(net.cuda()), x.cuda(), frame(x.cuda(), 5))
+    here = finite_time_exponents(feedforward(net), x, frame(x, 5)).log_factors
+    there = finite_time_exponents(feedforward(net.cuda()), x.cuda(), frame(x.cuda(), 5)).log_factors
     torch.testing.assert_close(there.cpu(), here, rtol=0, atol=1e-10)
     torch.manual_seed(3)
     cell, u = nn.GRUCell(2, 6).double(), torch.randn(300, 2, dtype=torch.float64)
     state = torch.zeros(6, dtype=torch.float64)
-    here = spectrum(Cell(cell).driven(u), state, frame(state, 3)).exponents
-    there = spectrum(Cell(cell.cuda()).driven(u.cuda()), state.cuda(), frame(state.cuda(), 3)).exponents
+    here = lyapunov_spectrum(Cell(cell).driven(u), state, frame(state, 3)).exponents
+    there = lyapunov_spectrum(Cell(cell.cuda()).driven(u.cuda()), state.cuda(), frame(state.cuda(), 3)).exponents
     np.testing.assert_allclose(np.asarray(there.cpu()), here, rtol=1e-9)
 
 

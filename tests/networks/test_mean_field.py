@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cocycle import ERF, LINEAR, RELU, TANH, Layer, Reservoir, frame, spectrum
+from cocycle import ERF, LINEAR, RELU, TANH, Layer, Reservoir, frame, lyapunov_spectrum
 from cocycle.networks import mean_field
 from cocycle.systems import Lorenz63
 
@@ -51,7 +51,7 @@ def test_simulated_reservoir_agrees_with_the_theory(rng):
     reservoir = Reservoir.gaussian(800, 4, weight_std=1.2, input_std=0.1**0.5, rng=3)
     u = rng.normal(size=(600, 4)) / 2  # |u|² close to one: variance of the field close to 0.1
     x = reservoir.rest()
-    simulated = spectrum(reservoir.driven(u), x, frame(x, 1), transient=100).exponents[0]
+    simulated = lyapunov_spectrum(reservoir.driven(u), x, frame(x, 1), transient=100).exponents[0]
     theory = mean_field.conditional_exponent(1.2, 0.1 * (u**2).sum(-1))
     assert simulated == pytest.approx(theory, abs=0.02)  # finite size: 1/√N of a number of order 0.5
 
@@ -107,7 +107,7 @@ def test_wide_layers_reach_the_exponent_of_the_theory(rng):
     """Reference, (σ_w², σ_b²) = (2.5, 0.05), 400 layers of 100: 0.057 against ½ ln χ = 0.0627 at infinite width."""
     layers = [Layer(2.5**0.5 * rng.normal(size=(100, 100)) / 10, 0.05**0.5 * rng.normal(size=100)) for _ in range(400)]
     x = rng.normal(size=100)
-    found = spectrum(layers, x, frame(x, 1), transient=20)
+    found = lyapunov_spectrum(layers, x, frame(x, 1), transient=20)
     assert found.exponents[0] == pytest.approx(0.057, abs=3 * found.standard_error[0] + 0.004)
 
 

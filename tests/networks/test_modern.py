@@ -18,11 +18,11 @@ from cocycle import (
     Residual,
     VectorField,
     feedforward,
+    finite_time_exponents,
     frame,
     ftle,
+    lyapunov_spectrum,
     orbit,
-    spectrum,
-    stretching,
 )
 from cocycle.networks import Cell, Pointwise
 
@@ -56,7 +56,7 @@ def test_through_time(kind):
     jacobian = torch.autograd.functional.jacobian(last, state)
     sizes = torch.linalg.svdvals(jacobian).log()
     torch.testing.assert_close(ftle(steps, state).log_factors, sizes[0], rtol=0, atol=1e-10)
-    compare(stretching(steps, state, frame(state, len(state))), sizes)
+    compare(finite_time_exponents(steps, state, frame(state, len(state))).log_factors, sizes)
 
 
 def compare(found, expected):
@@ -124,7 +124,7 @@ def test_transformer_blocks():
     assert len(steps) == 3
     torch.testing.assert_close(ftle(steps, x).log_factors, brute_force(net, (3, 4), x)[:, 0], rtol=0, atol=1e-10)
     with pytest.warns(UserWarning, match="factors from number 10 on cannot be known in 4 of 4"):  # three means are lost
-        factors = stretching(steps[:2], x, frame(x, 12))
+        factors = finite_time_exponents(steps[:2], x, frame(x, 12)).log_factors
     for found, expected in zip(factors, brute_force(net[:2], (3, 4), x), strict=True):
         compare(found, expected)
 
@@ -171,5 +171,7 @@ def test_cells_in_single_precision_take_what_rest_gives():
     u = np.random.default_rng(2).normal(size=(40, 3))
     single, double = Cell.of(module), Cell.of(deepcopy(module).double())
     assert single.rest().dtype == np.float32
-    found = [spectrum(cell.driven(u), cell.rest(), frame(cell.rest(), 2)).exponents for cell in (single, double)]
+    found = [
+        lyapunov_spectrum(cell.driven(u), cell.rest(), frame(cell.rest(), 2)).exponents for cell in (single, double)
+    ]
     np.testing.assert_allclose(*found, rtol=1e-4)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
-from cocycle import Autodiff, Composed, feedforward, frame, ftle, orbit, spectrum, stretching
+from cocycle import Autodiff, Composed, feedforward, finite_time_exponents, frame, ftle, lyapunov_spectrum, orbit
 from cocycle.maps import end
 from cocycle.networks import Cell
 from module_kinds import DROPOUTS, Function, settled
@@ -84,10 +84,12 @@ def test_arrays_come_back_as_arrays(dtype):
     steps, square = feedforward(net), feedforward(nn.Sequential(nn.Linear(3, 3), nn.Tanh()).to(dtype))
     kind = np.float32 if dtype is torch.float32 else np.float64
     assert all(isinstance(y, np.ndarray) and y.dtype == kind for y in orbit(steps, x))
-    found = stretching(steps, x, frame(x, 2))
+    found = finite_time_exponents(steps, x, frame(x, 2)).log_factors
     assert isinstance(found, np.ndarray)
-    np.testing.assert_allclose(found, stretching(steps, X, frame(X, 2)).numpy(), rtol=0, atol=1e-5)
-    result = spectrum(square * 20, x, frame(x, 2))
+    np.testing.assert_allclose(
+        found, finite_time_exponents(steps, X, frame(X, 2)).log_factors.numpy(), rtol=0, atol=1e-5
+    )
+    result = lyapunov_spectrum(square * 20, x, frame(x, 2))
     assert isinstance(result.x, np.ndarray)
     assert result.x.dtype == kind
     y, pushed = steps[0].tangent(x, frame(x, 2))
@@ -291,9 +293,9 @@ def test_functions_that_are_no_maps():
         with pytest.raises(error, match=message):
             Autodiff(function).tangent(x, q)
     with pytest.raises(TypeError, match="real and imaginary parts"):
-        spectrum([Autodiff(torch.sin)], x * 1j, q)
+        lyapunov_spectrum([Autodiff(torch.sin)], x * 1j, q)
     with pytest.raises(TypeError, match="real and imaginary parts"):
-        spectrum([Autodiff(torch.sin)], x.numpy() * 1j, q.numpy())
+        lyapunov_spectrum([Autodiff(torch.sin)], x.numpy() * 1j, q.numpy())
 
 
 def test_a_function_that_works_in_place_spoils_nothing():

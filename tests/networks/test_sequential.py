@@ -5,8 +5,20 @@ import pytest
 import torch
 from torch import nn
 
-from cocycle import LINEAR, RELU, TANH, Autodiff, Composed, Layer, Linear, feedforward, frame, ftle, orbit, stretching
-from cocycle.lyapunov import singular_directions
+from cocycle import (
+    LINEAR,
+    RELU,
+    TANH,
+    Autodiff,
+    Composed,
+    Layer,
+    Linear,
+    feedforward,
+    finite_time_exponents,
+    frame,
+    ftle,
+    orbit,
+)
 
 
 def network():
@@ -42,7 +54,7 @@ def test_weights_are_shared_with_the_network():
 @pytest.mark.filterwarnings("ignore:factors from number 2")  # two units on, less their mean: one is left
 def test_single_precision_stays_single():
     net, x = network().float(), torch.randn(6, 3)
-    found = singular_directions(feedforward(net), x, frame(x, 3))
+    found = finite_time_exponents(feedforward(net), x, frame(x, 3))
     assert found.right.dtype == found.left.dtype == torch.float32
     assert found.log_factors.dtype == torch.float64  # logarithms of growth, whatever the states are
 
@@ -53,7 +65,7 @@ def test_random_linear_network_of_infinite_depth():
     x = np.zeros((40, 5))
     depth = 400
     layers = (Linear(rng.normal(scale=5**-0.5, size=(40, 5, 5))) for _ in range(depth))
-    largest = stretching(layers, x, frame(x, 5))[:, 0] / depth
+    largest = finite_time_exponents(layers, x, frame(x, 5)).log_factors[:, 0] / depth
     error = largest.std(ddof=1) / np.sqrt(40)
     assert abs(largest.mean() + 0.106567) < 4 * error
 
@@ -70,7 +82,7 @@ def test_an_activation_behind_a_dropout_keeps_its_slope_far_out():
         network[0].weight.copy_(torch.eye(2))
         network[0].bias.copy_(torch.tensor([25.0, -25.0]))
     x = torch.zeros(2, dtype=torch.float64)
-    found = stretching(feedforward(network), x, frame(x, 2))
+    found = finite_time_exponents(feedforward(network), x, frame(x, 2)).log_factors
     np.testing.assert_allclose(found.numpy(), np.log(4) - 50, rtol=1e-12)
 
 

@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cocycle import Autodiff, feedforward, frame, ftle, spectrum, stretching
-from cocycle.lyapunov import singular_directions
+from cocycle import Autodiff, feedforward, finite_time_exponents, frame, ftle, lyapunov_spectrum
 from cocycle.networks import Cell
 from cocycle.slopes import slopes_from_fields
 
@@ -131,7 +130,7 @@ def test_saturated_cells_have_finite_exponents(name, dtype):
             cell.bias_ih.copy_(torch.tensor([0.0, -30.0, 15.0, 0.0]))
     system = Cell(cell)
     state = system.rest()
-    found = spectrum(system.driven(np.zeros((40, 1))), state, frame(state, 1), transient=5).exponents[0]
+    found = lyapunov_spectrum(system.driven(np.zeros((40, 1))), state, frame(state, 1), transient=5).exponents[0]
     exact = reference(cell, 45)
     assert found == pytest.approx(exact, abs=0.02)
     assert np.isfinite(found)
@@ -186,8 +185,8 @@ def test_deep_default_networks_in_single_precision(activation, depth, width, see
     torch.manual_seed(seed)
     single = nn.Sequential(*[part for _ in range(depth) for part in (nn.Linear(width, width), activation())])
     x = torch.randn(5, width)
-    found = singular_directions(feedforward(single), x, frame(x, width))
-    exact = singular_directions(feedforward(single.double()), x.double(), frame(x.double(), width))
+    found = finite_time_exponents(feedforward(single), x, frame(x, width))
+    exact = finite_time_exponents(feedforward(single.double()), x.double(), frame(x.double(), width))
     assert (found.known >= (5 if activation is nn.ReLU else width - 1)).all()
     for i, known in enumerate(found.known):
         # a thousandth is what `known` promises of each factor; the jacobians themselves are rounded as much again
@@ -202,7 +201,7 @@ def test_units_that_are_off_are_told():
     on = net[0](x)[0] > 0
     assert 2 <= on.sum() <= 6
     with pytest.warns(UserWarning, match=f"factors from number {on.sum() + 1} on cannot be known in 1 of 1 members"):
-        found = singular_directions(steps, x, frame(x, 8))
+        found = finite_time_exponents(steps, x, frame(x, 8))
     assert found.known.tolist() == [on.sum()]
     exact = torch.linalg.svdvals(net[0].weight[on].detach()).log()
     torch.testing.assert_close(found.log_factors[0, : on.sum()], exact, rtol=0, atol=1e-12)
@@ -215,7 +214,7 @@ def test_fields_in_single_precision_keep_small_factors():
         net[0].bias.fill_(0)
     x = torch.tensor([[30.0]])
     assert float(ftle(feedforward(net), x).log_factors) == pytest.approx(-30, abs=1e-5)
-    assert float(stretching(feedforward(net), x, frame(x, 1))) == pytest.approx(-30, abs=1e-5)
+    assert float(finite_time_exponents(feedforward(net), x, frame(x, 1)).log_factors) == pytest.approx(-30, abs=1e-5)
 
 
 def test_a_sigmoid_at_rest_can_be_differentiated():

@@ -5,10 +5,10 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from cocycle import Linear, Reservoir, spectrum
-from cocycle.diagnosis import Diagnosis
+from cocycle import Linear, Reservoir, lyapunov_spectrum
 from cocycle.networks import accuracy_map, uncertainty
 from cocycle.reservoir import Synchronisation, ValidTimes, memory_capacity
+from cocycle.reservoir.diagnosis import Diagnosis
 
 
 def test_valid_times():
@@ -37,7 +37,7 @@ def test_memory():
 
 
 def diagnosis(closed):
-    conditional = spectrum(repeat(Linear(np.array([[0.5]])), 40), np.zeros(1), np.eye(1))
+    conditional = lyapunov_spectrum(repeat(Linear(np.array([[0.5]])), 40), np.zeros(1), np.eye(1))
     times = ValidTimes(np.array([1.0, 2.0]), 10.0)
     true = np.array([0.1]) if closed else None
     return Diagnosis(conditional, conditional if closed else None, 2.0, 0.5, 0.01, 1e-3, times, np.array([0.2]), true)

@@ -6,14 +6,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from cocycle import Linear, frame, spectrum
+from cocycle import Linear, frame, lyapunov_spectrum
 from cocycle.plotting import angle_histograms, convergence_figure, running_exponents, spectrum_points
 from cocycle.systems import Henon
 
 
 def test_convergence_of_one_orbit():
     x = Henon().series(1)[0]
-    result = spectrum(repeat(Henon(), 500), x, frame(x, 2))
+    result = lyapunov_spectrum(repeat(Henon(), 500), x, frame(x, 2))
     left, right = result.plot(unit="per iteration").axes
     np.testing.assert_allclose(left.lines[0].get_ydata()[-1], result.exponents[0])
     assert left.get_ylabel() == "running exponents (per iteration)"
@@ -28,7 +28,7 @@ def test_convergence_of_one_orbit():
 
 def test_a_batch_shows_its_mean_and_scatter():
     x = Henon().start(np.random.default_rng(1), (20,))
-    result = spectrum(repeat(Henon(), 300), x, frame(x, 2), transient=50)
+    result = lyapunov_spectrum(repeat(Henon(), 300), x, frame(x, 2), transient=50)
     _, (left, right) = plt.subplots(1, 2)
     lines = running_exponents(left, result, most=1)
     assert len(lines) == 1
@@ -40,16 +40,16 @@ def test_a_batch_shows_its_mean_and_scatter():
 
 
 def test_too_short_for_an_error_bar_is_drawn_without():
-    result = spectrum(repeat(Linear(np.diag([2.0, 0.5])), 4), np.zeros(2), np.eye(2))
+    result = lyapunov_spectrum(repeat(Linear(np.diag([2.0, 0.5])), 4), np.zeros(2), np.eye(2))
     assert convergence_figure(result).axes
 
 
 def test_in_a_notebook_a_spectrum_is_a_table():
-    result = spectrum(repeat(Linear(np.diag([2.0, 0.5])), 40), np.zeros(2), np.eye(2))
+    result = lyapunov_spectrum(repeat(Linear(np.diag([2.0, 0.5])), 40), np.zeros(2), np.eye(2))
     text = result._repr_html_()
     assert "Spectrum over time 40" in text
     assert "<td>1</td><td>0.693147</td>" in text
-    many = spectrum(repeat(Linear(np.diag(np.linspace(1, 2, 50))), 20), np.zeros(50), np.eye(50))
+    many = lyapunov_spectrum(repeat(Linear(np.diag(np.linspace(1, 2, 50))), 20), np.zeros(50), np.eye(50))
     assert "50 in all" in many._repr_html_()
     assert many._repr_html_().count("<tr>") < 20
 
@@ -71,14 +71,14 @@ def test_what_torch_differentiates_is_drawn_too():
     torch = pytest.importorskip("torch")
     weight = torch.tensor([[2.0, 0.0], [0.0, 0.5]], dtype=torch.float64, requires_grad=True)
     x = torch.zeros(2, dtype=torch.float64)
-    result = spectrum(repeat(Linear(weight), 30), x, frame(x, 2))
+    result = lyapunov_spectrum(repeat(Linear(weight), 30), x, frame(x, 2))
     points = result.plot().axes[1].containers[0].lines[0].get_ydata()
     np.testing.assert_allclose(points, result.exponents.detach().numpy())
 
 
 def test_exponents_of_minus_infinity_are_marked():
     """A delay line forgets in finite time: its exponents are -inf, and no limits are made of them."""
-    result = spectrum(repeat(Linear(np.diag([0.5, 0.0])), 100), np.ones(2), np.eye(2))
+    result = lyapunov_spectrum(repeat(Linear(np.diag([0.5, 0.0])), 100), np.ones(2), np.eye(2))
     assert np.isneginf(result.exponents[1])
     left, right = convergence_figure(result).axes
     assert [line.get_label() for line in left.lines[:2]] == ["λ1", "λ2, -∞"]

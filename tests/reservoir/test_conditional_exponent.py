@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.polynomial.hermite_e import hermegauss
 
-from cocycle import Reservoir, frame, spectrum
+from cocycle import Reservoir, frame, lyapunov_spectrum
 from cocycle.reservoir import gaussian
 from cocycle.systems import Lorenz63
 
@@ -23,7 +23,7 @@ def mean_field(weight_std, drive_variance):
 
 def conditional(reservoir, u, transient=200):
     r = reservoir.rest()
-    return spectrum(reservoir.driven(u), r, frame(r, 1), transient=transient).exponents[0]
+    return lyapunov_spectrum(reservoir.driven(u), r, frame(r, 1), transient=transient).exponents[0]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_a_block_of_gains_is_the_networks_one_by_one(rng):
     u = Lorenz63().series(400)
     block = Reservoir(w, w_in, gain=gains, input_gain=input_gains)
     q = frame(block.rest(), 2)
-    together = spectrum(block.driven(u), block.rest(), q)
+    together = lyapunov_spectrum(block.driven(u), block.rest(), q)
     for i in range(3):
         alone = Reservoir(gains[i, 0] * w, input_gains[i, 0] * w_in)
-        one = spectrum(alone.driven(u), alone.rest(), q[i])
+        one = lyapunov_spectrum(alone.driven(u), alone.rest(), q[i])
         np.testing.assert_allclose(together.exponents[i], one.exponents, rtol=1e-10)

@@ -6,7 +6,7 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from cocycle import LINEAR, Reservoir, forecast, frame, spectrum, train, trajectory, valid_time
+from cocycle import LINEAR, Reservoir, forecast, frame, lyapunov_spectrum, train, trajectory, valid_time
 from cocycle.reservoir import Design, MomentSum, componentwise, euclidean, gaussian, ridge_readout
 from cocycle.systems import Lorenz63
 
@@ -51,7 +51,7 @@ def test_a_linear_network_learns_a_linear_system_exactly():
     model = train(reservoir, u[:1000], ridge=1e-10, **RAW)
     np.testing.assert_allclose(forecast(model, u[900:1000], 200), u[1000:], atol=1e-6)
     r = trajectory(reservoir.driven(u[:1000]), reservoir.rest())[-1]
-    closed = spectrum(repeat(model.closed, 2000), r, frame(r, 3), transient=500)
+    closed = lyapunov_spectrum(repeat(model.closed, 2000), r, frame(r, 3), transient=500)
     np.testing.assert_allclose(closed.exponents[:2].sum(), 0, atol=1e-6)
     np.testing.assert_allclose(closed.exponents[:2], 0, atol=2 / 2000)  # ln of an ellipse's axes ratio over T
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cocycle import Reservoir, frame, spectrum, train
+from cocycle import Reservoir, frame, lyapunov_spectrum, train
 from cocycle.networks import LINEAR
 from cocycle.reservoir import (
     DelayLine,
@@ -92,7 +92,7 @@ def test_replicas_approach_at_the_rate_of_the_conditional_exponent():
     found = synchronisation(network, u)
     assert found.synchronised
     r = network.rest()
-    exponent = spectrum(network.driven(u), r, frame(r, 1), transient=30)
+    exponent = lyapunov_spectrum(network.driven(u), r, frame(r, 1), transient=30)
     assert found.rate == pytest.approx(exponent.exponents[0], abs=4 * exponent.standard_error[0] + 0.03)
     assert consistency(network, u, washout=200) == pytest.approx(1, abs=1e-9)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cases import as_torch
-from cocycle import LINEAR, Activation, Reservoir, forecast, frame, spectrum, train, trajectory
+from cocycle import LINEAR, Activation, Reservoir, forecast, frame, lyapunov_spectrum, train, trajectory
 from cocycle.maps import end
 from cocycle.networks import Cell
 from cocycle.reservoir import (
@@ -115,7 +115,7 @@ def test_closed_loops_have_exponents(models, series, name):
     model = models[name]
     start = model.warmed(series[2000:2200])
     q = frame(start, 1, rng=3)
-    result = spectrum(repeat(model.closed, 20), start, q)
+    result = lyapunov_spectrum(repeat(model.closed, 20), start, q)
     step = 1e-6
     apart = trajectory(repeat(model.closed, 20), start + step * q[..., 0])[-1]
     growth = np.linalg.norm(apart - trajectory(repeat(model.closed, 20), start)[-1], axis=-1) / step
@@ -217,11 +217,11 @@ def test_exponents_of_a_delay_line_and_of_what_it_feeds(series):
     """It forgets in finite time: the conditional exponents are those of the reservoir behind it, then -inf."""
     u = Normalisation.standard(series).applied(series)
     x = DELAYED.rest()
-    both = spectrum(DELAYED.driven(u), x, frame(x, 2), transient=50)
+    both = lyapunov_spectrum(DELAYED.driven(u), x, frame(x, 2), transient=50)
     alone = DELAYED.layers[1]
     past = np.concatenate([np.zeros((3, 3)), u])[: len(u)]
     delayed = np.concatenate([u, past], axis=1)
-    one = spectrum(alone.driven(delayed), alone.rest(), frame(alone.rest(), 2), transient=50)
+    one = lyapunov_spectrum(alone.driven(delayed), alone.rest(), frame(alone.rest(), 2), transient=50)
     np.testing.assert_allclose(both.exponents, one.exponents, atol=5 * one.standard_error.max())
 
 

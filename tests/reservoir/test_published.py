@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from cocycle import Reservoir, forecast, study, train, valid_time
+from cocycle import Reservoir, forecast, train, valid_time
 from cocycle.reservoir import DelayLine, Design, Polynomial, componentwise, scaled, sparse, valid_times
+from cocycle.studies import reservoir_constraints
 from cocycle.systems import Lorenz63
 
 LAMBDA = 0.9056
@@ -144,11 +145,17 @@ def test_tables_of_valid_times(observed, table):
     """
     rows = np.array(list(table))
     weight_std, input_std = (a.ravel() for a in np.meshgrid(rows, INPUT_STD, indexing="ij"))
-    fixed = study.SETTINGS | {"size": 400, "training": 6000, "starts": 8, "horizon": 8.0, "observed": observed}
+    fixed = reservoir_constraints.SETTINGS | {
+        "size": 400,
+        "training": 6000,
+        "starts": 8,
+        "horizon": 8.0,
+        "observed": observed,
+    }
     found = np.zeros(len(weight_std))
     for seed in range(4):
         point = fixed | {"weight_std": weight_std, "input_std": input_std}
-        found += study.measure(point, np.random.default_rng(seed))["valid_time"][:, 0].mean(axis=-1) / 4
+        found += reservoir_constraints.measure(point, np.random.default_rng(seed))["valid_time"][:, 0].mean(axis=-1) / 4
     expected = np.array(list(table.values())).ravel()
     deviation = abs(found - expected) / (0.37 * expected + 0.05)
     report = np.stack([weight_std, input_std, expected, found, deviation], axis=-1).round(3)

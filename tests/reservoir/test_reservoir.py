@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cocycle import Reservoir, frame, spectrum
+from cocycle import Reservoir, frame, lyapunov_spectrum
 
 W, V = np.eye(5) / 2, np.ones((5, 1))
 
@@ -43,8 +43,8 @@ def test_a_torch_reservoir_rests_in_torch():
     u = np.random.default_rng(1).normal(size=(50, 1))
     x = twin.rest()
     assert isinstance(x, torch.Tensor)
-    found = spectrum(twin.driven(torch.as_tensor(u)), x, frame(x, 2))
-    expected = spectrum(mine.driven(u), mine.rest(), frame(mine.rest(), 2))
+    found = lyapunov_spectrum(twin.driven(torch.as_tensor(u)), x, frame(x, 2))
+    expected = lyapunov_spectrum(mine.driven(u), mine.rest(), frame(mine.rest(), 2))
     np.testing.assert_allclose(found.exponents.numpy(), expected.exponents, atol=1e-12)
 
 

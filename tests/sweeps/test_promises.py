@@ -685,7 +685,7 @@ def test_arguments_are_those_of_the_points_that_are_computed(tmp_path):
     assert point == {"x": 2.5}
 
 
-@pytest.mark.parametrize(("module", "function"), [("antigravity", "geohash"), ("cocycle.doctor", "report")])
+@pytest.mark.parametrize(("module", "function"), [("antigravity", "geohash"), ("cocycle.cli.doctor", "report")])
 def test_no_library_is_imported_on_the_word_of_an_archive(tmp_path, module, function):
     """Its text is public, so that whoever makes an archive can note the right digest; importing it may act."""
     archive = new(tmp_path / "run.h5")

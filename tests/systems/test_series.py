@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cocycle import Flow, trajectory
+from cocycle.compiled import straight_line
 from cocycle.flows import rk4
-from cocycle.straightline import straight_line
 from cocycle.systems import Henon, Ikeda, Logistic, Lorenz63, Lorenz96, Rossler, ToralAutomorphism
 from cocycle.systems.series import ContinuousSystem
 

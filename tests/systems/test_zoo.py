@@ -5,7 +5,7 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from cocycle import Compiled, Flow, frame, spectrum, trajectory
+from cocycle import Compiled, Flow, frame, lyapunov_spectrum, trajectory
 from cocycle.systems import (
     Bernoulli,
     CoupledMapLattice,
@@ -16,7 +16,7 @@ from cocycle.systems import (
     Tent,
 )
 from cocycle.systems.facts import PUBLISHED, exponent_sum
-from cocycle.validate import in_words, validate
+from cocycle.systems.validation import in_words, validate
 
 
 def test_stable_point_of_lorenz():
@@ -27,7 +27,9 @@ def test_stable_point_of_lorenz():
     jacobian = lorenz.tangent(point, np.eye(3))[1]
     exact = np.sort(np.linalg.eigvals(jacobian).real)[::-1]
     np.testing.assert_allclose(exact, [-0.154792, -0.154792, -13.357083], atol=1e-6)
-    result = spectrum(repeat(Compiled(Flow(lorenz, 0.01)), 20_000), point, frame(point, 3), every=5, transient=2000)
+    result = lyapunov_spectrum(
+        repeat(Compiled(Flow(lorenz, 0.01)), 20_000), point, frame(point, 3), every=5, transient=2000
+    )
     np.testing.assert_allclose(result.exponents, exact, atol=2e-2 / 180 + 1e-3)
 
 
@@ -76,7 +78,7 @@ def test_kuramoto_sivashinsky_is_solved_to_fourth_order(rng):
 def test_kuramoto_sivashinsky_has_two_zero_exponents_and_contracts_what_it_projects():
     system = KuramotoSivashinsky(dt=0.25)
     x = trajectory(repeat(system, 1200), system.start(np.random.default_rng(1), (8,)))[-1]
-    result = spectrum(repeat(system, 2000), x, frame(x, 6), every="auto", transient=600)
+    result = lyapunov_spectrum(repeat(system, 2000), x, frame(x, 6), every="auto", transient=600)
     error = result.scatter / np.sqrt(8)
     # zeros approach like 1/T with T = 350
     assert (abs(result.exponents.mean(0)[1:3]) < 4 * error[1:3] + 3 / 350).all()
@@ -112,7 +114,7 @@ def test_growth_at_a_fixed_point_of_the_delay_equation():
         value = root + system.gamma - slope * np.exp(-root * system.delay)
         root -= value / (1 + system.delay * slope * np.exp(-root * system.delay))
     x = np.full(system.dimension, point)
-    result = spectrum(repeat(Hold(system), 30_000), x, frame(x, 2), every=10, transient=3000)
+    result = lyapunov_spectrum(repeat(Hold(system), 30_000), x, frame(x, 2), every=10, transient=3000)
     np.testing.assert_allclose(result.exponents, root.real, atol=2e-4)
 
 

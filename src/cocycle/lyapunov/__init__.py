@@ -1,11 +1,11 @@
 """Lyapunov analysis: one QR loop over an iterable of maps, and folds over what it yields."""
 
-from cocycle.lyapunov.covariant import CovariantStep, angles, covariance_residual, covariant, splitting_angle
+from cocycle.lyapunov.covariant import CovariantStep, angles, covariance_residual, covariant_vectors, splitting_angle
 from cocycle.lyapunov.derived import Estimate, entropy, kaplan_yorke, local_exponents, volume_growth
 from cocycle.lyapunov.fields import Field, ftle, jacobian_alignment, plane
-from cocycle.lyapunov.finite_time import Stretching, singular_directions, stretching
+from cocycle.lyapunov.finite_time import FiniteTimeExponents, finite_time_exponents
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise, qr_steps
-from cocycle.lyapunov.spectrum import Diverged, Spectrum, collect, spectrum
+from cocycle.lyapunov.spectrum import Diverged, Spectrum, collect, lyapunov_spectrum
 from cocycle.lyapunov.step_error import StepError
 
 __all__ = [
@@ -13,26 +13,25 @@ __all__ = [
     "Diverged",
     "Estimate",
     "Field",
+    "FiniteTimeExponents",
     "QRStep",
     "Spectrum",
     "StepError",
-    "Stretching",
     "angles",
     "collect",
     "covariance_residual",
-    "covariant",
+    "covariant_vectors",
     "entropy",
+    "finite_time_exponents",
     "frame",
     "ftle",
     "jacobian_alignment",
     "kaplan_yorke",
     "local_exponents",
+    "lyapunov_spectrum",
     "orthonormalise",
     "plane",
     "qr_steps",
-    "singular_directions",
-    "spectrum",
     "splitting_angle",
-    "stretching",
     "volume_growth",
 ]

@@ -32,7 +32,7 @@ class CovariantStep(NamedTuple):
     index: int
 
 
-def covariant(
+def covariant_vectors(
     steps: Iterable[Map],
     x: Array,
     q: Array,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy
+from cocycle.lyapunov.dimension import kaplan_yorke_dimension
 
 if TYPE_CHECKING:
     from cocycle.lyapunov.spectrum import Spectrum
@@ -65,21 +66,6 @@ def local_exponents(result: "Spectrum", window: int) -> Array:
     growth = result.growth[:used].reshape(-1, window, *result.growth.shape[1:]).sum(1)
     times = result.times[:used].reshape(-1, window).sum(1)
     return growth / times.reshape(-1, *[1] * (growth.ndim - 1))
-
-
-def kaplan_yorke_dimension(exponents: np.ndarray, complete: bool) -> np.ndarray:
-    """(*batch,) from exponents (*batch, k) in any order, of which there are no others if `complete`."""
-    ordered = np.sort(exponents, axis=-1)[..., ::-1]
-    sums = ordered.cumsum(-1)
-    j = (sums >= 0).sum(-1)
-    k = ordered.shape[-1]
-    padded = np.concatenate([np.zeros_like(sums[..., :1]), sums], axis=-1)
-    above = np.take_along_axis(padded, j[..., None], -1)[..., 0]
-    following = np.take_along_axis(ordered, np.minimum(j, k - 1)[..., None], -1)[..., 0]
-    with np.errstate(all="ignore"):  # where j = k
-        inside = j + above / abs(following)
-    whole = float(k) if complete else np.nan
-    return np.where(np.isnan(exponents).any(-1), np.nan, np.where(j == k, whole, inside))[()]
 
 
 def _neutralised(exponents: np.ndarray, neutral: int) -> np.ndarray:

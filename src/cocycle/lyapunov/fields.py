@@ -5,22 +5,19 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from math import prod
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 
-from cocycle.adjoint import adjoint
+from cocycle.adjoint_maps import adjoint
 from cocycle.arrays import Array, as_numpy, double, floating, like, namespace, tolerances
 from cocycle.lyapunov.chunks import at_once, bytes_of_one, not_taken, widths
 from cocycle.lyapunov.product_svd import largest_factor, scaled_product
 from cocycle.lyapunov.qr import as_map, qr_steps
-from cocycle.lyapunov.ridges import ridges
 from cocycle.maps import Composed, Map, orbit
 from cocycle.progress import progress_bar
+from cocycle.results import Plotted
 from cocycle.threads import one_thread_if_small
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 RETAINED = 2**25 - 2**16  # bytes: just below the largest that glibc's malloc learns from
 EVERY = 20  # maps between orthonormalisations; where that takes the vectors out of range, each is on its own
@@ -28,7 +25,7 @@ EVERY = 20  # maps between orthonormalisations; where that takes the vectors out
 
 @final
 @dataclass(frozen=True, eq=False)
-class Field:
+class Field(Plotted):
     """Maximal finite-time exponents at inputs `x` (*batch, n): `log_factors` ln Λ_1 and `exponents` (*batch,).
 
     Λ_1 is the largest singular value of the product of the tangent maps, `directions` (*batch, n) the direction at the
@@ -74,25 +71,6 @@ class Field:
             [*([words] if words else []), *([f"{lost} NaN"] if lost else [])]
         )
 
-    def plot(self, outputs: Array | None = None) -> "Figure":
-        """The field over a plane, with its ridges, and directions of maximal stretching.
-
-        With `outputs` of the network (rows, columns) or (rows, columns, classes) also its decision boundary.  Axes
-        have no units here; `cocycle.plotting.field_figure` takes all of this apart.  Ridges are left out where they
-        cannot be known: a grid of fewer than 9 points or of uneven steps, exponents that are NaN.  Raises ValueError as
-        `axes` does.
-        """
-        from cocycle.plotting import field_figure
-
-        x, y = self.axes
-        exponents = as_numpy(self.exponents)
-        outputs = None if outputs is None else as_numpy(outputs)
-        try:
-            found = ridges(x, y, exponents)
-        except ValueError:
-            found = None
-        return field_figure(x, y, exponents, as_numpy(self.directions), found, outputs)
-
 
 def plane(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The inputs (x, y) of a grid: (len(y), len(x), 2), so that a field over it can be drawn as an image."""
@@ -107,8 +85,9 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     them: the singular values are the same, and the work is less.  A field after layer l is that of steps[:l]; that of
     one output, that of (*steps, Select((i,), dt=0.0)).  NaN where a product is not finite.
 
-    The largest factor is good to rounding; for all of them, however far apart, take `stretching`.  What `feedforward`
-    makes takes numpy inputs too, and the field is numpy's then, wherever the network is.
+    The largest factor is good to rounding; for all of them, however far apart, take
+    `finite_time_exponents`.  What `feedforward` makes takes numpy inputs too, and the field is numpy's then, wherever
+    the network is.
 
     Raises TypeError for inputs of whole numbers, ValueError for x of another shape, no steps, or a memory that does not
     hold one input.

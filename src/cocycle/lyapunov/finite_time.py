@@ -19,7 +19,7 @@ from cocycle.threads import one_thread_if_small
 FEW = 10_000  # elements of a frame, below which a batch goes through the maps in one piece
 
 
-class Stretching(NamedTuple):
+class FiniteTimeExponents(NamedTuple):
     """The singular value decomposition of a product of tangent maps J, on the span of the frame it was given.
 
     log_factors (*batch, m): ln Λ_1 >= ln Λ_2 >= ...  right (*batch, n, m): its columns are the directions at the
@@ -41,25 +41,16 @@ class Stretching(NamedTuple):
         return self.log_factors / self.time
 
 
-def stretching(steps: Iterable[Map], x: Array, q: Array) -> Array:
-    """ln of the singular values Λ_1 >= Λ_2 >= ... of the product J of the tangent maps at x, on the span of q.
+def finite_time_exponents(steps: Iterable[Map], x: Array, q: Array) -> FiniteTimeExponents:
+    """The singular values Λ_1 >= Λ_2 >= ... of the product J of the tangent maps at x (*batch, n), on the span of q.
 
-    For layers x (*batch, n) and a square frame q = `frame(x, n)` these are the singular values of J itself, and
-    the finite-time exponents are λ_i = ln Λ_i / L for L layers (Storm et al., Phys. Rev. Lett. 132, 057301, 2024).
-    Shape (*batch, m), with m the smallest of k and the widths on the way: a layer of m units leaves m factors.
-    `singular_directions` tells the directions too, how accurate the factors are, and which are not known.
-    """
-    found = _decomposed(steps, x, q, directions=False)
-    _warn_of_unknown(found)
-    return found.log_factors
+    The finite-time exponents are λ_i = ln Λ_i / L for L layers, ln Λ_i / time for a flow (Storm et al., Phys. Rev.
+    Lett. 132, 057301, 2024).  q (*batch, n, k) spans the directions at the input that are looked at; a square one,
+    `frame(x, n)`, spans all.  There are m factors, the smallest of k and the widths on the way: a layer of m units
+    leaves m.
 
-
-def singular_directions(steps: Iterable[Map], x: Array, q: Array) -> Stretching:
-    """The stretching factors of the product J of the tangent maps at x (*batch, n), with their directions.
-
-    q (*batch, n, k) spans the directions at the input that are looked at; a square one spans all.  All factors come to
-    high relative accuracy, to rounding times the condition number of a single map, whatever lies between the
-    largest and the smallest: the triangular factors of J q are kept, and QR is done again on their transposes in
+    All come to high relative accuracy, to rounding times the condition number of a single map, whatever lies between
+    the largest and the smallest: the triangular factors of J q are kept, and QR is done again on their transposes in
     reverse order until each factor stands alone (the product iteration of Stewart, SIAM J. Matrix Anal. Appl. 18,
     1, 1997; Oliveira & Stewart, Lin. Alg. Appl. 309, 2000); two factors follow from the largest and the determinant.
     A factor that is exactly zero, where units are off or dead, comes out as -inf or as what rounding leaves of it.
@@ -71,12 +62,6 @@ def singular_directions(steps: Iterable[Map], x: Array, q: Array) -> Stretching:
     In a batch, members whose values are not finite get NaN.  Raises ValueError for shapes that do not fit and for an
     empty product, ArithmeticError when no member stays finite.
     """
-    found = _decomposed(steps, x, q, directions=True)
-    _warn_of_unknown(found)
-    return found
-
-
-def _decomposed(steps: Iterable[Map], x: Array, q: Array, *, directions: bool) -> Stretching:
     check_steps(steps)
     x, q = floating("x", x), floating("q", q)
     q, maps = orthonormal(x, q), tuple(steps)
@@ -85,13 +70,14 @@ def _decomposed(steps: Iterable[Map], x: Array, q: Array, *, directions: bool) -
     if not maps:
         raise ValueError("steps must hold at least one map; got none")
     with one_thread_if_small(x, q.shape[-1]):
-        found = _in_chunks(maps, x, q, directions) or _of_chunk(tracked(maps, "exponents"), x, q, directions)
+        found = _in_chunks(maps, x, q) or _of_chunk(tracked(maps, "exponents"), x, q)
     if bool(namespace(found.log_factors).isnan(found.log_factors).all()):
         raise ArithmeticError("the tangent vectors are no longer finite: check x, q and the maps")
+    _warn_of_unknown(found)
     return found
 
 
-def _in_chunks(maps: tuple[Map, ...], x: Array, q: Array, directions: bool) -> Stretching | None:
+def _in_chunks(maps: tuple[Map, ...], x: Array, q: Array) -> FiniteTimeExponents | None:
     """The same for parts of the first batch axis, one after the other: what fits in the cache is fast.
 
     None for a batch that fits, or whose members have maps of their own, which do not take parts of it.
@@ -108,13 +94,13 @@ def _in_chunks(maps: tuple[Map, ...], x: Array, q: Array, directions: bool) -> S
         return None
     starts = range(0, len(x) - 1, size)  # no part of length one, which a batch of maps would take for all
     chunks = list(zip(starts, [*starts[1:], len(x)], strict=True))
-    parts = [_of_chunk(maps, x[a:b], q[a:b], directions) for a, b in tracked(chunks, "exponents")]
+    parts = [_of_chunk(maps, x[a:b], q[a:b]) for a, b in tracked(chunks, "exponents")]
     join = namespace(parts[0].log_factors).concatenate
     log_factors, right, left = (join([part[i] for part in parts]) for i in range(3))
-    return Stretching(log_factors, right, left, parts[0].time, np.concatenate([part.known for part in parts]))
+    return FiniteTimeExponents(log_factors, right, left, parts[0].time, np.concatenate([part.known for part in parts]))
 
 
-def _of_chunk(maps: Iterable[Map], x: Array, q: Array, directions: bool) -> Stretching:
+def _of_chunk(maps: Iterable[Map], x: Array, q: Array) -> FiniteTimeExponents:
     # of two vectors the smaller factor follows from the determinant: groups of maps cost it a few digits
     every: dict = {"every": "auto", "fine": True} if q.shape[-1] == 2 else {}
     factors, last, time = [], None, 0.0
@@ -130,9 +116,7 @@ def _of_chunk(maps: Iterable[Map], x: Array, q: Array, directions: bool) -> Stre
     left, log_factors, right = svd_of_two(factors) if two else product_svd(factors)
     known = _known(factors, log_factors, eps)
     log_factors = xp.where(healthy[..., None], log_factors, np.nan)
-    if not directions:
-        return Stretching(log_factors, right, left, time, known)
-    return Stretching(log_factors, _turned(q, right, last.q), _turned(last.q, left, last.q), time, known)
+    return FiniteTimeExponents(log_factors, _turned(q, right, last.q), _turned(last.q, left, last.q), time, known)
 
 
 def _turned(q: Array, directions: Array, kind: Array) -> Array:
@@ -155,7 +139,7 @@ def _known(factors: list[Array], log_factors: Array, eps: float) -> np.ndarray:
     return np.where(lost.any(-1), np.minimum(above, (~lost).sum(-1)), m)
 
 
-def _warn_of_unknown(found: Stretching) -> None:
+def _warn_of_unknown(found: FiniteTimeExponents) -> None:
     m = found.log_factors.shape[-1]
     lost = found.known < m
     if lost.any():

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
-from scipy.linalg import lapack
+import scipy
 
 from cocycle.arrays import Array, as_numpy, constant, is_differentiated, like, namespace, take
 from cocycle.lyapunov.qr import qr_steps
@@ -157,7 +157,7 @@ def _graded_svd(blocks: Array) -> tuple[Array, Array, Array]:
     """u, s, vᵀ of matrices (members, m, m) whose rows differ by decades: Jacobi's iteration tells the small ones."""
     results = []
     for block in as_numpy(blocks):
-        values, v, u, work, _, info = lapack.dgejsv(np.asfortranarray(block.T), joba=2, jobr=0)  # pyright: ignore[reportAttributeAccessIssue]
+        values, v, u, work, _, info = scipy.linalg.lapack.dgejsv(np.asfortranarray(block.T), joba=2, jobr=0)  # pyright: ignore[reportAttributeAccessIssue]
         if info != 0:
             raise np.linalg.LinAlgError(f"LAPACK's dgejsv did not converge: info={info}")
         results.append((u, values * (work[0] / work[1]), v.T))

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+import scipy
 from contourpy import contour_generator
-from scipy import ndimage
-from scipy.spatial import KDTree
 
 from cocycle.arrays import Array, as_numpy, floating, require_finite
 
@@ -83,7 +82,7 @@ def ridges(x: np.ndarray, y: np.ndarray, values: np.ndarray, *, smoothing: float
     lowest = np.min(values, where=np.isfinite(values), initial=np.inf)
     x, y, values = _checked(x, y, np.where(silent, lowest, values))
     steps, border = np.array([x[1] - x[0], y[1] - y[0]]), int(np.ceil(3 * smoothing))
-    smooth = ndimage.gaussian_filter(values, smoothing)
+    smooth = scipy.ndimage.gaussian_filter(values, smoothing)
     curvature, normal, move = _across(values, steps, smoothing)
     with np.errstate(invalid="ignore"):
         found: Any = (curvature < 0) & (abs(move) <= REACH * abs(steps)).all(-1)
@@ -91,7 +90,7 @@ def ridges(x: np.ndarray, y: np.ndarray, values: np.ndarray, *, smoothing: float
     inner[border:-border, border:-border] = True
     found &= inner
     if silent.any():  # the smoothing reaches four of its widths far
-        found[ndimage.binary_dilation(silent, NEIGHBOURS, int(np.ceil(4 * smoothing)) + 1)] = False
+        found[scipy.ndimage.binary_dilation(silent, NEIGHBOURS, int(np.ceil(4 * smoothing)) + 1)] = False
     rows, columns = np.nonzero(found)
     points, normal = np.stack([x[columns], y[rows]], -1) + move[found], normal[found]
     step = normal / np.linalg.norm(normal / steps, axis=-1, keepdims=True)  # the length of a grid step
@@ -104,7 +103,7 @@ def ridges(x: np.ndarray, y: np.ndarray, values: np.ndarray, *, smoothing: float
     top, left, right = (_at(smooth, _places(x, y, points + shift * step), 3) for shift in (0, -0.5, 0.5))
     share = np.clip((right - left) / np.maximum(2 * top - left - right, rounding), -1, 1) / 4
     points = points + share[:, None] * step  # to the top of the parabola through the three
-    labelled: Any = ndimage.label(found, NEIGHBOURS)
+    labelled: Any = scipy.ndimage.label(found, NEIGHBOURS)
     label = labelled[0][found] - 1
     rank = np.argsort(np.argsort(-np.bincount(label), kind="stable"))
     heights = _at(values, _places(x, y, points), 3)
@@ -116,7 +115,7 @@ def _across(values: np.ndarray, steps: np.ndarray, smoothing: float) -> tuple[np
     """The lowest curvature (rows, columns) at each grid point, its direction (rows, columns, 2), and how far along that
     the slope vanishes, by the expansion to second order."""
     orders: Any = {"x": (0, 1), "y": (1, 0), "xx": (0, 2), "yy": (2, 0), "xy": (1, 1)}
-    d = {name: ndimage.gaussian_filter(values, smoothing, order) for name, order in orders.items()}
+    d = {name: scipy.ndimage.gaussian_filter(values, smoothing, order) for name, order in orders.items()}
     hessian = np.stack([np.stack([d["xx"], d["xy"]], -1), np.stack([d["xy"], d["yy"]], -1)], -2)
     curvatures, vectors = np.linalg.eigh(hessian / (steps[:, None] * steps))
     curvature, normal = curvatures[..., 0], vectors[..., 0]
@@ -145,7 +144,7 @@ def distances(points: np.ndarray, lines: Sequence[np.ndarray]) -> np.ndarray:
         raise ValueError("lines must hold at least one line of two points; got none")
     starts, ends = np.concatenate(parts).swapaxes(0, 1)
     middles, longest = (starts + ends) / 2, np.linalg.norm(ends - starts, axis=1).max()
-    tree, found = KDTree(middles), np.empty(len(points))
+    tree, found = scipy.spatial.KDTree(middles), np.empty(len(points))
     for i, (point, nearest) in enumerate(zip(points, tree.query(points)[0], strict=True)):
         near = tree.query_ball_point(point, nearest + longest)  # the nearest segment has its middle among those
         a, along = starts[near], ends[near] - starts[near]
@@ -165,7 +164,7 @@ def interpolated(x: np.ndarray, y: np.ndarray, values: np.ndarray, points: np.nd
 
 def _at(values: np.ndarray, places: np.ndarray, order: int) -> np.ndarray:
     """Interpolated by splines of an order: the first is rough, and never higher than its neighbours."""
-    return ndimage.map_coordinates(values, places, order=order)
+    return scipy.ndimage.map_coordinates(values, places, order=order)
 
 
 def _places(x: np.ndarray, y: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -6,31 +6,28 @@ from functools import reduce
 from itertools import islice
 from math import prod
 from operator import add
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, double, floating, namespace
-from cocycle.lyapunov.derived import kaplan_yorke_dimension
+from cocycle.lyapunov.dimension import kaplan_yorke_dimension
 from cocycle.lyapunov.errors import BATCHES, batches, standard_errors
 from cocycle.lyapunov.qr import QRStep, check_steps, orthonormal, qr_steps
 from cocycle.lyapunov.spread import Spread
 from cocycle.lyapunov.step_error import StepCheck, StepError
 from cocycle.maps import Map
 from cocycle.progress import tracked
-from cocycle.tables import html_table
+from cocycle.results import Plotted, html_table
 from cocycle.threads import one_thread_if_small
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SHOWN = 10  # exponents that a repr spells out
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Spectrum:
-    """What the QR loop found, and where it stopped: pass `x` and `q` to `spectrum` again and add the results.
+class Spectrum(Plotted):
+    """What the QR loop found, and where it stopped: pass `x` and `q` to `lyapunov_spectrum` again and add the results.
 
     growth (groups, *batch, k) is ln diag(r) after each group of maps, times (groups,) the time each took, both in
     double precision; maps the number of all maps.  step_error: what the step of maps that approximate does to the
@@ -108,12 +105,6 @@ class Spectrum:
         error = reduce(add, known) if known else None
         return Spectrum(growth, times, later.x, later.q, self.maps + later.maps, error)
 
-    def plot(self, *, unit: str | None = None) -> "Figure":
-        """How the exponents settled, and where they ended: see `cocycle.plotting.convergence_figure`."""
-        from cocycle.plotting import convergence_figure
-
-        return convergence_figure(self, unit=unit)
-
     @property
     def _head(self) -> str:
         batch = tuple(self.exponents.shape[:-1])
@@ -165,7 +156,7 @@ class Diverged(ArithmeticError):
         return self.args[0]
 
 
-def spectrum(
+def lyapunov_spectrum(
     steps: Iterable[Map], x: Array, q: Array, *, every: int | str = 1, transient: int = 0, thin: int = 1
 ) -> Spectrum:
     """The Lyapunov exponents of the product of the tangent maps along the orbit of x (*batch, n).
@@ -217,7 +208,7 @@ def _of_one_dimension(loop: Iterable[QRStep], x: Array) -> Iterator[QRStep]:
         if step.x.shape[-1] != n:
             raise ValueError(
                 f"spectrum takes maps that keep the dimension, n={n}; a map made it {step.x.shape[-1]}: for the layers"
-                " of a network use `stretching`"
+                " of a network use `finite_time_exponents`"
             )
         yield step
 
@@ -226,14 +217,16 @@ def collect(loop: Iterable[QRStep], thin: int = 1) -> Spectrum:
     """The Spectrum of what the QR loop yields, for a caller who wants to look at its states on the way.
 
     Each record of the growth takes together `thin` steps of the loop.  Raises ValueError when nothing is yielded or a
-    map narrows the state below k, `Diverged` as `spectrum` does.
+    map narrows the state below k, `Diverged` as `lyapunov_spectrum` does.
     """
     growth, times, last, maps, healthy, first = [], [], None, 0, True, None
     for count, step in enumerate(loop):
         xp, k = namespace(step.r), step.r.shape[-1]
         if step.r.shape[-2] != k:
             n = step.r.shape[-2]
-            raise ValueError(f"a map narrows the state to {n} < k = {k} dimensions: use `stretching`, or smaller k")
+            raise ValueError(
+                f"a map narrows the state to {n} < k = {k} dimensions: use `finite_time_exponents`, or smaller k"
+            )
         logs = _log(xp, xp.linalg.diagonal(step.r))
         healthy = healthy & xp.isfinite(step.x).all(-1) & (logs < np.inf).all(-1)
         if not healthy.all():

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 from cocycle.arrays import torch_module
 from cocycle.networks.activations import ERF, LINEAR, RELU, SIGMOID, TANH, Activation
 from cocycle.networks.data import Labelled, Task, circle, digits, mnist, split
-from cocycle.networks.layers import Layer, Pointwise
+from cocycle.networks.layers import Layer, Pointwise, Residual
 from cocycle.networks.recurrent import RateNetwork, hopfield
 from cocycle.networks.uncertainty import AccuracyMap, Uncertainty, accuracy_map, binned, uncertainty
 
 if TYPE_CHECKING:
+    from cocycle.autodiff import Autodiff
     from cocycle.networks.acquisition import Plan, learn_actively
     from cocycle.networks.adversarial import adversarial_path, towards, with_bottleneck
     from cocycle.networks.cells import Cell
@@ -25,6 +26,7 @@ __all__ = [
     "TANH",
     "AccuracyMap",
     "Activation",
+    "Autodiff",
     "Cell",
     "Labelled",
     "Layer",
@@ -32,6 +34,7 @@ __all__ = [
     "Pointwise",
     "RateNetwork",
     "Recipe",
+    "Residual",
     "Task",
     "Uncertainty",
     "accuracy_map",
@@ -57,17 +60,18 @@ __all__ = [
 
 # what needs torch, which costs a second to import, and where it is
 TORCH = {
-    "acquisition": ("Plan", "learn_actively"),
-    "adversarial": ("adversarial_path", "towards", "with_bottleneck"),
-    "cells": ("Cell",),
-    "ensembles": ("deep_ensemble", "dropout_probabilities", "probabilities"),
-    "sequential": ("feedforward",),
-    "training": ("Recipe", "error", "fit", "perceptron"),
+    "cocycle.autodiff": ("Autodiff",),
+    "cocycle.networks.acquisition": ("Plan", "learn_actively"),
+    "cocycle.networks.adversarial": ("adversarial_path", "towards", "with_bottleneck"),
+    "cocycle.networks.cells": ("Cell",),
+    "cocycle.networks.ensembles": ("deep_ensemble", "dropout_probabilities", "probabilities"),
+    "cocycle.networks.sequential": ("feedforward",),
+    "cocycle.networks.training": ("Recipe", "error", "fit", "perceptron"),
 }
 
 
 def __getattr__(name: str):
     for module, names in TORCH.items():
         if name in names:
-            return getattr(torch_module(f"cocycle.networks.{module}"), name)
+            return getattr(torch_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy import special
+import scipy
 
 from cocycle.arrays import Array, namespace
 from cocycle.saturation import erf_slope, sigmoid, sigmoid_slope, tanh_slope
@@ -49,7 +49,7 @@ def _tanh_pair(field):
 
 def _erf(field):
     xp = namespace(field)
-    return special.erf(field) if xp is np else xp.erf(field)
+    return scipy.special.erf(field) if xp is np else xp.erf(field)
 
 
 def _relu(field):

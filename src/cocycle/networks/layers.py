@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 from cocycle.arrays import Array, is_number
-from cocycle.maps import Dual
+from cocycle.maps import Dual, Map, cotangent
 from cocycle.networks.activations import TANH, Activation
 from cocycle.operators import Operator, linear, linear_block, linear_pair, transposed
 
@@ -63,3 +63,29 @@ class Pointwise(Dual):
 
     def cotangent(self, x, p):
         return self.activation.slope(x)[..., None] * p
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Residual(Dual):
+    """x -> x + dt f(x): a residual layer, and Euler's step of x' = f(x), which takes the time dt.
+
+    Raises ValueError unless dt is positive.
+    """
+
+    map: Map
+    dt: float = 1.0
+
+    def __post_init__(self):
+        if not self.dt > 0:
+            raise ValueError(f"dt must be positive; got {self.dt}")
+
+    def __call__(self, x):
+        return x + self.dt * self.map(x)
+
+    def tangent(self, x, q):
+        y, s = self.map.tangent(x, q)
+        return x + self.dt * y, q + self.dt * s
+
+    def cotangent(self, x, p):
+        return p + self.dt * cotangent(self.map, x, p)

@@ -7,7 +7,7 @@ map of one variable, and the growth of a tangent vector is the average of g'(b)Â
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import root_scalar
+import scipy
 
 from cocycle.arrays import refuse_masked
 from cocycle.networks.activations import TANH, Activation
@@ -157,7 +157,7 @@ def depth_scale(weight_std: float, bias_std: float = 0.0, activation: Activation
 
 
 def _root(function, low: float, high: float) -> float:
-    return root_scalar(function, bracket=(low, high), method="brentq", xtol=1e-15, rtol=1e-14).root
+    return scipy.optimize.root_scalar(function, bracket=(low, high), method="brentq", xtol=1e-15, rtol=1e-14).root
 
 
 def _pair_average(function, q: float, c: float) -> float:

@@ -13,12 +13,13 @@ from torch import nn
 
 from cocycle.arrays import generator
 from cocycle.networks.data import Labelled, Task
+from cocycle.networks.history import History
 from cocycle.networks.modules import require_evaluation
 from cocycle.networks.sequential import moved_to
 from cocycle.progress import progress_bar
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 AT_ONCE = 4096  # samples, when a network is looked at and not trained
 
@@ -96,26 +97,6 @@ class Recipe:
     def optimiser_of(self, parameters: Sequence[torch.Tensor]) -> torch.optim.Optimizer:
         kind = _named(torch.optim, torch.optim.Optimizer, "optimiser", self.optimiser)
         return kind(parameters, lr=self.learning_rate, **self.options)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class History:
-    """The mean loss of each epoch (epochs,), and after it the `error` of held-out samples (epochs,)."""
-
-    loss: np.ndarray
-    error: np.ndarray
-
-    def __repr__(self):
-        if not len(self.loss):
-            return "History of 0 epochs"
-        return f"History of {len(self.loss)} epochs: loss {self.loss[-1]:.4g}, held-out error {self.error[-1]:.4g}"
-
-    def plot(self) -> "Figure":
-        """Both against the epoch: see `cocycle.plotting.training_lines`."""
-        from cocycle.plotting import one_panel, training_lines
-
-        return one_panel(training_lines, self)
 
 
 def fit(network: nn.Module, task: Task, rng: np.random.Generator | int, recipe: Recipe | None = None) -> History:

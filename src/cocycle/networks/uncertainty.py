@@ -1,16 +1,13 @@
 """What the members of an ensemble tell about their uncertainty: how much is in the data, how much in the networks."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import NamedTuple, final
 
 import numpy as np
-from scipy.spatial import KDTree
-from scipy.special import entr
+import scipy
 
 from cocycle.arrays import as_numpy, floating, refuse_masked, require_finite
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from cocycle.results import Plotted
 
 ROUNDING = 1e-4  # by which probabilities of single precision may miss 1 in their sum
 
@@ -35,13 +32,13 @@ def uncertainty(probabilities: np.ndarray) -> Uncertainty:
     require_finite("probabilities", p)
     if (p < 0).any() or (abs(p.sum(-1) - 1) > ROUNDING).any():
         raise ValueError("probabilities must not be negative, and their sum over classes, the last axis, must be 1")
-    entropy, aleatoric = entr(p.mean(0)).sum(-1), entr(p).sum(-1).mean(0)
+    entropy, aleatoric = scipy.special.entr(p.mean(0)).sum(-1), scipy.special.entr(p).sum(-1).mean(0)
     return Uncertainty(entropy, aleatoric, np.maximum(entropy - aleatoric, 0.0))
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class AccuracyMap:
+class AccuracyMap(Plotted):
     """The share of right predictions in bins of entropy and mutual information.
 
     Borders of the bins in `entropy` and `epistemic` (bins + 1,); `accuracy` and `count` (bins, bins), entropy first,
@@ -53,17 +50,11 @@ class AccuracyMap:
     accuracy: np.ndarray
     count: np.ndarray
 
-    def plot(self) -> "Figure":
-        """The accuracy over the plane: see `cocycle.plotting.accuracy_plane`."""
-        from cocycle.plotting import accuracy_plane, one_panel
-
-        return one_panel(accuracy_plane, self)
-
     def __call__(self, found: Uncertainty) -> np.ndarray:
         """The accuracy to expect (*batch,): that of the bin, or of the nearest one that had samples."""
         occupied = np.argwhere(self.count > 0)
         places = np.stack([_bins(self.entropy, found.entropy), _bins(self.epistemic, found.epistemic)], -1)
-        return self.accuracy[tuple(np.moveaxis(occupied[KDTree(occupied).query(places)[1]], -1, 0))]
+        return self.accuracy[tuple(np.moveaxis(occupied[scipy.spatial.KDTree(occupied).query(places)[1]], -1, 0))]
 
 
 def accuracy_map(found: Uncertainty, right: np.ndarray, *, bins: int = 15) -> AccuracyMap:

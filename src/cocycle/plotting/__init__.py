@@ -1,38 +1,44 @@
 """Pictures of results.  Imported only where a picture is asked for: matplotlib takes its time.
 
 Functions of (ax, result) draw on any axes and return what they drew; those whose names end in `figure` make a whole
-figure.  Results have a `plot()` that calls them.
+figure.  `plot(result)` takes the one that belongs to a result.
 """
 
-from cocycle.plotting.fields import boundary_lines, field_figure, ridge_figure, ridge_points, stretching_lines
+from cocycle.plotting.archives import archive_figure, result_figure, table_figure
+from cocycle.plotting.dispatch import plot
+from cocycle.plotting.fields import (
+    boundary_lines,
+    field_figure,
+    field_panel,
+    ridge_figure,
+    ridge_points,
+    stretching_lines,
+)
 from cocycle.plotting.forecasts import forecast_figure, forecast_lines, valid_time_histogram
 from cocycle.plotting.networks import accuracy_plane, training_lines
 from cocycle.plotting.orbits import phase_portrait, return_map
+from cocycle.plotting.panels import one_panel
+from cocycle.plotting.planes import exponent_plane, signed_ticks, valid_time_plane, zero_line
 from cocycle.plotting.reservoirs import diagnosis_figure, forgetting_curve, synchronisation_lines
-from cocycle.plotting.results import result_figure, table_figure
 from cocycle.plotting.spectra import angle_histograms, convergence_figure, running_exponents, spectrum_points
-from cocycle.plotting.sweeps import (
-    exponent_plane,
-    one_panel,
-    prediction_figure,
-    signed_ticks,
-    valid_time_plane,
-    zero_line,
-)
+from cocycle.plotting.studies import prediction_figure
 
 __all__ = [
     "accuracy_plane",
     "angle_histograms",
+    "archive_figure",
     "boundary_lines",
     "convergence_figure",
     "diagnosis_figure",
     "exponent_plane",
     "field_figure",
+    "field_panel",
     "forecast_figure",
     "forecast_lines",
     "forgetting_curve",
     "one_panel",
     "phase_portrait",
+    "plot",
     "prediction_figure",
     "result_figure",
     "return_map",

@@ -1,7 +1,7 @@
 """Fields of maximal exponents over a plane of inputs: ridges, stretching directions, decision boundaries."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,7 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cocycle.arrays import as_numpy
-from cocycle.plotting.sweeps import STYLE, exponent_plane, extended, signed_ticks
+from cocycle.plotting.panels import STYLE, one_panel
+from cocycle.plotting.planes import exponent_plane, extended, signed_ticks
 
 if TYPE_CHECKING:
     from cocycle.lyapunov.ridges import Ridges
@@ -62,7 +63,8 @@ def stretching_lines(ax: Axes, x: np.ndarray, y: np.ndarray, directions: np.ndar
     )
 
 
-def field_figure(
+def field_panel(
+    ax: Axes,
     x: np.ndarray,
     y: np.ndarray,
     exponents: np.ndarray,
@@ -72,31 +74,32 @@ def field_figure(
     *,
     label: str = "maximal exponent λ₁ (per step)",
     labels: Sequence[str] = ("input x₁", "input x₂"),
-) -> Figure:
+) -> None:
     """Exponents (len(y), len(x)) in colours about zero, and what is given of: directions of maximal stretching
     (len(y), len(x), 2) as short lines, ridges as points, the zero of `outputs` as a dashed line."""
-    with plt.style.context(STYLE):
-        figure, ax = plt.subplots(figsize=(5.2, 4.2), layout="constrained")
-        mesh = exponent_plane(ax, x, y, exponents, lowest=-np.inf)
-        both = "\nscales above and below zero differ" if isinstance(mesh.norm, TwoSlopeNorm) else ""
-        ticks, beyond = signed_ticks(mesh.norm), extended(exponents)
-        figure.colorbar(mesh, ax=ax, ticks=ticks, extend=beyond, label=label + both)
-        if directions is not None:
-            stretching_lines(ax, x, y, directions)
-        if outputs is not None:
-            boundary_lines(ax, x, y, outputs)
-        if ridges is not None:
-            ridge_points(ax, ridges)
-        ax.set(xlabel=labels[0], ylabel=labels[1], aspect="equal" if np.isclose(np.ptp(x), np.ptp(y)) else "auto")
-        shown = {
-            "ridge": (ridges is not None, {"color": "black", "marker": ".", "linestyle": ""}),
-            "decision boundary": (outputs is not None, {"color": "tab:green", "linestyle": "--"}),
-            "maximal stretching": (directions is not None, {"color": "0.25", "linewidth": 0.8}),
-        }
-        handles = [Line2D([], [], label=label, **look) for label, (there, look) in shown.items() if there]
-        if handles:
-            figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-    return figure
+    mesh = exponent_plane(ax, x, y, exponents, lowest=-np.inf)
+    both = "\nscales above and below zero differ" if isinstance(mesh.norm, TwoSlopeNorm) else ""
+    ticks, beyond, figure = signed_ticks(mesh.norm), extended(exponents), ax.get_figure()
+    figure.colorbar(mesh, ax=ax, ticks=ticks, extend=beyond, label=label + both)
+    shown = {}
+    if directions is not None:
+        stretching_lines(ax, x, y, directions)
+        shown["maximal stretching"] = {"color": "0.25", "linewidth": 0.8}
+    if outputs is not None:
+        boundary_lines(ax, x, y, outputs)
+        shown["decision boundary"] = {"color": "tab:green", "linestyle": "--"}
+    if ridges is not None:
+        ridge_points(ax, ridges)
+        shown["ridge"] = {"color": "black", "marker": ".", "linestyle": ""}
+    ax.set(xlabel=labels[0], ylabel=labels[1], aspect="equal" if np.isclose(np.ptp(x), np.ptp(y)) else "auto")
+    handles = [Line2D([], [], label=word, **look) for word, look in reversed(shown.items())]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+
+
+def field_figure(*what: Any, ax: Axes | None = None, **options: Any) -> Figure:
+    """A figure of what `field_panel` draws; that of `ax`, where it is given."""
+    return one_panel(field_panel, *what, ax=ax, size=(5.2, 4.2), **options)
 
 
 def ridge_figure(distances: np.ndarray, alignment: np.ndarray, contrasts: np.ndarray) -> Figure:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cocycle.arrays import refuse_masked
-from cocycle.plotting.sweeps import STYLE
+from cocycle.plotting.panels import STYLE
 
 
 def forecast_lines(

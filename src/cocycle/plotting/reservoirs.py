@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cocycle.plotting.forecasts import valid_time_histogram
+from cocycle.plotting.panels import STYLE
 from cocycle.plotting.spectra import running_exponents, spectrum_points
-from cocycle.plotting.sweeps import STYLE
 
 
 def synchronisation_lines(ax: Axes, result: Any):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cocycle.arrays import as_numpy
-from cocycle.plotting.sweeps import STYLE
+from cocycle.plotting.panels import STYLE
 
 
 def running_exponents(ax: Axes, result: Any, *, unit: str | None = None, most: int = 10):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from cocycle.reservoir.capacity import Capacity, information_capacity, kernel_rank, memory_capacity
 from cocycle.reservoir.climate import correlation_dimension, histogram_distance, maxima, power_spectrum
+from cocycle.reservoir.diagnosis import Diagnosis, diagnose
 from cocycle.reservoir.features import HalfSquared, Polynomial, WithSquares
 from cocycle.reservoir.forecast import Forecaster, forecast
 from cocycle.reservoir.layered import Deep, DelayLine
@@ -48,6 +49,7 @@ __all__ = [
     "Deep",
     "DelayLine",
     "Design",
+    "Diagnosis",
     "Forecaster",
     "HalfSquared",
     "HeldOut",
@@ -72,6 +74,7 @@ __all__ = [
     "correlation_dimension",
     "cycle",
     "delay_line",
+    "diagnose",
     "euclidean",
     "forecast",
     "gaussian",

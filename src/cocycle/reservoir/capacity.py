@@ -3,26 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
-from scipy.special import chdtri, eval_legendre
+import scipy
 
 from cocycle.arrays import as_numpy, generator, like, require_finite, tolerances
 from cocycle.driven import Driven
 from cocycle.maps import end, orbit
 from cocycle.progress import tracked
 from cocycle.reservoir.moments import Moments, MomentSum, check_moments
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from cocycle.results import Plotted
 
 Task = tuple[tuple[int, int], ...]  # (delay, degree) of each factor
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Capacity:
+class Capacity(Plotted):
     """How well linear readouts give functions of past inputs: 1 perfectly, 0 not at all.
 
     `tasks` names each function by the (delay, degree) of its factors, `values` (tasks,) are the capacities, those that
@@ -48,12 +46,6 @@ class Capacity:
         """(delays,): the linear memory of the input 0, 1, 2, ... steps ago."""
         linear = {task[0][0]: value for task, value in zip(self.tasks, self.values, strict=True) if _degree(task) == 1}
         return np.array([linear[delay] for delay in sorted(linear)])
-
-    def plot(self) -> "Figure":
-        """The forgetting curve: see `cocycle.plotting.forgetting_curve`."""
-        from cocycle.plotting import forgetting_curve, one_panel
-
-        return one_panel(forgetting_curve, self)
 
     def __repr__(self):
         parts = ", ".join(f"degree {d}: {c:.2f}" for d, c in self.by_degree.items())
@@ -117,7 +109,7 @@ def _capacity(network: Driven, tasks: list[Task], times: int, washout: int, rng)
     padded = np.array([[*task, *[(0, 0)] * (longest - len(task))] for task in tasks])  # of degree 0: a factor of 1
     back, degree = padded[..., 0], padded[..., 1]
     orders = np.arange(degree.max() + 1)
-    factors = np.sqrt(2 * orders + 1) * eval_legendre(orders, u)  # (time, degree), of variance 1
+    factors = np.sqrt(2 * orders + 1) * scipy.special.eval_legendre(orders, u)  # (time, degree), of variance 1
     moments = MomentSum((), network.dimension + 1, len(tasks))
     reference = None  # near the mean: the variance of a weakly driven network would be lost in its squares
     with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverges: its moments say so
@@ -142,7 +134,7 @@ def _explained(moments: Moments, tasks: list[Task]) -> Capacity:
     values = (rotated**2 / sizes[used]).sum(1) / (moments.squares / times - target_mean**2)
     rank = int(used.sum())
     # of a target that has nothing to do with the states, times · capacity is distributed as chi squared
-    chance = chdtri(rank, 1e-4) / times
+    chance = scipy.special.chdtri(rank, 1e-4) / times
     return Capacity(tasks, np.where(values > chance, values, 0.0), rank)
 
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import KDTree
+import scipy
 
 from cocycle.arrays import floating, require_finite
 from cocycle.progress import tracked
@@ -36,10 +36,8 @@ class PowerSpectrum(NamedTuple):
 
 def power_spectrum(series: np.ndarray, *, dt: float = 1.0, segment: int = 1024) -> PowerSpectrum:
     """The power density of each component of series (time, m), sampled dt apart: Welch's average over segments."""
-    from scipy import signal  # half a second, which every worker of a sweep would wait for
-
     series = _series("series", series)
-    frequency, power = signal.welch(series, fs=1 / dt, nperseg=min(segment, len(series)), axis=0)
+    frequency, power = scipy.signal.welch(series, fs=1 / dt, nperseg=min(segment, len(series)), axis=0)
     return PowerSpectrum(frequency, power)
 
 
@@ -87,7 +85,7 @@ def correlation_dimension(
         raise ValueError("series must not be constant")
     low, high = (np.quantile(sample, share) for share in between)
     r = np.geomspace(max(low, 1e-12 * high), high, radii)
-    tree = KDTree(series)
+    tree = scipy.spatial.KDTree(series)
     counts = (tree.count_neighbors(tree, r) - len(series)) / 2
     for lag in tracked(range(1, theiler), "dimension"):
         counts = counts - np.searchsorted(np.sort(np.linalg.norm(series[lag:] - series[:-lag], axis=1)), r, "right")

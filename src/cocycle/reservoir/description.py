@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+import scipy
 
-from cocycle.arrays import refuse_masked
+from cocycle.arrays import is_sparse, refuse_masked
 from cocycle.driven import Driven
 from cocycle.maps import Composed, Linear, Map, Select
 from cocycle.networks.activations import ERF, LINEAR, RELU, SIGMOID, TANH, Activation
@@ -58,7 +58,7 @@ def _several(*kinds: type) -> Callable[[Any], bool]:
 
 
 def _in_rows(value: Any) -> bool:
-    return issparse(value) and value.format == "csr"
+    return is_sparse(value) and value.format == "csr"
 
 
 def _is_matrix(value: Any) -> bool:
@@ -246,10 +246,10 @@ class _Parts:
             raise ValueError(f"there is no array {name}")
         return self.arrays[name]
 
-    def _sparse(self, name: str, shape: list[int]) -> csr_array:
+    def _sparse(self, name: str, shape: list[int]) -> "scipy.sparse.csr_array":
         data, indices, indptr = (self._array(_within(name, part)) for part in ("data", "indices", "indptr"))
         _check_sparse(name, shape, data, indices, indptr)
-        matrix = csr_array((data, indices, indptr), shape=tuple(shape))
+        matrix = scipy.sparse.csr_array((data, indices, indptr), shape=tuple(shape))
         matrix.check_format(full_check=True)
         return matrix
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 
 from cocycle.arrays import as_numpy, floating, require_finite
 from cocycle.reservoir.forecast import Forecaster, forecast
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from cocycle.results import Plotted
 
 
 def euclidean(error: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -101,7 +99,7 @@ def _beside_networks(truth: np.ndarray, ndim: int) -> np.ndarray:
 
 @final
 @dataclass(frozen=True, eq=False)
-class ValidTimes:
+class ValidTimes(Plotted):
     """Valid times (*networks, starts) in Lyapunov times, from starts all over an attractor, up to `horizon`."""
 
     times: np.ndarray
@@ -121,12 +119,6 @@ class ValidTimes:
     def reached_end(self) -> np.ndarray:
         """(*networks,): how many forecasts were still valid at the horizon."""
         return (self.times >= self.horizon).sum(axis=-1)
-
-    def plot(self) -> "Figure":
-        """Their distribution: see `cocycle.plotting.valid_time_histogram`."""
-        from cocycle.plotting import one_panel, valid_time_histogram
-
-        return one_panel(valid_time_histogram, self)
 
     def __repr__(self):
         networks = f" and {self.times[..., 0].size} networks" if self.times.ndim > 1 else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from cocycle.arrays import Array, as_numpy, like
 from cocycle.driven import Driven, beside
@@ -119,8 +119,8 @@ class _Inverse(NamedTuple):
 
 def _regularised(weight: np.ndarray, inverse: np.ndarray, added: float) -> tuple[np.ndarray, np.ndarray]:
     """Weight and inverse for a ridge that is larger by `added`."""
-    factor = linalg.cho_factor(np.eye(len(inverse)) + added * inverse, check_finite=False)
-    inverse = linalg.cho_solve(factor, inverse, check_finite=False)
+    factor = scipy.linalg.cho_factor(np.eye(len(inverse)) + added * inverse, check_finite=False)
+    inverse = scipy.linalg.cho_solve(factor, inverse, check_finite=False)
     inverse = (inverse + inverse.T) / 2
     return weight - added * weight @ inverse, inverse
 

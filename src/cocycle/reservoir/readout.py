@@ -9,7 +9,7 @@ from operator import add
 from typing import Any, final
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from cocycle.arrays import Array, in_one_piece, refuse_masked
 from cocycle.maps import Map
@@ -99,11 +99,11 @@ def _solve(square, cross, ridge):
     regularised = square + ridge * np.eye(len(square))
     size = np.abs(regularised).sum(axis=0).max()
     try:
-        factor, lower = linalg.cho_factor(regularised, overwrite_a=True)
-        (condition,) = linalg.get_lapack_funcs(("pocon",), (factor,))
+        factor, lower = scipy.linalg.cho_factor(regularised, overwrite_a=True)
+        (condition,) = scipy.linalg.get_lapack_funcs(("pocon",), (factor,))
         inverse = condition(factor, size, uplo="L" if lower else "U")[0] if size else 1.0
         conditioned = inverse * len(square) > np.finfo(float).eps
-    except linalg.LinAlgError:
+    except scipy.linalg.LinAlgError:
         conditioned = False
     if not conditioned:
         smallest = 10 * np.finfo(float).eps * np.trace(square)
@@ -111,7 +111,7 @@ def _solve(square, cross, ridge):
             f"R Rᵀ + ridge I is singular to rounding with ridge={ridge:g}: the states span fewer than "
             f"{len(square)} dimensions; take a ridge above about {smallest:.1e}"
         )
-    return linalg.cho_solve((factor, lower), cross.T).T
+    return scipy.linalg.cho_solve((factor, lower), cross.T).T
 
 
 def ridge_path(moments: Moments, ridges: Sequence[float]) -> np.ndarray:

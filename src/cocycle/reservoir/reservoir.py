@@ -5,9 +5,19 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-from scipy.sparse import csr_array, eye_array, issparse
+import scipy
 
-from cocycle.arrays import Array, as_numpy, floating, generator, in_one_piece, is_number, like, require_finite
+from cocycle.arrays import (
+    Array,
+    as_numpy,
+    floating,
+    generator,
+    in_one_piece,
+    is_number,
+    is_sparse,
+    like,
+    require_finite,
+)
 from cocycle.driven import Driven, check_inputs
 from cocycle.maps import Map, Relaxed, broadcast_batch
 from cocycle.networks.activations import TANH, Activation
@@ -131,7 +141,7 @@ class Reservoir(Driven):
                 "networks must be single ones that agree in size, inputs, leak_rate, activation and dt;"
                 f" got {len(networks)} of {len(common)} kinds"
             )
-        weights = [w.weight.toarray() if issparse(w.weight) else w.weight for w in networks]
+        weights = [w.weight.toarray() if is_sparse(w.weight) else w.weight for w in networks]
         vectors = {
             name: np.stack([np.broadcast_to(getattr(w, name), w.dimension if name == "bias" else 1) for w in networks])
             for name in ("bias", "gain", "input_gain")
@@ -141,7 +151,7 @@ class Reservoir(Driven):
 
     def __repr__(self):
         batch = f", batch {self.batch}" if self.batch else ""
-        stored = ", sparse" if issparse(self.weight) else ""
+        stored = ", sparse" if is_sparse(self.weight) else ""
         leak = f", leak_rate {self.leak_rate:g}" if self.leak_rate != 1 else ""
         return f"Reservoir({self.dimension} units, {self.inputs} inputs, {self.activation.name}{leak}{stored}{batch})"
 
@@ -197,11 +207,11 @@ class Reservoir(Driven):
         """
         if self.batch:
             raise ValueError(f"effective_spectral_radius is that of one network; got a batch of shape {self.batch}")
-        identity = eye_array(self.dimension, format="csr")
-        weight = self.weight if issparse(self.weight) else as_numpy(self.weight)
+        identity = scipy.sparse.eye_array(self.dimension, format="csr")
+        weight = self.weight if is_sparse(self.weight) else as_numpy(self.weight)
         gain = self.gain if is_number(self.gain) else as_numpy(self.gain)
         kept, added = (1 - self.leak_rate) * identity, weight * (self.leak_rate * gain)
-        return spectral_radius(kept + added if issparse(added) else kept.toarray() + added)
+        return spectral_radius(kept + added if is_sparse(added) else kept.toarray() + added)
 
     def spread(self, axes: int) -> "Reservoir":
         """The same networks with `axes` batch axes of length 1 behind their own, for a batch of starts of each."""
@@ -231,8 +241,8 @@ def _matrix(name: str, weight: Array) -> Array:
     """The weight as floating-point numbers in one piece, sparse ones in rows."""
     if not hasattr(weight, "ndim"):
         raise TypeError(f"{name} must be an array; got {type(weight).__name__}")
-    if issparse(weight):
-        weight = csr_array(weight)
+    if is_sparse(weight):
+        weight = scipy.sparse.csr_array(weight)
         weight.data = floating(name, weight.data)
         return weight
     return in_one_piece(floating(name, weight))

@@ -1,7 +1,7 @@
 """Does the drive alone decide where the network is?  Copies of it, started apart, give the answer without tangents."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 
@@ -9,15 +9,13 @@ from cocycle.arrays import Array, as_numpy, generator, like, tolerances
 from cocycle.driven import Driven, check_inputs
 from cocycle.maps import orbit
 from cocycle.progress import tracked
+from cocycle.results import Plotted
 from cocycle.threads import one_thread_if_small
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Synchronisation:
+class Synchronisation(Plotted):
     """The distance (time, copies - 1) of copies of a network from the first one, all with the same input."""
 
     distances: np.ndarray
@@ -51,12 +49,6 @@ class Synchronisation:
         unit = "per step" if self.dt == 1 else "per unit time"
         words = f", rate {rate:.4g} {unit}" if np.isfinite(rate) else ""
         return f"Synchronisation of {copies} copies over {steps} steps: {verdict}{words}"
-
-    def plot(self) -> "Figure":
-        """The distances against time: see `cocycle.plotting.synchronisation_lines`."""
-        from cocycle.plotting import one_panel, synchronisation_lines
-
-        return one_panel(synchronisation_lines, self)
 
 
 def synchronisation(

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csgraph, csr_array, diags_array, issparse, random_array
-from scipy.sparse.linalg import ArpackError, eigs, svds
+import scipy
 
-from cocycle.arrays import Array, generator, require_finite
+from cocycle.arrays import Array, generator, is_sparse, require_finite
 
 Weight = Array  # a square matrix, dense or a scipy.sparse.csr_array
 PAYS_FROM, PAYS_UP_TO = 200, 0.1  # units, density: see `compact`
@@ -36,7 +35,7 @@ def sparse(size: int, density: float, rng: np.random.Generator | int) -> Weight:
     if not 0 < density <= 1:
         raise ValueError(f"density must be in (0, 1]; got {density}")
     rng = generator(rng)
-    weight = random_array((size, size), density=density, format="csr", rng=rng)
+    weight = scipy.sparse.random_array((size, size), density=density, format="csr", rng=rng)
     weight.data = rng.normal(scale=(density * size) ** -0.5, size=weight.nnz)
     return compact(weight)
 
@@ -86,7 +85,7 @@ def compact(weight: Weight) -> Weight:
     """
     count = np.count_nonzero(weight) if isinstance(weight, np.ndarray) else weight.nnz
     if weight.shape[0] >= PAYS_FROM and count <= PAYS_UP_TO * weight.shape[0] ** 2:
-        return csr_array(weight)
+        return scipy.sparse.csr_array(weight)
     return weight if isinstance(weight, np.ndarray) else weight.toarray()
 
 
@@ -107,12 +106,12 @@ def spectral_radius(weight: Weight) -> float:
     Of a leaky network it is not what decides about its linear stability: that is
     `Reservoir.effective_spectral_radius`; and no bound on the growth of one step: that is `largest_singular_value`.
     """
-    cycles, _ = csgraph.connected_components(csr_array(weight != 0), connection="strong")
+    cycles, _ = scipy.sparse.csgraph.connected_components(scipy.sparse.csr_array(weight != 0), connection="strong")
     if cycles == weight.shape[0] and not weight.diagonal().any():
         return 0.0  # no path returns: triangular after renumbering the units
     if weight.shape[0] <= DENSE_UP_TO:
         return _dense_spectral_radius(_dense(weight))
-    return max(_radius_of_part(part) for part in _strong_parts(csr_array(weight)))
+    return max(_radius_of_part(part) for part in _strong_parts(scipy.sparse.csr_array(weight)))
 
 
 def largest_singular_value(weight: Weight) -> float:
@@ -125,7 +124,9 @@ def largest_singular_value(weight: Weight) -> float:
         return float(np.linalg.norm(_dense(weight), 2))
     if np.asarray((weight != 0).sum(axis=1)).max() <= 1:
         return float(np.sqrt(np.asarray((weight * weight).sum(axis=0)).max()))
-    return _agreed(svds, weight, lambda whole: float(np.linalg.norm(whole, 2)), return_singular_vectors=False)
+    return _agreed(
+        scipy.sparse.linalg.svds, weight, lambda whole: float(np.linalg.norm(whole, 2)), return_singular_vectors=False
+    )
 
 
 def scaled(
@@ -157,7 +158,8 @@ def scaled(
     if weight.ndim != 2 or weight.shape[0] != weight.shape[1]:
         raise ValueError(f"weight must be square; got shape {weight.shape}")
     require_finite("weight", weight)
-    weight = csr_array(weight) if issparse(weight) else weight  # of a matrix of the old kind, * is the matrix product
+    if is_sparse(weight):
+        weight = scipy.sparse.csr_array(weight)  # of a matrix of the old kind * is the matrix product
     value = MEASURED[name](weight)
     if value == 0:
         if target == 0:
@@ -180,23 +182,23 @@ MEASURED = {
 }
 
 
-def _strong_parts(weight: csr_array) -> Iterator[csr_array]:
+def _strong_parts(weight: "scipy.sparse.csr_array") -> "Iterator[scipy.sparse.csr_array]":
     """The strongly connected parts of the network, whose eigenvalues together are those of weight."""
-    count, labels = csgraph.connected_components(weight != 0, connection="strong")
+    count, labels = scipy.sparse.csgraph.connected_components(weight != 0, connection="strong")
     sizes = np.bincount(labels)
     alone = weight.diagonal()[sizes[labels] == 1]
-    yield csr_array(np.array([[abs(alone).max(initial=0.0)]]))
+    yield scipy.sparse.csr_array(np.array([[abs(alone).max(initial=0.0)]]))
     units = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
     for members in (units[label] for label in range(count) if sizes[label] > 1):
-        yield weight if count == 1 else csr_array(weight[members][:, members])
+        yield weight if count == 1 else scipy.sparse.csr_array(weight[members][:, members])
 
 
-def _radius_of_part(weight: csr_array) -> float:
+def _radius_of_part(weight: "scipy.sparse.csr_array") -> float:
     """The spectral radius of a strongly connected part: of d I + a cycle of weights w_i it is max |d + (Π w_i)^(1/n)|
     over the n complex roots."""
     loops = weight.diagonal()
     size = len(loops)
-    links = csr_array(weight - diags_array(loops, format="csr"))
+    links = scipy.sparse.csr_array(weight - scipy.sparse.diags_array(loops, format="csr"))
     links.eliminate_zeros()
     if size > 1 and links.nnz == size and np.ptp(loops) == 0:
         modulus, sign = np.exp(np.log(abs(links.data)).mean()), np.prod(np.sign(links.data))
@@ -206,7 +208,12 @@ def _radius_of_part(weight: csr_array) -> float:
         return _dense_spectral_radius(weight.toarray())
     density = weight.nnz / size**2
     weight = weight if density <= PAYS_UP_TO else weight.toarray()
-    return _agreed(eigs, weight, lambda whole: float(abs(np.linalg.eigvals(whole)).max()), return_eigenvectors=False)
+    return _agreed(
+        scipy.sparse.linalg.eigs,
+        weight,
+        lambda whole: float(abs(np.linalg.eigvals(whole)).max()),
+        return_eigenvectors=False,
+    )
 
 
 def _agreed(iteration: Callable[..., Any], weight: Weight, dense: Callable[[np.ndarray], float], **options) -> float:
@@ -221,7 +228,7 @@ def _agreed(iteration: Callable[..., Any], weight: Weight, dense: Callable[[np.n
             start = rng.normal(size=size)
             values = iteration(weight, k=count, ncv=space, v0=start, maxiter=restarts, **options)
             found.append(float(abs(np.asarray(values)).max()))
-    except ArpackError:  # among them ArpackNoConvergence: many eigenvalues of the same modulus
+    except scipy.sparse.linalg.ArpackError:  # among them ArpackNoConvergence: many eigenvalues of the same modulus
         found = []
     if found and abs(found[0] - found[1]) <= AGREEMENT * max(found):
         return max(found)
@@ -251,7 +258,7 @@ def _dense_spectral_radius(weight: np.ndarray) -> float:
 
 def _links(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> Weight:
     size = max(rows.max(initial=0), columns.max(initial=0)) + 1
-    return compact(csr_array((values, (rows, columns % size)), shape=(size, size)))
+    return compact(scipy.sparse.csr_array((values, (rows, columns % size)), shape=(size, size)))
 
 
 def _dense(weight: Weight) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from cocycle.results import Plotted
 from cocycle.sweeps import damage, journal, layout, views
 from cocycle.sweeps.contents import OF_POINTS, Contents, described
 from cocycle.sweeps.files import remove_leftovers
@@ -24,7 +25,6 @@ from cocycle.sweeps.writer import Writer
 
 if TYPE_CHECKING:
     import xarray
-    from matplotlib.figure import Figure
 
 
 LOG = logging.getLogger("cocycle")
@@ -33,7 +33,7 @@ ATTEMPTS = 20  # to open or make an archive that others make or replace meanwhil
 
 @final
 @dataclass(frozen=True, eq=False)
-class Archive:
+class Archive(Plotted):
     """A sweep's settings and results in the HDF5 file `path`.  Make one with `create`, `open` or `resume`."""
 
     path: Path
@@ -282,13 +282,6 @@ class Archive:
         Raises ImportError without xarray: the extra `notebooks` brings it.
         """
         return views.dataset(self)
-
-    def plot(self, output: str | None = None) -> "Figure":
-        """A figure of one output, the first unless named, over the axes: see `cocycle.plotting.result_figure`.
-
-        Of a table, against each of its coordinates.
-        """
-        return views.figure(self, output)
 
     def __repr__(self):
         return views.in_short(self)

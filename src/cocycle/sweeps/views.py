@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from cocycle.results import html_table
 from cocycle.sweeps.coordinates import labels_of, place, short
 from cocycle.sweeps.means import mean_over
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.table import Table
 from cocycle.sweeps.text import printable
-from cocycle.tables import html_table
 
 if TYPE_CHECKING:
     import xarray
-    from matplotlib.figure import Figure
 
     from cocycle.sweeps.archive import Archive
 
@@ -126,22 +125,6 @@ def _near(values: np.ndarray, end: Any) -> Any:
         return values[place("", values, end)]
     except ValueError:
         return end
-
-
-def figure(archive: "Archive", output: str | None) -> "Figure":
-    """See `Archive.plot`."""
-    from cocycle.plotting import result_figure, table_figure
-
-    name, grid = output or next(iter(archive.outputs)), archive.grid
-    labels = {key: label(archive, key) for key in (name, *grid.axes, *grid.columns)}
-    if isinstance(grid, Table):
-        rows = [grid.values((i,)) for i in range(grid.used)]
-        columns = {key: [row[key] for row in rows] for key in grid.columns}
-        return table_figure(archive[name][: grid.used], columns, labels.pop(name), labels)
-    scattered = bool((archive.status == Status.LEFT_OUT).any())
-    axes = {key: np.array([printable(v) for v in values]) if values.dtype.kind == "U" else values
-            for key, values in grid.axes.items()}  # fmt: skip
-    return result_figure(archive[name], axes, labels.pop(name), labels, scattered=scattered)
 
 
 def label(archive: "Archive", name: str) -> str:

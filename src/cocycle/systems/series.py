@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from cocycle.arrays import generator
+from cocycle.compiled import straight_line
 from cocycle.flows import Flow
 from cocycle.maps import Map, VectorField, orbit
 from cocycle.progress import tracked
 from cocycle.purity import require_same, time_to_check
 from cocycle.refinement import warn_if_coarse
-from cocycle.straightline import straight_line
 
 CHUNK = 10_000  # samples that live as python floats at a time
 SEEN = 200  # states, at least, at which the step is looked at

@@ -1,6 +1,7 @@
 """What came out of the built-in study: its planes, and in words."""
 
 import numpy as np
+import scipy
 
 from cocycle.sweeps import Archive
 from cocycle.sweeps.means import mean_over
@@ -68,7 +69,5 @@ def share_interval(count: int, draws: int) -> tuple[float, float]:
 
     Clopper and Pearson's, which is exact: Biometrika 26, 404 (1934).
     """
-    from scipy.stats import binomtest  # slow to load
-
-    found = binomtest(count, draws).proportion_ci(method="exact")
+    found = scipy.stats.binomtest(count, draws).proportion_ci(method="exact")
     return float(found.low), float(found.high)

@@ -2,20 +2,20 @@
 
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy
-from cocycle.lyapunov import Diverged, Spectrum, frame, spectrum
+from cocycle.lyapunov import Diverged, Spectrum, frame, lyapunov_spectrum
 from cocycle.maps import orbit
 from cocycle.networks import LINEAR
 from cocycle.progress import tracked
-from cocycle.reservoir import Forecaster, Reservoir, ValidTimes, histogram_distance, nrmse, valid_times
-from cocycle.tables import html_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from cocycle.reservoir.climate import histogram_distance
+from cocycle.reservoir.forecast import Forecaster
+from cocycle.reservoir.metrics import ValidTimes, nrmse, valid_times
+from cocycle.reservoir.reservoir import Reservoir
+from cocycle.results import Plotted, html_table
 
 SETTLING = 200  # steps that a network gets to forget its start
 SATURATED = 2.0  # a local field beyond it: tanh' is below 0.07
@@ -25,7 +25,7 @@ LINEAR_BELOW = 0.2  # standard deviation of local fields: there tanh differs fro
 
 @final
 @dataclass(frozen=True, eq=False)
-class Diagnosis:
+class Diagnosis(Plotted):
     """What `diagnose` found.  Print it, or look at its parts.
 
     conditional, closed: the exponents of the driven network and of its closed loop, per unit of the network's dt
@@ -84,12 +84,6 @@ class Diagnosis:
         )
         return [f"the closed loop misses exponent {', '.join(map(str, missed))} of the system{why}"]
 
-    def plot(self) -> "Figure":
-        """All of it in four panels: see `cocycle.plotting.diagnosis_figure`."""
-        from cocycle.plotting import diagnosis_figure
-
-        return diagnosis_figure(self)
-
     def __repr__(self):
         return "\n".join(f"{name + ':':<23}{text}" for name, text in self._rows().items())
 
@@ -141,12 +135,14 @@ def diagnose(
         raise ValueError(f"series must have at least 1000 values; got {len(series)}")
     closed_map, rest = model.closed, model.network.rest()
     true = None if true_exponents is None else np.asarray(true_exponents, dtype=float)
-    conditional = spectrum(model.driven(series), rest, frame(rest, 1, rng), transient=SETTLING)
+    conditional = lyapunov_spectrum(model.driven(series), rest, frame(rest, 1, rng), transient=SETTLING)
     start = model.warmed(series[:SETTLING])
     k = min(3 if true is None else len(true), start.shape[-1])
     with np.errstate(over="ignore", invalid="ignore"):
         try:
-            closed = spectrum(repeat(closed_map, steps), start, frame(start, k, rng), every="auto", transient=SETTLING)
+            closed = lyapunov_spectrum(
+                repeat(closed_map, steps), start, frame(start, k, rng), every="auto", transient=SETTLING
+            )
         except Diverged:
             closed = None
     field_std, saturated = _fields(model, series)

@@ -1,26 +1,10 @@
-"""Planes of a sweep: exponents about zero, valid times, and the zero line on both."""
+"""Planes of numbers over two axes: exponents about zero, valid times, the zero line, colour bars with both signs."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
-
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Normalize, TwoSlopeNorm
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-
-STYLE = Path(__file__).with_name("cocycle.mplstyle")
-
-
-def one_panel(draw: Callable[[Axes, Any], Any], result: Any) -> Figure:
-    """A figure of one panel with what `draw(ax, result)` draws."""
-    with plt.style.context(STYLE):
-        figure, ax = plt.subplots(figsize=(4.6, 3.1), layout="constrained")
-        draw(ax, result)
-    return figure
 
 
 def exponent_plane(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, lowest: float = -2.0) -> QuadMesh:
@@ -60,47 +44,6 @@ def extended(values: np.ndarray) -> str:
     """The ends of the colour bar of values that infinities lie beyond: an argument of matplotlib's colorbar."""
     below, above = bool(np.isneginf(values).any()), bool(np.isposinf(values).any())
     return {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
-
-
-def prediction_figure(
-    input_std: np.ndarray,
-    weight_std: np.ndarray,
-    planes: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    title: str = "",
-) -> Figure:
-    """One row for each observation: conditional exponent, median valid time, the exponent's zero line on both.
-
-    `planes` maps the name of the observation to (exponent per step, valid time in Lyapunov times), each of shape
-    (len(weight_std), len(input_std)).
-    """
-    with plt.style.context(STYLE):
-        figure, axes = plt.subplots(
-            len(planes),
-            2,
-            figsize=(8, 3.1 * len(planes)),
-            sharex=True,
-            sharey=True,
-            squeeze=False,
-            layout="constrained",
-        )
-        for row, (name, (exponent, times)) in zip(axes, planes.items(), strict=True):
-            mesh = exponent_plane(row[0], input_std, weight_std, exponent)
-            figure.colorbar(
-                mesh,
-                ax=row[0],
-                extend="both" if np.isposinf(exponent).any() else "min",
-                ticks=signed_ticks(mesh.norm),
-                label="conditional exponent λ₁ (per step)",
-            )
-            mesh = valid_time_plane(row[1], input_std, weight_std, times)
-            figure.colorbar(mesh, ax=row[1], extend=extended(times), label="median valid time (Lyapunov times)")
-            zero_line(row[0], input_std, weight_std, exponent, color="black")
-            zero_line(row[1], input_std, weight_std, exponent, color="white")
-            row[0].set_ylabel(f"observed: {name}\nweight scale weight_std")
-        for ax in axes[-1]:
-            ax.set_xlabel("input scale input_std (per unit of the signal)")
-        figure.suptitle(title)
-    return figure
 
 
 def plane(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, **colours) -> QuadMesh:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cocycle import doctor as examination
-from cocycle import study, summary, sweeps
-from cocycle import validate as validation
+from cocycle import sweeps
+from cocycle.cli import doctor as examination
+from cocycle.studies import reservoir_constraints, summary
 from cocycle.sweeps import AllFail, Archive, Status, read_study, rehearse, run
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.files import replacing
@@ -27,6 +27,7 @@ from cocycle.sweeps.records import WITHOUT_RESULT
 from cocycle.sweeps.run import cores
 from cocycle.sweeps.studies import given_axes, given_numbers, given_outputs
 from cocycle.sweeps.text import cell
+from cocycle.systems import validation
 
 
 class Stopped(OSError):
@@ -201,11 +202,11 @@ def _built_in(options: Namespace) -> int:
     if path.suffix == ".png":
         raise ValueError(f"--output names the archive, the figure beside it gets .png; got {path}")
     seed = 1 if options.seed is None else options.seed
-    contents = study.contents(size, seed, _part(options.part), independent=options.independent)
+    contents = reservoir_constraints.contents(size, seed, _part(options.part), independent=options.independent)
     if options.dry_run:
-        return _rehearsed(study.measure, contents, options)
+        return _rehearsed(reservoir_constraints.measure, contents, options)
     results = Archive.resumed(path, contents)
-    status = _computed(study.measure, results, options, "Lorenz-driven reservoirs")
+    status = _computed(reservoir_constraints.measure, results, options, "Lorenz-driven reservoirs")
     if status < 2:
         print(summary.in_words(results))
         print(f"\nArchive: {path}\nFigure:  {draw(results, path.with_suffix('.png'))}")

@@ -1,7 +1,21 @@
-"""Results as tables in a notebook."""
+"""What results have in common: a plot, and a table in a notebook."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Plotted:
+    """A result that `cocycle.plot` can draw."""
+
+    def plot(self, *what: Any, **options: Any) -> "Figure":
+        """`cocycle.plot(result, ...)`: its figure, or on given axes, `ax=`."""
+        from cocycle.plotting import plot  # matplotlib takes its time
+
+        return plot(self, *what, **options)
 
 
 def html_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -5,8 +5,10 @@ import logging
 import sys
 from pathlib import Path
 
-from cocycle import commands, study, sweeps
-from cocycle import validate as validation
+from cocycle import sweeps
+from cocycle.cli import commands
+from cocycle.studies import reservoir_constraints
+from cocycle.systems import validation
 
 EPILOG = """exit status: 0 all is done; 1 points failed, an archive is damaged, or numbers disagree; 2 bad input; 3 the
 sweep was stopped on its way (executor lost, disk full): the same command goes on; 130, 143 interrupted, likewise."""
@@ -55,11 +57,13 @@ def _add_sweep(add) -> None:
     command = add(
         commands.sweep,
         help="run a study into its archive",
-        description=f"Run the study of a TOML file, or, without one, the built-in one. {study.__doc__}",
+        description=f"Run the study of a TOML file, or, without one, the built-in one. {reservoir_constraints.__doc__}",
     )
     command.add_argument("study", nargs="?", type=Path, metavar="STUDY.toml", help="docs/sweeps.md says what it holds")
     command.add_argument(
-        "--size", choices=list(study.SIZES), help="of the built-in study: small, a minute or two (default), or hours"
+        "--size",
+        choices=list(reservoir_constraints.SIZES),
+        help="of the built-in study: small, a minute or two (default), or hours",
     )
     command.add_argument("--seed", type=int, help="of the built-in study (default: 1)")
     command.add_argument(

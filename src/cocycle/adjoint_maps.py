@@ -38,9 +38,9 @@ def adjoint(steps: Iterable[Map], x: Array) -> list[Transposed]:
     Their product is the transpose of the product of the tangent maps, so that with y the last state
 
         *_, y = orbit(steps, x)
-        stretching(adjoint(steps, x), 0 * y, frame(y, k))
+        finite_time_exponents(adjoint(steps, x), 0 * y, frame(y, k)).log_factors
 
-    gives its singular values from the side of the output (*batch, p), and `spectrum` over the same maps the
+    gives its singular values from the side of the output (*batch, p), and `lyapunov_spectrum` over the same maps the
     exponents.  The maps are linear: they start from the covector 0 * y and stay there.  The orbit is kept, so memory
     grows with the number of maps.
     """

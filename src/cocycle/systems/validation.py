@@ -9,12 +9,12 @@ from typing import NamedTuple, final
 
 import numpy as np
 
+from cocycle.compiled import Compiled
 from cocycle.flows import Flow
-from cocycle.lyapunov import frame, spectrum
+from cocycle.lyapunov import frame, lyapunov_spectrum
 from cocycle.lyapunov.derived import kaplan_yorke
 from cocycle.maps import Map
 from cocycle.progress import progress_bar
-from cocycle.straightline import Compiled
 from cocycle.systems import ContinuousSystem
 from cocycle.systems.facts import PUBLISHED, Published
 
@@ -96,7 +96,7 @@ def row(name: str, published: Published, scale: float, rng: np.random.Generator)
     step: Map = Compiled(Flow(system, setting.dt) if isinstance(system, ContinuousSystem) else system)
     x = _spread_starts(step, system.start(rng), setting, rng)
     k, steps = len(published.exponents), setting.transient + int(scale * setting.steps)
-    result = spectrum(repeat(step, steps), x, frame(x, k, rng), every="auto", transient=setting.transient)
+    result = lyapunov_spectrum(repeat(step, steps), x, frame(x, k, rng), every="auto", transient=setting.transient)
     dimension = kaplan_yorke(result, published.neutral).value
     exponents, errors = result.exponents.mean(0), result.scatter / np.sqrt(setting.replicas)
     expected, both = np.array(published.exponents), np.hypot(errors, published.errors)

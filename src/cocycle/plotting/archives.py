@@ -1,7 +1,9 @@
-"""One result of a sweep over its axes, whatever they are: a line, or planes side by side."""
+"""One output of an archive over its axes, whatever they are: a line, or planes side by side."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,9 +14,68 @@ from matplotlib.figure import Figure
 from matplotlib.tri import Triangulation
 
 from cocycle.arrays import refuse_masked
-from cocycle.plotting.sweeps import STYLE, bounded, extended, is_geometric, plane, signed_ticks, zero_line
+from cocycle.plotting.panels import STYLE
+from cocycle.plotting.planes import bounded, extended, is_geometric, plane, signed_ticks, zero_line
+from cocycle.sweeps.means import mean_over
+from cocycle.sweeps.records import Status
+from cocycle.sweeps.table import Table
+from cocycle.sweeps.text import printable
+from cocycle.sweeps.views import label
+
+if TYPE_CHECKING:
+    from cocycle.sweeps import Archive
 
 PANELS = 12
+
+
+def archive_figure(archive: "Archive", output: str | None = None, *, ax: Axes | None = None) -> Figure:
+    """One output of an archive, the first unless named, over its axes: see `result_figure`.
+
+    Of a table, against each of its coordinates.
+    """
+    name, grid = output or next(iter(archive.outputs)), archive.grid
+    labels = {key: label(archive, key) for key in (name, *grid.axes, *grid.columns)}
+    if isinstance(grid, Table):
+        rows = [grid.values((i,)) for i in range(grid.used)]
+        columns = {key: [row[key] for row in rows] for key in grid.columns}
+        return table_figure(archive[name][: grid.used], columns, labels.pop(name), labels)
+    scattered = bool((archive.status == Status.LEFT_OUT).any())
+    axes = {key: _shown_words(values) for key, values in grid.axes.items()}
+    return result_figure(archive[name], axes, labels.pop(name), labels, scattered=scattered, ax=ax)
+
+
+def _shown_words(values: np.ndarray) -> np.ndarray:
+    return np.array([printable(word) for word in values]) if values.dtype.kind == "U" else values
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which axes of a result are drawn along (`shown`, x last), which give panels (`split`); others are averaged."""
+
+    axes: Mapping[str, np.ndarray]
+    shown: list[str]
+    split: list[str]
+
+    @classmethod
+    def of(cls, axes: Mapping[str, np.ndarray]) -> "_Layout":
+        shown = _shown(axes)
+        split = [n for n, v in axes.items() if n not in shown and v.dtype.kind not in "iu" and len(v) > 1]
+        return cls(axes, shown, split)
+
+    @property
+    def keys(self) -> list[tuple[int, ...]]:
+        """The places of each panel on the axes that give panels."""
+        return list(product(*(range(len(self.axes[name])) for name in self.split)))
+
+    def title(self, key: tuple[int, ...]) -> str:
+        return ", ".join(f"{name} = {self.axes[name][i]}" for name, i in zip(self.split, key, strict=True))
+
+    def ordered(self, values: np.ndarray) -> np.ndarray:
+        """values (*split, *shown, what is averaged over)."""
+        order = [list(self.axes).index(name) for name in (*self.split, *self.shown)]
+        rest = [i for i in range(values.ndim) if i not in order]
+        values = values.transpose(*order, *rest)
+        return values.reshape(*values.shape[: len(order)], -1)
 
 
 def result_figure(
@@ -24,6 +85,7 @@ def result_figure(
     labels: Mapping[str, str] | None = None,
     *,
     scattered: bool = False,
+    ax: Axes | None = None,
 ) -> Figure:
     """A figure of values (*axes, *event), NaN where nothing is known; infinite ones are shown as such: triangles at the
     edge of a line's panel, the last colour of a plane, with a pointed colour bar.
@@ -33,51 +95,58 @@ def result_figure(
     event are averaged over, a line with a band of one standard deviation; every other axis gives a panel for each of
     its values.
     Results of both signs are coloured about zero, with their zero line.  A plane of `scattered` points, a refined one,
-    is drawn on triangles between those that are known.  `label` is of the values, `labels` are of axes.
+    is drawn on triangles between those that are known.  `label` is of the values, `labels` are of axes.  A result of
+    one panel can be drawn on axes `ax`.
 
-    Raises ValueError for more than twelve panels.
+    Raises ValueError for more than twelve panels, or more than one on given axes.
     """
     refuse_masked("values", values)
-    names, labels = list(axes), {**{name: name for name in axes}, **(labels or {})}
-    shown = _shown(axes)
-    if not shown:
+    layout, labels = _Layout.of(axes), {**{name: name for name in axes}, **(labels or {})}
+    if not layout.shown:
         raise ValueError(f"no axis has two values or more: {label} is {np.nanmean(values):.6g}")
-    split = [n for n in names if n not in shown and axes[n].dtype.kind not in "iu" and len(axes[n]) > 1]
-    keys = list(product(*(range(len(axes[name])) for name in split)))
-    if len(keys) > PANELS:
-        raise ValueError(f"{', '.join(split)} would make {len(keys)} panels; draw a part, at most {PANELS}")
-    order = [names.index(name) for name in (*split, *shown)]
-    rest = [i for i in range(values.ndim) if i not in order]
-    ordered = values.transpose(*order, *rest)
-    ordered = ordered.reshape(*ordered.shape[: len(order)], -1)
-    titles = [", ".join(f"{name} = {axes[name][i]}" for name, i in zip(split, key, strict=True)) for key in keys]
+    count = len(layout.keys)
+    if count > (PANELS if ax is None else 1):
+        room = f"draw a part, at most {PANELS}" if ax is None else "leave `ax` out, or draw a part"
+        raise ValueError(f"{', '.join(layout.split)} would make {count} panels; {room}")
+    if ax is not None:
+        _draw(ax.get_figure(), np.array([[ax]]), layout, layout.ordered(values), label, labels, scattered)
+        return ax.get_figure()
     with plt.style.context(STYLE):
-        columns = min(len(keys), 3)
-        rows = -(-len(keys) // columns)
-        figure, panels = plt.subplots(
-            rows,
-            columns,
-            figsize=(1 + 3.6 * columns, 3.2 * rows),
-            squeeze=False,
-            sharex=True,
-            sharey=True,
-            layout="constrained",
-        )
-        used = panels.ravel()[: len(keys)]
-        for ax in panels.ravel()[len(keys) :]:
-            ax.remove()
-        if len(shown) == 1:
-            for ax, key in zip(used, keys, strict=True):
-                _line(ax, axes[shown[0]], ordered[key], scattered)
-                ax.set(ylabel=label)
-        else:
-            draw = _triangles if scattered else _rectangles
-            _planes(figure, used, [_mean(ordered[key]) for key in keys], axes[shown[1]], axes[shown[0]], label, draw)
-            for ax in panels[:, 0]:
-                ax.set_ylabel(labels[shown[0]])
-        for ax, title in zip(used, titles, strict=True):
-            ax.set(title=title, xlabel=labels[shown[-1]])
+        figure, panels = _panels(count)
+        _draw(figure, panels, layout, layout.ordered(values), label, labels, scattered)
     return figure
+
+
+def _panels(count: int) -> tuple[Figure, np.ndarray]:
+    """A figure with at least `count` panels in rows of three."""
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    return plt.subplots(
+        rows,
+        columns,
+        figsize=(1 + 3.6 * columns, 3.2 * rows),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+    )
+
+
+def _draw(figure: Figure, panels, layout: _Layout, values: np.ndarray, label: str, labels, scattered: bool) -> None:
+    used, keys, shown = panels.ravel()[: len(layout.keys)], layout.keys, layout.shown
+    for ax in panels.ravel()[len(keys) :]:
+        ax.remove()
+    if len(shown) == 1:
+        for ax, key in zip(used, keys, strict=True):
+            _line(ax, layout.axes[shown[0]], values[key], scattered)
+            ax.set(ylabel=label)
+    else:
+        draw, (y, x) = _triangles if scattered else _rectangles, (layout.axes[name] for name in shown)
+        _planes(figure, used, [mean_over(values[key], (-1,)) for key in keys], x, y, label, draw)
+        for ax in panels[:, 0]:
+            ax.set_ylabel(labels[shown[0]])
+    for ax, key in zip(used, keys, strict=True):
+        ax.set(title=layout.title(key), xlabel=labels[shown[-1]])
 
 
 def table_figure(
@@ -89,7 +158,7 @@ def table_figure(
     rows.  The event is averaged over.  `label` is of the values, `labels` are of the columns.
     """
     refuse_masked("values", values)
-    mean = _mean(values.reshape(len(values), -1))
+    mean = mean_over(values.reshape(len(values), -1), (-1,))
     with plt.style.context(STYLE):
         count = len(columns)
         figure, panels = plt.subplots(
@@ -120,12 +189,12 @@ def _shown(axes: Mapping[str, np.ndarray]) -> list[str]:
 
 def _line(ax: Axes, x: np.ndarray, values: np.ndarray, scattered: bool) -> None:
     """The mean over the last axis, with a band of one standard deviation if there is any."""
-    mean, words = _mean(values), x.dtype.kind in "UOb"
+    mean, words = mean_over(values, (-1,)), x.dtype.kind in "UOb"
     if words:  # in their order, whatever is drawn first
         ax.set_xticks(np.arange(len(x)), [str(value) for value in x.tolist()])
         x = np.arange(len(x))
     with np.errstate(invalid="ignore"):
-        spread = np.sqrt(_mean((values - mean[:, None]) ** 2))
+        spread = np.sqrt(mean_over((values - mean[:, None]) ** 2, (-1,)))
     for sign, place, marker in ((-np.inf, 0.0, "v"), (np.inf, 1.0, "^")):
         if (mean == sign).any():
             at = x[mean == sign]
@@ -180,11 +249,3 @@ def _triangles(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, norm:
     for axis, a in ((ax.set_xscale, x), (ax.set_yscale, y)):
         if is_geometric(a):
             axis("log")
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Over the last axis; NaN where nothing is known."""
-    known = ~np.isnan(values)
-    count = known.sum(axis=-1)
-    with np.errstate(invalid="ignore"):  # results of both infinities have no mean
-        return np.where(count > 0, np.where(known, values, 0).sum(axis=-1) / np.maximum(count, 1), np.nan)

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from cocycle.lyapunov import frame, spectrum
+from cocycle.compiled import Compiled
+from cocycle.lyapunov import frame, lyapunov_spectrum
 from cocycle.networks import Layer
 from cocycle.reservoir import Reservoir, synchronisation
-from cocycle.straightline import Compiled
 from cocycle.sweeps import Archive, Grid, run
 from cocycle.sweeps.run import cores
 from cocycle.systems import Henon, Lorenz63
@@ -57,7 +57,7 @@ def _require(right: bool, words: object) -> None:
 def henon() -> str:
     """Exponents of the Hénon map: their sum is ln 0.3 at every step, the first one is published."""
     x = Henon().series(1)[0]
-    result = spectrum(repeat(Compiled(Henon()), 20_000), x, frame(x, 2), every=5)
+    result = lyapunov_spectrum(repeat(Compiled(Henon()), 20_000), x, frame(x, 2), every=5)
     _require(abs(result.exponents.sum() - np.log(0.3)) < 1e-10, f"sum {result.exponents.sum()}, not ln 0.3")
     _require(abs(result.exponents[0] - 0.41922) < 5 * result.standard_error[0], f"{result}, not 0.41922")
     return str(result)
@@ -67,7 +67,7 @@ def reservoir() -> str:
     """Copies of a driven reservoir meet at the rate of its conditional exponent."""
     network, u = Reservoir.gaussian(100, 3, weight_std=0.9, input_std=0.02, rng=1), Lorenz63().series(1000)
     r = network.rest()
-    exponent = float(spectrum(network.driven(u), r, frame(r, 1), transient=200).exponents[0])
+    exponent = float(lyapunov_spectrum(network.driven(u), r, frame(r, 1), transient=200).exponents[0])
     rate = synchronisation(network, u).rate
     _require(abs(rate - exponent) < 0.1 * abs(exponent), f"copies meet at the rate {rate}, the exponent is {exponent}")
     return f"conditional exponent {exponent:.4f}, copies meet at the rate {rate:.4f} per step"

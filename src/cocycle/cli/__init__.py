@@ -1,0 +1,5 @@
+"""The command line: `cocycle`, and `python -m cocycle`."""
+
+from cocycle.cli.parser import main
+
+__all__ = ["main"]

@@ -1,0 +1,85 @@
+"""The plot of a result, whatever it is."""
+
+from functools import singledispatch
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cocycle.arrays import as_numpy
+from cocycle.lyapunov import Field, Spectrum
+from cocycle.lyapunov.ridges import ridges
+from cocycle.networks import AccuracyMap
+from cocycle.networks.history import History
+from cocycle.plotting.archives import archive_figure
+from cocycle.plotting.fields import field_figure
+from cocycle.plotting.forecasts import valid_time_histogram
+from cocycle.plotting.networks import accuracy_plane, training_lines
+from cocycle.plotting.panels import one_panel
+from cocycle.plotting.reservoirs import diagnosis_figure, forgetting_curve, synchronisation_lines
+from cocycle.plotting.spectra import convergence_figure, running_exponents
+from cocycle.reservoir import Capacity, Diagnosis, Synchronisation, ValidTimes
+from cocycle.sweeps import Archive
+
+
+@singledispatch
+def plot(result: Any, *, ax: Axes | None = None, **options: Any) -> Figure:
+    """The figure of a result, or what it shows first on axes `ax`: `result.plot(...)` is the same.
+
+    - a `Spectrum`: how the exponents settled, and where they ended; on axes only the first.  `unit=` of its exponents.
+    - a `Field` over a plane, with ridges and stretching directions; `plot(field, outputs)` with the decision boundary
+      of the network, from its outputs (rows, columns) or (rows, columns, classes).  Ridges are left out where they
+      cannot be known: fewer than 9 points along an axis, uneven steps, exponents that are NaN.
+    - an `Archive`: one output over its axes, the first unless named, `plot(archive, "exponent")`.
+    - a `Diagnosis`, in four panels; `ValidTimes`, `Synchronisation`, `Capacity`, `History`, `AccuracyMap`, in one.
+
+    Raises TypeError for other objects, ValueError for axes that are too few.
+    """
+    known = ", ".join(sorted(kind.__name__ for kind in plot.registry if kind is not object))
+    raise TypeError(f"result must be one of {known}; got a {type(result).__name__}: cocycle.plotting has its functions")
+
+
+@plot.register
+def _(result: Spectrum, *, unit: str | None = None, ax: Axes | None = None) -> Figure:
+    if ax is None:
+        return convergence_figure(result, unit=unit)
+    return one_panel(running_exponents, result, ax=ax, unit=unit)
+
+
+@plot.register
+def _(result: Field, outputs: Any = None, *, ax: Axes | None = None) -> Figure:
+    x, y = result.axes
+    exponents = as_numpy(result.exponents)
+    outputs = None if outputs is None else as_numpy(outputs)
+    try:
+        found = ridges(x, y, exponents)
+    except ValueError:
+        found = None
+    return field_figure(x, y, exponents, as_numpy(result.directions), found, outputs, ax=ax)
+
+
+@plot.register
+def _(result: Diagnosis, *, ax: Axes | None = None) -> Figure:
+    if ax is not None:
+        raise ValueError("a Diagnosis has four panels and takes no axes: leave `ax` out, or plot its parts")
+    return diagnosis_figure(result)
+
+
+plot.register(Archive, archive_figure)
+
+ONE_PANEL = {
+    AccuracyMap: accuracy_plane,
+    Capacity: forgetting_curve,
+    History: training_lines,
+    Synchronisation: synchronisation_lines,
+    ValidTimes: valid_time_histogram,
+}
+
+
+@plot.register(AccuracyMap)
+@plot.register(Capacity)
+@plot.register(History)
+@plot.register(Synchronisation)
+@plot.register(ValidTimes)
+def _(result: Any, *, ax: Axes | None = None, **options: Any) -> Figure:
+    return one_panel(ONE_PANEL[type(result)], result, ax=ax, **options)

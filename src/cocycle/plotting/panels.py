@@ -1,0 +1,25 @@
+"""A figure for one panel in the style of the package, or the panel on axes that the user has."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+STYLE = Path(__file__).with_name("cocycle.mplstyle")
+SIZE = (4.6, 3.1)  # inches
+
+
+def one_panel(
+    draw: Callable[..., Any], *what: Any, ax: Axes | None = None, size: tuple[float, float] = SIZE, **options: Any
+) -> Figure:
+    """A figure of one panel with what `draw(ax, *what, **options)` draws; that of `ax`, where it is given."""
+    if ax is not None:
+        draw(ax, *what, **options)
+        return ax.get_figure()
+    with plt.style.context(STYLE):
+        figure, ax = plt.subplots(figsize=size, layout="constrained")
+        draw(ax, *what, **options)
+    return figure
