@@ -25,7 +25,7 @@ from cocycle import (
     Residual,
     Select,
 )
-from cocycle.driven import Bound
+from cocycle.driven import bound
 from cocycle.networks import Cell, RateNetwork, hopfield
 from cocycle.operators import LowRankUpdate
 from cocycle.reservoir import (
@@ -166,7 +166,7 @@ CASES: dict[str, tuple[Map, np.ndarray]] = {
     "delay line": driven(DelayLine(2, 3, 2)),
     "delayed": driven(DELAYED),
     "delayed, closed": closed(DELAYED),
-    "bound": (Bound(RESERVOIR.joint, U[0]), normal(6)),
+    "bound": (bound(RESERVOIR.joint, U[0]), normal(6)),
     "polynomial": (Polynomial(3, (0, 1, 2, 3)), normal(3)),
     "squares": (WithSquares(), normal(4)),
     "half squared": (HalfSquared(), normal(5)),

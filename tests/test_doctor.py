@@ -25,7 +25,7 @@ def test_what_is_wrong_is_told(check, monkeypatch, capsys):
         result.growth[...] = abs(result.growth)
         return result
 
-    name = "run" if check is doctor.archive else "spectrum"
+    name = "run" if check is doctor.archive else "lyapunov_spectrum"
     right = getattr(doctor, name)
     monkeypatch.setattr(doctor, name, wrong)
     monkeypatch.setattr(doctor, "CHECKS", (check,))

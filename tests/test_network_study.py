@@ -132,7 +132,7 @@ def test_untrained_networks_and_other_files(tmp_path, rng):
     (tmp_path / "own.npz").rename(tmp_path / "elsewhere.npz")
     assert network_ftle.network(archive, depth=1, realisation=0)[-1].out_features == 2
     np.savez(tmp_path / "own.npz", inputs=rng.normal(size=(100, 3)), targets=np.arange(100) % 2)
-    with pytest.raises(ValueError, match=r"the files of .*own.npz are not those the archive was made for"):
+    with pytest.raises(ValueError, match=r"the files of .*own.npz changed since the archive was made"):
         network_ftle.measure(archive.fixed | {"depth": 1, "realisation": 0}, rng)
     with pytest.raises(ValueError, match="holds another sweep"):
         network_ftle.sweep(tmp_path / "own.h5", {"depth": [1], "realisation": [0]}, 1, **settings)

@@ -124,8 +124,8 @@ def closed_spectra(point, rngs):
     rng = rngs[0]  # the same for all points of the block
     trained = reservoir_constraints.trained(point, rng)
     (model,) = trained.models
-    start = model.spread(1).warmed(trained.warm_up)
-    prediction = model.spread(1).continued(start, len(trained.truth))[0]
+    start = model.with_start_axes(1).warmed(trained.warm_up)
+    prediction = model.with_start_axes(1).continued(start, len(trained.truth))[0]
     closed, error = closed_exponents(model.closed, start[:, 0], point["steps"], rng)
     return {
         "exponent": trained.conditional.exponents[:, 0] / point["dt"],
@@ -168,7 +168,7 @@ def ends_of_random_starts(point, rngs):
     (rng,) = rngs
     (model,) = reservoir_constraints.trained(point, rng).models
     start = rng.uniform(-1, 1, size=(1, 32, point["size"]))
-    outputs = model.spread(1).continued(start, point["steps"])[0]
+    outputs = model.with_start_axes(1).continued(start, point["steps"])[0]
     return {"mean_z": outputs[len(outputs) // 2 :, ..., 2].mean(axis=0)}
 
 

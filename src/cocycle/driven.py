@@ -1,12 +1,13 @@
-"""Systems with an input: families of maps, one for each input; a drive and what it drives as one map."""
+"""Systems with an input: families of maps, one for each input; with their drive, or with their own output, one map."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, final
 
-from cocycle.arrays import Array, floating, namespace, require_finite
-from cocycle.maps import Map, broadcast_batch
+from cocycle.arrays import Array, floating, is_number, namespace, require_finite
+from cocycle.maps import Composed, Map, Select, broadcast_batch, orbit
 
 
 class Driven(ABC):
@@ -31,46 +32,67 @@ class Driven(ABC):
         """The state 0, shape (*batch, n), with the batch axes of systems and of `starts` broadcast together."""
 
     @abstractmethod
-    def spread(self, axes: int) -> "Driven":
+    def with_start_axes(self, axes: int) -> "Driven":
         """The same systems with `axes` batch axes of length 1 behind their own, for a batch of starts of each."""
+
+
+def driven_states(network: Driven, u: Array, state: Array | None = None) -> Iterator[tuple[Array, Array]]:
+    """(u[t], the state after it) for each of the inputs u (time, *batch, m), from `state` (*batch, n), or from rest."""
+    state = network.rest(tuple(u.shape[1:-1])) if state is None else state
+    return zip(u, orbit(network.driven(u), state), strict=True)
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Bound(Map):
-    """x -> f([u | x]), a joint map f whose input is bound to u (*batch, m)."""
+class Joined(Map):
+    """x -> [f_1(x) | f_2(x) | ...], the values of several maps at the same x as one vector; it takes the time dt."""
 
-    joint: Map
-    u: Array
-
-    @property
-    def dt(self):
-        return self.joint.dt
+    maps: Sequence[Map]
+    dt: float = 0.0
 
     def __call__(self, x):
-        return self.joint(beside(self.u, x))
+        return beside(*(f(x) for f in self.maps))
 
     def tangent(self, x, q):
-        still = namespace(q).zeros_like(q[..., :1, :] + self.u[..., None])  # (*batch, m, k)
-        q = namespace(q).broadcast_to(q, (*still.shape[:-2], *q.shape[-2:]))
-        return self.joint.tangent(beside(self.u, x), namespace(q).concatenate([still, q], axis=-2))
+        values, blocks = zip(*(f.tangent(x, q) for f in self.maps), strict=True)
+        return beside(*values), beside(*(block.swapaxes(-1, -2) for block in blocks)).swapaxes(-1, -2)
 
 
-def beside(*parts: Array) -> Array:
-    """Vectors (*batch, m), (*batch, n), ... stacked to one, their batch axes broadcast together."""
-    xp = namespace(parts[-1])
-    batch = broadcast_batch(*parts)
-    return xp.concatenate([xp.broadcast_to(p, (*batch, p.shape[-1])) for p in parts], axis=-1)
+@final
+@dataclass(frozen=True, eq=False)
+class Constant(Map):
+    """x -> value (*batch, m), whatever x is."""
+
+    value: Array
+    dt = 0.0
+
+    def __call__(self, x):
+        return self.value
+
+    def tangent(self, x, q):
+        return self.value, namespace(q).zeros_like(q[..., :1, :] + self.value[..., None])
 
 
-def check_inputs(name: str, u: Array, inputs: int) -> Array:
-    """`u` as floating point numbers.  Raises ValueError unless it has shape (time, *batch, inputs) and is finite."""
-    u = floating(name, u)
-    if u.ndim < 2 or u.shape[-1] != inputs:
-        hint = f": one component is {name}[:, None]" if u.ndim == 1 else ""
-        raise ValueError(f"{name} must have shape (time, *batch, m={inputs}); got {tuple(u.shape)}{hint}")
-    require_finite(name, u)
-    return u
+def bound(joint: Map, u: Array) -> Map:
+    """x -> f([u | x]), a joint map f whose input is the constant u (*batch, m)."""
+    return Composed((Joined((Constant(u), Select(slice(None), dt=0.0))), joint))
+
+
+def closed_loop(
+    network: Driven, readout: Map, outputs: int, *, reads_input: bool, external: Array | None = None
+) -> Map:
+    """The network whose input is its own output, y = readout(x) with so many components, behind `external` (*batch, v).
+
+    Of a readout that reads [u | x], u being the input that led to the state x, the state of the loop is [y | x].
+    """
+    output = Select(slice(outputs), dt=0.0) if reads_input else readout
+    state = Select(slice(outputs, None) if reads_input else slice(None), dt=0.0)
+    fed = (output,) if external is None else (Constant(external), output)
+    after = Composed((Joined((*fed, state)), network.joint))
+    if not reads_input:
+        return after
+    new_state = Select(slice(network.inputs, None), dt=0.0)
+    return Composed((Joined((*fed, after)), Joined((readout, new_state), dt=network.joint.dt)))
 
 
 @final
@@ -99,21 +121,44 @@ class Coupled(Map):
         drive = self.drive.refined()
         return None if drive is None else replace(self, drive=drive)
 
+    @cached_property
+    def _both(self) -> Map:
+        x, r = (
+            Select(part, dt=0.0) for part in (slice(-self.response.dimension), slice(-self.response.dimension, None))
+        )
+        driven = Composed((Joined((Composed((x, self.observe)), r)), self.response.joint))
+        return Joined((Composed((x, self.drive)), driven))
+
     def __call__(self, x):
-        x, r = self._split(x, axis=-1)
-        join = namespace(x).concatenate
-        driven = self.response.joint(join([self.observe(x), r], axis=-1))
-        return join([self.drive(x), driven], axis=-1)
+        return self._both(x)
 
     def tangent(self, x, q):
-        (x, r), (q, s) = self._split(x, axis=-1), self._split(q, axis=-2)
-        join = namespace(x).concatenate
-        u, du = self.observe.tangent(x, q)
-        r, s = self.response.joint.tangent(join([u, r], axis=-1), join([du, s], axis=-2))
-        x, q = self.drive.tangent(x, q)
-        return join([x, r], axis=-1), join([q, s], axis=-2)
+        return self._both.tangent(x, q)
 
-    def _split(self, a, axis):
-        border = a.shape[axis] - self.response.dimension
-        lead = (slice(None),) * (a.ndim + axis)
-        return a[(*lead, slice(None, border))], a[(*lead, slice(border, None))]
+
+def beside(*parts: Array) -> Array:
+    """Vectors (*batch, m), (*batch, n), ... stacked to one, their batch axes broadcast together."""
+    xp = namespace(parts[-1])
+    batch = broadcast_batch(*parts)
+    return xp.concatenate([xp.broadcast_to(p, (*batch, p.shape[-1])) for p in parts], axis=-1)
+
+
+def with_axes(a: Array, axes: int, tail: int) -> Array:
+    """`a` (*batch, *tail) with `axes` axes of length 1 between its batch axes and the last `tail`.
+
+    A number, or an array without batch axes, as it is.
+    """
+    if is_number(a) or a.ndim <= tail:
+        return a
+    border = a.ndim - tail
+    return a.reshape(*a.shape[:border], *[1] * axes, *a.shape[border:])
+
+
+def check_inputs(name: str, u: Array, inputs: int) -> Array:
+    """`u` as floating point numbers.  Raises ValueError unless it has shape (time, *batch, inputs) and is finite."""
+    u = floating(name, u)
+    if u.ndim < 2 or u.shape[-1] != inputs:
+        hint = f": one component is {name}[:, None]" if u.ndim == 1 else ""
+        raise ValueError(f"{name} must have shape (time, *batch, m={inputs}); got {tuple(u.shape)}{hint}")
+    require_finite(name, u)
+    return u

@@ -113,16 +113,20 @@ class Linear(Dual):
 @final
 @dataclass(frozen=True)
 class Select(Map):
-    """x -> (x[i] for i in components): what an observer sees of a state."""
+    """x -> (x[i] for i in components), which may also be a slice: the observed components of a state."""
 
-    components: Sequence[int]
+    components: Sequence[int] | slice
     dt: float = 1.0
 
     def __call__(self, x):
-        return x[..., list(self.components)]
+        return x[..., self._index]
 
     def tangent(self, x, q):
-        return self(x), q[..., list(self.components), :]
+        return self(x), q[..., self._index, :]
+
+    @property
+    def _index(self):
+        return self.components if isinstance(self.components, slice) else list(self.components)
 
 
 @final

@@ -64,7 +64,7 @@ def test_capacities_do_not_exceed_the_number_of_units():
         found = information_capacity(network, delays=(40, 12, 6), times=20_000)
         totals.append(found)
         # chance adds some n / times to each capacity, more where they are many and correlated
-        assert found.total <= 15 + 3 * len(found.tasks) * 15 / 20_000
+        assert found.total <= 15 + 3 * len(found.functions) * 15 / 20_000
     weak, strong = totals
     assert weak.by_degree[1] > strong.by_degree[1]
     assert weak.by_degree[3] < 0.1 < 1 < strong.by_degree[3]
@@ -119,7 +119,7 @@ def test_effective_spectral_radius():
     network = Reservoir(weight, np.ones((2, 1)), leak_rate=0.5)
     assert network.effective_spectral_radius == pytest.approx(0.75)  # (1 - 0.5) + 0.5 · 0.5, not 0.05
     assert Reservoir(delay_line(300), np.ones((300, 1))).effective_spectral_radius == 0
-    with pytest.raises(ValueError, match="that of one network"):
+    with pytest.raises(ValueError, match="of a single network"):
         Reservoir.ensemble([network, network]).effective_spectral_radius  # noqa: B018
 
 
@@ -199,15 +199,15 @@ def test_valid_times_are_a_distribution():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: memory_capacity(DelayLine(2, 3)), "one network with one input; this has 2"),
-        (lambda: memory_capacity(DelayLine(1, 3), washout=10), "washout must be at least the longest delay, 50"),
-        (lambda: correlation_dimension(np.ones((50, 2))), "at least 1000 points"),
+        (lambda: memory_capacity(DelayLine(2, 3)), "single one with one input.*; got a network with 2 inputs"),
+        (lambda: memory_capacity(DelayLine(1, 3), washout=10), "washout must be at least the number of delays, 50"),
+        (lambda: correlation_dimension(np.ones((50, 2))), "at least 1000 times"),
         (lambda: correlation_dimension(np.ones((2000, 2))), "series must not be constant"),
-        (lambda: histogram_distance(np.ones((5, 2)), np.ones((5, 3))), "as many components; got 2 and 3"),
+        (lambda: histogram_distance(np.ones((5, 2)), np.ones((5, 3))), "same number of components; got 2 and 3"),
         (lambda: histogram_distance(np.ones(5), np.ones(5)), r"first must have shape \(time, m\); got \(5,\)"),
-        (lambda: maxima(np.ones((5, 2))), "values must be of one component"),
-        (lambda: synchronisation(DelayLine(1, 3), np.ones((9, 1)), copies=1), "at least two copies"),
-        (lambda: consistency(DelayLine(1, 3), np.ones((9, 1))), "longer than the washout of 500"),
+        (lambda: maxima(np.ones((5, 2))), "values must be one component"),
+        (lambda: synchronisation(DelayLine(1, 3), np.ones((9, 1)), copies=1), "copies must be at least 2"),
+        (lambda: consistency(DelayLine(1, 3), np.ones((9, 1))), "washout must be in 0..7 for 9 inputs; got 500"),
     ],
 )
 def test_bad_input(call, message):

@@ -82,7 +82,7 @@ class Cell(Driven):
         kind = next(iter(self.weights.values())).dtype
         return torch.zeros((*starts, self.dimension), dtype=kind).numpy()
 
-    def spread(self, axes: int) -> "Cell":
+    def with_start_axes(self, axes: int) -> "Cell":
         return self
 
     @property

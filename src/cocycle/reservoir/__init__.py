@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from cocycle.reservoir.capacity import Capacity, information_capacity, kernel_rank, memory_capacity
 from cocycle.reservoir.climate import correlation_dimension, histogram_distance, maxima, power_spectrum
+from cocycle.reservoir.design import Design
 from cocycle.reservoir.diagnosis import Diagnosis, diagnose
 from cocycle.reservoir.features import HalfSquared, Polynomial, WithSquares
 from cocycle.reservoir.forecast import Forecaster, forecast
@@ -23,7 +24,6 @@ from cocycle.reservoir.readout import (
 )
 from cocycle.reservoir.reservoir import Reservoir
 from cocycle.reservoir.synchronisation import Synchronisation, consistency, synchronisation
-from cocycle.reservoir.task import Design
 from cocycle.reservoir.training import train
 from cocycle.reservoir.weights import (
     compact,

@@ -1,4 +1,4 @@
-"""What a driven network remembers and computes, whatever it will be trained for."""
+"""How much of its past inputs a driven network retains, and which functions of them: its capacities."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from cocycle.progress import tracked
 from cocycle.reservoir.moments import Moments, MomentSum, check_moments
 from cocycle.results import Plotted
 
-Task = tuple[tuple[int, int], ...]  # (delay, degree) of each factor
+Product = tuple[tuple[int, int], ...]  # (delay, degree) of each factor
 
 
 @final
@@ -23,11 +23,11 @@ Task = tuple[tuple[int, int], ...]  # (delay, degree) of each factor
 class Capacity(Plotted):
     """How well linear readouts give functions of past inputs: 1 perfectly, 0 not at all.
 
-    `tasks` names each function by the (delay, degree) of its factors, `values` (tasks,) are the capacities, those that
+    `functions` names each by the (delay, degree) of its factors, `values` (functions,) are the capacities, those that
     chance can explain set to 0.  `bound` is the number of independent functions of the state: no sum exceeds it.
     """
 
-    tasks: Sequence[Task]
+    functions: Sequence[Product]
     values: np.ndarray
     bound: int
 
@@ -38,13 +38,17 @@ class Capacity(Plotted):
     @property
     def by_degree(self) -> Mapping[int, float]:
         """The sum of the capacities for each total degree: 1 is linear memory."""
-        degrees = np.array([sum(degree for _, degree in task) for task in self.tasks])
+        degrees = np.array([sum(degree for _, degree in function) for function in self.functions])
         return {int(d): float(self.values[degrees == d].sum()) for d in np.unique(degrees)}
 
     @property
     def by_delay(self) -> np.ndarray:
         """(delays,): the linear memory of the input 0, 1, 2, ... steps ago."""
-        linear = {task[0][0]: value for task, value in zip(self.tasks, self.values, strict=True) if _degree(task) == 1}
+        linear = {
+            function[0][0]: value
+            for function, value in zip(self.functions, self.values, strict=True)
+            if _degree(function) == 1
+        }
         return np.array([linear[delay] for delay in sorted(linear)])
 
     def __repr__(self):
@@ -62,8 +66,8 @@ def memory_capacity(
     """
     if delays < 1:
         raise ValueError(f"delays must be at least 1; got {delays}")
-    tasks: list[Task] = [((delay, 1),) for delay in range(delays)]
-    return _capacity(network, tasks, times, washout, rng)
+    functions: list[Product] = [((delay, 1),) for delay in range(delays)]
+    return _capacity(network, functions, times, washout, rng)
 
 
 def information_capacity(
@@ -82,60 +86,60 @@ def information_capacity(
     one input.
     """
     if not len(delays) or min(delays) < 1:
-        raise ValueError(f"delays must be numbers of at least 1, at least one; got {delays}")
-    tasks = [task for degree, depth in enumerate(delays, 1) for task in _tasks(degree, depth)]
-    return _capacity(network, tasks, times, washout, rng)
+        raise ValueError(f"delays must hold at least one number, each at least 1; got {delays}")
+    functions = [function for degree, depth in enumerate(delays, 1) for function in _products(degree, depth)]
+    return _capacity(network, functions, times, washout, rng)
 
 
-def _degree(task: Task) -> int:
-    return sum(degree for _, degree in task)
+def _degree(function: Product) -> int:
+    return sum(degree for _, degree in function)
 
 
-def _tasks(degree: int, depth: int) -> list[Task]:
+def _products(degree: int, depth: int) -> list[Product]:
     """All products of that degree of polynomials of the inputs fewer than `depth` steps ago."""
     choices = combinations_with_replacement(range(depth), degree)
     return [tuple((delay, chosen.count(delay)) for delay in sorted(set(chosen))) for chosen in choices]
 
 
-def _capacity(network: Driven, tasks: list[Task], times: int, washout: int, rng) -> Capacity:
+def _capacity(network: Driven, functions: list[Product], times: int, washout: int, rng) -> Capacity:
     if network.inputs != 1 or network.batch:
-        raise ValueError(f"capacities are those of one network with one input; this has {network.inputs}")
-    reach = 1 + max(delay for task in tasks for delay, _ in task)
-    if not times > 0 or washout < reach:
-        raise ValueError(f"washout must be at least the longest delay, {reach}, and times positive; got {washout}")
+        shape = f"a batch of shape {network.batch}" if network.batch else f"a network with {network.inputs} inputs"
+        raise ValueError(f"network must be a single one with one input, Reservoir.random(n, 1); got {shape}")
+    reach = 1 + max(delay for function in functions for delay, _ in function)
+    if not times > 0:
+        raise ValueError(f"times must be at least 1; got {times}")
+    if washout < reach:
+        raise ValueError(f"washout must be at least the number of delays, {reach}; got {washout}")
     u = generator(rng).uniform(-1, 1, size=(washout + times, 1))
     states = orbit(network.driven(like(u, network.rest())), network.rest())
-    longest = max(len(task) for task in tasks)
-    padded = np.array([[*task, *[(0, 0)] * (longest - len(task))] for task in tasks])  # of degree 0: a factor of 1
+    longest = max(len(function) for function in functions)
+    padded = np.array(
+        [[*function, *[(0, 0)] * (longest - len(function))] for function in functions]
+    )  # of degree 0: a factor of 1
     back, degree = padded[..., 0], padded[..., 1]
     orders = np.arange(degree.max() + 1)
     factors = np.sqrt(2 * orders + 1) * scipy.special.eval_legendre(orders, u)  # (time, degree), of variance 1
-    moments = MomentSum((), network.dimension + 1, len(tasks))
-    reference = None  # near the mean: the variance of a weakly driven network would be lost in its squares
-    with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverges: its moments say so
+    moments = MomentSum((), network.dimension, len(functions), constant=True)
+    with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverges: check_moments raises
         for t, state in enumerate(tracked(states, "capacity", len(u))):
             if t >= washout:
-                reference = as_numpy(state) if reference is None else reference
-                moments.add(np.append(as_numpy(state) - reference, 1.0), factors[t - back, degree].prod(axis=-1))
-    return _explained(moments.total(), tasks)
+                moments.add(as_numpy(state), factors[t - back, degree].prod(axis=-1))
+    return _explained(moments.total(), functions)
 
 
-def _explained(moments: Moments, tasks: list[Task]) -> Capacity:
+def _explained(moments: Moments, functions: list[Product]) -> Capacity:
     """The share of the variance of each target that the states explain, beyond what chance does."""
     times = moments.count
     check_moments(moments)
-    mean = moments.states[-1, :-1] / times
-    covariance = moments.states[:-1, :-1] / times - np.outer(mean, mean)
-    target_mean = moments.targets[:, -1] / times
-    cross = moments.targets[:, :-1] / times - np.outer(target_mean, mean)
-    sizes, vectors = np.linalg.eigh(covariance)
+    moments = moments.about(moments.means)
+    sizes, vectors = np.linalg.eigh(moments.states / times)
     used = sizes > 1e-12 * max(sizes[-1], np.finfo(float).tiny)
-    rotated = cross @ vectors[:, used]
-    values = (rotated**2 / sizes[used]).sum(1) / (moments.squares / times - target_mean**2)
+    rotated = moments.targets / times @ vectors[:, used]
+    values = (rotated**2 / sizes[used]).sum(1) / (moments.squares / times)
     rank = int(used.sum())
     # of a target that has nothing to do with the states, times · capacity is distributed as chi squared
     chance = scipy.special.chdtri(rank, 1e-4) / times
-    return Capacity(tasks, np.where(values > chance, values, 0.0), rank)
+    return Capacity(functions, np.where(values > chance, values, 0.0), rank)
 
 
 def kernel_rank(
@@ -147,7 +151,7 @@ def kernel_rank(
     threshold: float = 0.01,
     rng: np.random.Generator | int = 0,
 ) -> int:
-    """The number of directions in which states differ after different inputs: how well they can be told apart.
+    """The number of directions in which states differ after different inputs: how well the state distinguishes inputs.
 
     The rank of the states (streams, n), their mean taken away, after `streams` (n by default) independent noises,
     uniform on [-1, 1], of that length; singular values below `threshold` times the largest do not count.  With
@@ -155,7 +159,7 @@ def kernel_rank(
     Legenstein & Maass, Neural Networks 20, 323 (2007).  Raises ValueError for a batch of networks.
     """
     if network.batch:
-        raise ValueError("the kernel rank is that of one network; got a batch")
+        raise ValueError(f"network must be a single one, not a batch; got a batch of shape {network.batch}")
     count, rng = streams or network.dimension, generator(rng)
     u = rng.uniform(-1, 1, size=(length, count, network.inputs))
     if common:

@@ -1,4 +1,4 @@
-"""Long runs beside the truth: what a forecast keeps after it has lost the orbit."""
+"""Statistics of long runs beside those of the truth: the climate, after the forecast has left the orbit."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,9 @@ def histogram_distance(first: np.ndarray, second: np.ndarray, *, bins: int = 50)
     """
     first, second = _series("first", first), _series("second", second)
     if first.shape[1] != second.shape[1]:
-        raise ValueError(f"first and second must have as many components; got {first.shape[1]} and {second.shape[1]}")
+        raise ValueError(
+            f"first and second must have the same number of components; got {first.shape[1]} and {second.shape[1]}"
+        )
     distances = []
     for a, b in zip(first.T, second.T, strict=True):
         ends = min(a.min(), b.min()), max(a.max(), b.max())
@@ -49,7 +51,7 @@ def maxima(values: np.ndarray) -> np.ndarray:
     """
     values = floating("values", values)
     if values.ndim != 1:
-        raise ValueError(f"values must be of one component, (time,); got shape {values.shape}")
+        raise ValueError(f"values must be one component, of shape (time,), series[:, 2]; got shape {values.shape}")
     before, here, after = values[:-2], values[1:-1], values[2:]
     top = (here > before) & (here >= after)
     before, here, after = before[top], here[top], after[top]
@@ -77,12 +79,13 @@ def correlation_dimension(
     Raises ValueError for a series with fewer than 1000 points, or constant.
     """
     series = _series("series", series)
-    if len(series) < 1000 or len(series) < 10 * theiler:
-        raise ValueError(f"series must have at least 1000 points and ten times theiler={theiler}; got {len(series)}")
+    least = max(1000, 10 * theiler)
+    if len(series) < least:
+        raise ValueError(f"series must have at least {least} times with theiler={theiler}; got {len(series)}")
     pairs = (len(series) - theiler) * (len(series) - theiler + 1) / 2
     sample = _distances(series, theiler)
     if not sample[-1] > 0:
-        raise ValueError("series must not be constant")
+        raise ValueError("series must not be constant: all its points are the same")
     low, high = (np.quantile(sample, share) for share in between)
     r = np.geomspace(max(low, 1e-12 * high), high, radii)
     tree = scipy.spatial.KDTree(series)
@@ -92,7 +95,10 @@ def correlation_dimension(
     sums = counts / pairs
     used = sums > 0
     if used.sum() < 3:
-        raise ValueError("no more than two radii have pairs at that distance: take a longer series or larger shares")
+        raise ValueError(
+            f"a slope takes three radii with pairs closer than each; got {used.sum()}: take a longer series, or larger"
+            " shares in `between`"
+        )
     slope, covariance = np.polyfit(np.log(r[used]), np.log(sums[used]), 1, cov=True)
     return Dimension(float(slope[0]), float(covariance[0, 0] ** 0.5), r, sums)
 

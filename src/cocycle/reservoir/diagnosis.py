@@ -17,22 +17,22 @@ from cocycle.reservoir.metrics import ValidTimes, nrmse, valid_times
 from cocycle.reservoir.reservoir import Reservoir
 from cocycle.results import Plotted, html_table
 
-SETTLING = 200  # steps that a network gets to forget its start
+WASHOUT = 200  # steps after which the state no longer depends on its start
 SATURATED = 2.0  # a local field beyond it: tanh' is below 0.07
-LOOK_EVERY = 10  # steps between two looks at the local fields
+FIELDS_EVERY = 10  # steps between two samples of the local fields
 LINEAR_BELOW = 0.2  # standard deviation of local fields: there tanh differs from the identity by 1 %
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Diagnosis(Plotted):
-    """What `diagnose` found.  Print it, or look at its parts.
+    """What `diagnose` found, to be printed or used part by part.
 
     conditional, closed: the exponents of the driven network and of its closed loop, per unit of the network's dt
-    (closed is None for a loop that leaves every bound).  memory: steps after which the driven network has forgotten a
-    perturbation, to 1/e.  field_std, saturated: the standard deviation of the local fields, and the share beyond ±2;
-    NaN for other networks than reservoirs.  one_step: NRMSE of one-step predictions.  valid: valid times of forecasts.
-    climate: histogram distance of each component, long run against truth.  true_exponents: what was to be learned.
+    (closed is None for a loop that diverges).  memory: steps in which a perturbation of the driven network decays to
+    1/e.  field_std, saturated: the standard deviation of the local fields, and the share beyond ±2; NaN for other
+    networks than reservoirs.  one_step: NRMSE of one-step predictions.  valid: valid times of forecasts.  climate:
+    histogram distance of each component, long run against truth.  true_exponents: those of the system.
     """
 
     conditional: Spectrum
@@ -57,7 +57,7 @@ class Diagnosis(Plotted):
         if self.saturated > 0.5:
             found.append("most units are saturated: decrease the input scaling")
         if self.closed is None:
-            found.append("the closed loop leaves every bound: increase the ridge")
+            found.append("the closed loop diverges: increase the ridge")
         elif self.true_exponents is not None:
             found += self._spectrum_findings(first)
         if self.valid.median < 1 and not found:
@@ -91,11 +91,11 @@ class Diagnosis(Plotted):
         return html_table("Diagnosis", ("", ""), self._rows().items())
 
     def _rows(self) -> dict[str, str]:
-        closed = "leaves every bound" if self.closed is None else _numbers(self.closed)
+        closed = "diverges" if self.closed is None else _numbers(self.closed)
         true = "" if self.true_exponents is None else f"   (true {', '.join(f'{x:.4g}' for x in self.true_exponents)})"
         return {
             "conditional exponent": _numbers(self.conditional),
-            "memory": f"{self.memory:.3g} steps" if np.isfinite(self.memory) else "without end",
+            "memory": f"{self.memory:.3g} steps" if np.isfinite(self.memory) else "infinite",
             "local fields": f"standard deviation {self.field_std:.3g}, {self.saturated:.0%} beyond ±{SATURATED:g}",
             "one step": f"NRMSE {self.one_step:.2g}",
             "forecasts": repr(self.valid),
@@ -121,7 +121,7 @@ def diagnose(
     threshold: float = 0.3,
     rng: np.random.Generator | int = 0,
 ) -> Diagnosis:
-    """Look at a trained network from all sides: series (time, m) from the system, which it should not have seen.
+    """Exponents, memory and forecasts of a trained network, from a series (time, m) that it was not trained on.
 
     `lyapunov_time` in steps; `true_exponents` are those of the system per unit of the network's dt, so many of the
     closed loop are computed over `steps` (three without them).  `starts`, `threshold`: see `valid_times`.
@@ -130,18 +130,20 @@ def diagnose(
     than 1000 values.
     """
     if model.network.batch:
-        raise ValueError("diagnose takes one network; got a batch")
+        raise ValueError(
+            f"model must be of a single network, not of a batch; got a batch of shape {model.network.batch}"
+        )
     if len(series) < 1000:
-        raise ValueError(f"series must have at least 1000 values; got {len(series)}")
+        raise ValueError(f"series must have at least 1000 times, which `model` was not trained on; got {len(series)}")
     closed_map, rest = model.closed, model.network.rest()
     true = None if true_exponents is None else np.asarray(true_exponents, dtype=float)
-    conditional = lyapunov_spectrum(model.driven(series), rest, frame(rest, 1, rng), transient=SETTLING)
-    start = model.warmed(series[:SETTLING])
+    conditional = lyapunov_spectrum(model.driven(series), rest, frame(rest, 1, rng), transient=WASHOUT)
+    start = model.warmed(series[:WASHOUT])
     k = min(3 if true is None else len(true), start.shape[-1])
     with np.errstate(over="ignore", invalid="ignore"):
         try:
             closed = lyapunov_spectrum(
-                repeat(closed_map, steps), start, frame(start, k, rng), every="auto", transient=SETTLING
+                repeat(closed_map, steps), start, frame(start, k, rng), every="auto", transient=WASHOUT
             )
         except Diverged:
             closed = None
@@ -156,7 +158,7 @@ def diagnose(
         -1 / exponent if exponent < 0 else np.inf,
         field_std,
         saturated,
-        float(nrmse(predictions[SETTLING:-1], series[SETTLING + 1 :])),
+        float(nrmse(predictions[WASHOUT:-1], series[WASHOUT + 1 :])),
         valid_times(model, series, lyapunov_time=lyapunov_time, starts=starts, threshold=threshold),
         climate,
         true,
@@ -172,10 +174,10 @@ def _fields(model: Forecaster, series: np.ndarray) -> tuple[float, float]:
     if not isinstance(network, Reservoir):
         return np.nan, np.nan
     fields = replace(network, activation=LINEAR, leak_rate=1.0)
-    looks = replace(model, network=fields).driven(series)
+    field_maps = replace(model, network=fields).driven(series)
     states = chain([network.rest()], orbit(model.driven(series), network.rest()))
-    for t, (field, state) in enumerate(zip(looks, tracked(states, "local fields", len(series)), strict=False)):
-        if t >= SETTLING and t % LOOK_EVERY == 0:
+    for t, (field, state) in enumerate(zip(field_maps, tracked(states, "local fields", len(series)), strict=False)):
+        if t >= WASHOUT and t % FIELDS_EVERY == 0:
             seen.append(as_numpy(field(state)))
     b = np.stack(seen)
     return float(b.std()), float((abs(b) > SATURATED).mean())

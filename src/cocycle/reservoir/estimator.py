@@ -1,4 +1,4 @@
-"""A reservoir with scikit-learn's face, for its pipelines and searches.  Needs the extra `sklearn`."""
+"""A reservoir as a scikit-learn estimator, for its pipelines and searches.  Needs the extra `sklearn`."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ class ReservoirRegressor(RegressorMixin, BaseEstimator):
     """Gives y[t] (time, k) or (time,) from the inputs X[0], ..., X[t] (time, m): the rows of X are successive times.
 
     `fit` draws a `Reservoir.random` and trains it from rest.  `predict` takes its X for what follows the X of `fit`,
-    and goes on from the state in which that left the network, as in the folds of `TimeSeriesSplit`, which
+    and continues from the state of the network after it, as in the folds of `TimeSeriesSplit`, which
     cross-validation has to use: no shuffling.  Only an X that begins with the whole X of `fit` starts from rest, as
-    `fit` did.  `predict` changes nothing: each call goes on from the end of `fit`, so later times need all that is
-    between in one X.  After a gap, or for another series, the first rows belong to a network that has not yet forgotten
+    `fit` did.  `predict` changes nothing: each call continues from the end of `fit`, so an X of later times
+    must hold all times in between.  After a gap, or for another series, the first rows still depend on the state at
     the end of `fit`: leave them out, or call `model_.predictions`, which starts from rest.  For forecasts take `train`.
 
     Parameters: those of `Reservoir.random`, ridge and washout of `train`, random_state an integer seed.

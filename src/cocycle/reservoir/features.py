@@ -1,4 +1,4 @@
-"""What a readout may be linear in, beside the states themselves: functions of them, each a map with its tangent."""
+"""Functions of the states in which a readout may be linear, each a map with its tangent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,11 +25,13 @@ class Polynomial(Map):
 
     def __post_init__(self):
         if not len(self.degrees) or min(self.degrees) < 0:
-            raise ValueError(f"degrees must be numbers >= 0, at least one; got {self.degrees}")
+            raise ValueError(f"degrees must hold at least one number, each >= 0; got {self.degrees}")
 
     def __call__(self, x):
         if x.shape[-1] != self.inputs:
-            raise ValueError(f"Polynomial(inputs={self.inputs}) must get as many components; got {x.shape[-1]}")
+            raise ValueError(
+                f"Polynomial(inputs={self.inputs}) takes states of {self.inputs} components; got {x.shape[-1]}"
+            )
         terms = [x[..., _monomials(self.inputs, degree)].prod(-1) for degree in self.degrees]
         return namespace(x).concatenate(terms, axis=-1)
 

@@ -1,4 +1,4 @@
-"""A trained network, and the forecast: driven by the warm-up, then by its own output."""
+"""A trained network, and its forecast: it is driven by a warm-up, then by its own output."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -7,9 +7,9 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, is_number, like
-from cocycle.driven import Driven, beside, check_inputs
-from cocycle.maps import Map, end, orbit
+from cocycle.arrays import Array, as_numpy, like
+from cocycle.driven import Driven, beside, check_inputs, closed_loop, driven_states, with_axes
+from cocycle.maps import Map, end
 from cocycle.progress import tracked
 from cocycle.reservoir.normalisation import RAW, Normalisation
 from cocycle.reservoir.readout import Readout
@@ -42,7 +42,7 @@ class Forecaster:
         if self.readout.weight.shape[-1] != len(features):
             raise ValueError(
                 f"readout must take the {len(features)} features of this network of dimension {self.network.dimension};"
-                f" it takes {self.readout.weight.shape[-1]}: is it that of another network?"
+                f" it takes {self.readout.weight.shape[-1]}: take the readout of this network"
             )
 
     def __repr__(self):
@@ -58,19 +58,21 @@ class Forecaster:
         if the output is not the next input, or there is an external input: then take `closed_with`.
         """
         if self.external:
-            raise ValueError("the network has an external input: its closed loop is driven, see `closed_with`")
+            raise ValueError(
+                "the closed loop of a network with an external input is driven: take `closed_with(external)`"
+            )
         self._require_closable()
         readout = self.readout
         if isinstance(self.network, Reservoir) and readout.sees_state_alone:
             return self.network.closed(readout.weight, readout.offset)
-        return _Loop(self.network.joint, readout, readout.reads_input)
+        return self._closed()
 
     def closed_with(self, external: Array) -> Iterator[Map]:
         """The maps of the closed loop, one for each value of the external input (time, *batch, v)."""
         self._require_closable()
         part = self.inputs.part(slice(self.external), self.network.inputs)
         external = self._own(part.applied(check_inputs("external", as_numpy(external), self.external)))
-        return (_Loop(self.network.joint, self.readout, self.readout.reads_input, now) for now in external)
+        return (self._closed(now) for now in external)
 
     def driven(self, series: Array, external: Array | None = None) -> Iterator[Map]:
         """The maps of the network's state, one for each value of series (time, *batch, m) in the user's units.
@@ -81,46 +83,44 @@ class Forecaster:
         return self.network.driven(self._input(series, external))
 
     def predictions(self, series: Array, external: Array | None = None, *, state: Array | None = None) -> np.ndarray:
-        """What the readout says after each value of series (time, *batch, m): row t follows series[t].
+        """The output of the readout after each value of series (time, *batch, m): row t follows series[t].
 
         From rest, or from the `state` (*batch, n) of the network before series[0].
 
         Batch axes of the series are paired with those of the networks: for every network with every series, take
-        `spread(1)` first.
-        One-step predictions of series[t+1], or the estimate of the unobserved at t.  The first rows belong to a network
-        that has not yet forgotten its start.
+        `with_start_axes(1)` first.
+        One-step predictions of series[t+1], or the estimate of the unobserved at t.  The first rows still depend on
+        the state at the start.
         """
         u = self._input(series, external)
         if len(u) < 1:
-            raise ValueError("series must have at least one value; got an empty one")
-        state = self.network.rest(tuple(u.shape[1:-1])) if state is None else state
-        states = orbit(self.network.driven(u), state)
-        pairs = zip(u, tracked(states, "network", len(u)), strict=True)
-        with one_thread_if_small(state):
-            rows = [as_numpy(self.readout(self._read(now, s))) for now, s in pairs]
+            raise ValueError("series must have at least one time; got an empty one")
+        pairs = tracked(driven_states(self.network, u, state), "network", len(u))
+        with one_thread_if_small(self.network.rest(tuple(u.shape[1:-1]))):
+            rows = [as_numpy(self.readout(self.readout.read(*pair))) for pair in pairs]
         return self.outputs.undone(np.stack(rows))
 
     def warmed(self, warm_up: Array, external: Array | None = None) -> Array:
         """The state of the closed loop after series warm_up (time, *batch, m), from rest: (*batch, n).
 
         Batch axes of the series are paired with those of the networks: for every network from every start, take
-        `spread(1)` first, as `forecast` does.
+        `with_start_axes(1)` first, as `forecast` does.
         Raises ValueError for a warm-up that is empty, of another shape, or with values that are not finite.
         """
         u = self._input(warm_up, external)
         if len(u) < 1:
-            raise ValueError("a forecast needs a warm-up of at least one value; got an empty one")
+            raise ValueError("warm_up must have at least one time; got an empty one")
         state = self.network.rest(tuple(u.shape[1:-1]))
         with one_thread_if_small(state):
             state = end(tracked(self.network.driven(u), "warm-up", len(u)), state)
         if not self.readout.reads_input:
             return state
-        return beside(self.readout(self._read(u[-1], state)), state)
+        return beside(self.readout(self.readout.read(u[-1], state)), state)
 
     def continued(self, state: Array, steps: int, external: Array | None = None) -> tuple[np.ndarray, Array]:
         """`steps` outputs (steps, *batch, m) of the closed loop from `state` on, and the state that follows them.
 
-        An orbit that leaves every bound is an ordinary result: NaN from there on.  With an external input, `external`
+        An orbit that diverges is NaN from there on, without an error.  With an external input, `external`
         (steps, ..., v) are its values after the warm-up.
         """
         if not isinstance(steps, int | np.integer) or steps < 1:
@@ -135,22 +135,18 @@ class Forecaster:
         values[failed] = np.nan
         return values, state
 
-    def spread(self, axes: int) -> "Forecaster":
+    def with_start_axes(self, axes: int) -> "Forecaster":
         """The same forecasters with `axes` batch axes of length 1 behind their own, for a batch of starts of each."""
+        weight, offset = with_axes(self.readout.weight, axes, 2), with_axes(self.readout.offset, axes, 1)
+        readout = replace(self.readout, weight=weight, offset=offset)
+        return replace(self, network=self.network.with_start_axes(axes), readout=readout)
 
-        def spread(a, tail):
-            if is_number(a) or a.ndim <= tail:
-                return a
-            return a.reshape(*a.shape[:-tail], *[1] * axes, *a.shape[-tail:])
-
-        readout = replace(self.readout, weight=spread(self.readout.weight, 2), offset=spread(self.readout.offset, 1))
-        return replace(self, network=self.network.spread(axes), readout=readout)
+    def _closed(self, external: Array | None = None) -> Map:
+        outputs, reads_input = self.readout.weight.shape[-2], self.readout.reads_input
+        return closed_loop(self.network, self.readout, outputs, reads_input=reads_input, external=external)
 
     def _output(self, state):
         return state[..., : self.readout.weight.shape[-2]] if self.readout.reads_input else self.readout(state)
-
-    def _read(self, u, state):
-        return beside(u, state) if self.readout.reads_input else state
 
     def _own(self, values: np.ndarray) -> Array:
         return like(values, self.network.rest())
@@ -161,26 +157,29 @@ class Forecaster:
 
     def _require_closable(self):
         if not self.closable:
-            raise ValueError("this network has learned another target than the next input: there is no loop to close")
+            raise ValueError(
+                "a closed loop takes a network trained to give the next input; this one was trained on another target:"
+                " train it without `target`, or take `predictions`"
+            )
 
     def _loop(self, steps: int, external: Array | None) -> Iterable[Map]:
         if not self.external:
             return repeat(self.closed, steps)
         if external is None or len(external) != steps:
             got = "none" if external is None else len(external)
-            raise ValueError(f"external must have the {steps} values that come with the steps; got {got}")
+            raise ValueError(f"external must have a value for each of the {steps} steps; got {got}")
         return self.closed_with(external)
 
 
 def with_external(series: np.ndarray, external: Array | None, width: int) -> np.ndarray:
-    """[external | series] (time, *batch, v + m).  Raises ValueError if external is not what is wanted."""
+    """[external | series] (time, *batch, v + m).  Raises ValueError if external does not fit."""
     if external is None and width == 0:
         return series
     if external is None:
         raise ValueError(f"the network takes an external input of {width} components; got none")
     external = as_numpy(check_inputs("external", external, width))
     if len(external) != len(series):
-        raise ValueError(f"external must have as many times as the series, {len(series)}; got {len(external)}")
+        raise ValueError(f"external must have as many times as the series, {len(series)}; got {len(external)} times")
     axes = max(series.ndim, external.ndim)
     return beside(*(a.reshape(len(a), *[1] * (axes - a.ndim), *a.shape[1:]) for a in (external, series)))
 
@@ -189,61 +188,13 @@ def forecast(model: Forecaster, warm_up: np.ndarray, steps: int, external: np.nd
     """The `steps` values that follow the series warm_up (time, *starts, m): shape (steps, *networks, *starts, m).
 
     The network is driven from rest by the warm-up, then by its own output: row 0 is the first value after the warm-up.
-    An orbit that leaves every bound is an ordinary result: NaN from there on.  `external` (len(warm_up) + steps, ...,
+    An orbit that diverges is NaN from there on, without an error.  `external` (len(warm_up) + steps, ...,
     v) goes with the warm-up, then with the steps.
 
     Raises ValueError for a warm-up of another shape, an empty one, or with values that are not finite.
     """
     if not isinstance(model, Forecaster):
-        raise TypeError(f"model must be a Forecaster, from `train`; got {type(model).__name__}")
-    spread = model.spread(max(np.ndim(warm_up) - 2, 0))
+        raise TypeError(f"model must be a Forecaster, which `train` makes; got {type(model).__name__}")
+    model = model.with_start_axes(max(np.ndim(warm_up) - 2, 0))
     before, after = (None, None) if external is None else (external[: len(warm_up)], external[len(warm_up) :])
-    return spread.continued(spread.warmed(warm_up, before), steps, after)[0]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Loop(Map):
-    """The network fed its own output: of the state s, or of [y | s] where the readout reads the input (`carries`)."""
-
-    joint: Map
-    readout: Readout
-    carries: bool
-    external: Array | None = None
-
-    @property
-    def dt(self):
-        return self.joint.dt
-
-    def __call__(self, c):
-        u, s = self._fed(c)
-        after = self.joint(beside(u, s))
-        return beside(self.readout(beside(u, after)), after) if self.carries else after
-
-    def tangent(self, c, q):
-        if self.carries:
-            k = self.readout.weight.shape[-2]
-            y, s, dy, ds = c[..., :k], c[..., k:], q[..., :k, :], q[..., k:, :]
-        else:
-            (y, dy), s, ds = self.readout.tangent(c, q), c, q
-        u, du = self._with_external(y), dy
-        if self.external is not None:
-            du = self._joined(dy[..., :1, :] * 0 * self.external[..., None], dy)
-        after, pushed = self.joint.tangent(beside(u, s), self._joined(du, ds))
-        if not self.carries:
-            return after, pushed
-        out, moved = self.readout.tangent(beside(u, after), self._joined(du, pushed))
-        return beside(out, after), self._joined(moved, pushed)
-
-    def _fed(self, c):
-        k = self.readout.weight.shape[-2]
-        y, s = (c[..., :k], c[..., k:]) if self.carries else (self.readout(c), c)
-        return self._with_external(y), s
-
-    def _with_external(self, y):
-        return y if self.external is None else beside(self.external, y)
-
-    @staticmethod
-    def _joined(*blocks):
-        """Blocks of tangent vectors (*batch, m, k), (*batch, n, k), one above the other."""
-        return beside(*(b.swapaxes(-1, -2) for b in blocks)).swapaxes(-1, -2)
+    return model.continued(model.warmed(warm_up, before), steps, after)[0]

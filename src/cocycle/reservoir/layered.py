@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import Array, namespace
-from cocycle.driven import Bound, Driven, beside, check_inputs
+from cocycle.driven import Driven, beside, bound, check_inputs
 from cocycle.maps import Map, Select
 
 
@@ -16,8 +16,8 @@ from cocycle.maps import Map, Select
 class DelayLine(Driven):
     """The recent inputs: after u[t] the state is [u[t] | u[t-1] | ... | u[t - (taps-1) spacing]].
 
-    A readout sees every `spacing`-th of them, `taps` in all, the newest first.  All its exponents are -inf: it forgets
-    in finite time.  With polynomial features it is the next-generation reservoir of Gauthier et al., Nat. Commun. 12,
+    A readout sees every `spacing`-th of them, `taps` in all, the newest first.  All its exponents are -inf: its memory
+    is finite.  With polynomial features it is the next-generation reservoir of Gauthier et al., Nat. Commun. 12,
     5564 (2021); as the first layer of a `Deep` network it gives a reservoir delayed inputs.
 
     Raises ValueError unless inputs, taps and spacing are at least 1.
@@ -44,16 +44,16 @@ class DelayLine(Driven):
 
     @property
     def joint(self) -> Map:
-        return Select(tuple(range(self.dimension)), self.dt)  # of [u | state] the oldest inputs fall off
+        return Select(slice(self.dimension), self.dt)  # of [u | state] the oldest inputs fall off
 
     def driven(self, u: Array) -> Iterator[Map]:
         """The maps of the state, one for each of the inputs u (time, *batch, m).  Raises ValueError for bad inputs."""
-        return (Bound(self.joint, now) for now in check_inputs("u", u, self.inputs))
+        return (bound(self.joint, now) for now in check_inputs("u", u, self.inputs))
 
     def rest(self, starts: tuple[int, ...] = ()) -> Array:
         return np.zeros((*starts, self.dimension))
 
-    def spread(self, axes: int) -> "DelayLine":
+    def with_start_axes(self, axes: int) -> "DelayLine":
         return self
 
 
@@ -75,7 +75,7 @@ class Deep(Driven):
             width = _width(below)
             if layer.inputs != width:
                 raise ValueError(
-                    f"layers[{i + 1}] must take the {width} inputs that layers[{i}] gives it; it takes {layer.inputs}"
+                    f"layers[{i + 1}] must take {width} inputs, those seen of layers[{i}]; it takes {layer.inputs}"
                 )
 
     @property
@@ -104,13 +104,13 @@ class Deep(Driven):
     def driven(self, u: Array) -> Iterator[Map]:
         """The maps of the state, one for each of the inputs u (time, *batch, m).  Raises ValueError for bad inputs."""
         joint = self.joint
-        return (Bound(joint, now) for now in check_inputs("u", u, self.inputs))
+        return (bound(joint, now) for now in check_inputs("u", u, self.inputs))
 
     def rest(self, starts: tuple[int, ...] = ()) -> Array:
         return beside(*(layer.rest(starts) for layer in self.layers))
 
-    def spread(self, axes: int) -> "Deep":
-        return Deep(tuple(layer.spread(axes) for layer in self.layers))
+    def with_start_axes(self, axes: int) -> "Deep":
+        return Deep(tuple(layer.with_start_axes(axes) for layer in self.layers))
 
 
 @final

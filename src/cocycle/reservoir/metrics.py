@@ -26,7 +26,10 @@ def componentwise(error: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 def _positive(fluctuation: np.ndarray) -> np.ndarray:
     if not (fluctuation > 0).all():
-        raise ValueError("reference must fluctuate, in every component that is a unit: errors are measured by that")
+        raise ValueError(
+            "reference must fluctuate in every component by whose fluctuations errors are measured: leave constant ones"
+            " out, or give another reference"
+        )
     return fluctuation
 
 
@@ -55,7 +58,7 @@ def valid_time(
         if not value > 0:
             raise ValueError(f"{name} must be positive; got {value}")
     aligned = _beside_networks(truth, prediction.ndim)
-    with np.errstate(over="ignore", invalid="ignore"):  # a forecast may have left every bound
+    with np.errstate(over="ignore", invalid="ignore"):  # a forecast may have diverged
         failed = ~(norm(prediction - aligned, scale) < threshold)
     steps = np.where(failed.any(axis=0), failed.argmax(axis=0), len(truth))
     return steps / lyapunov_time
@@ -66,7 +69,7 @@ def nrmse(prediction: np.ndarray, truth: np.ndarray, *, reference: np.ndarray | 
 
     prediction (time, *networks, *starts, m), truth (time, *starts, m); the standard deviation is that of `reference`
     (time, m), by default of the truth.  Shape (*networks, *starts).  1 is what the mean would score, NaN is for a
-    forecast that left every bound.
+    forecast that diverged.
 
     Raises ValueError for shapes that do not fit, a truth or reference that is not finite, a component of the reference
     that is constant.
@@ -151,10 +154,15 @@ def valid_times(
     series = floating("series", series)
     steps = round(horizon * lyapunov_time)
     room = len(series) - warm_up - steps
-    if room < 0 or steps < 1 or starts < 1:
+    if starts < 1:
+        raise ValueError(f"starts must be at least 1; got {starts}")
+    if steps < 1:
+        raise ValueError(f"horizon must be at least one step, {1 / lyapunov_time:.2g} Lyapunov times; got {horizon}")
+    if room < 0:
+        most = max(0.0, (len(series) - warm_up) / lyapunov_time)
         raise ValueError(
-            f"series must hold warm_up + horizon = {warm_up + steps} values, the horizon and starts be at least 1; got"
-            f" {len(series)} values and {starts} starts"
+            f"series must hold the warm-up and the horizon, {warm_up} + {steps} times; it has {len(series)}: take a"
+            f" horizon of at most {np.floor(100 * most) / 100:.2f} Lyapunov times, or a longer series"
         )
     begins = np.linspace(0, room, starts).round().astype(int)
     windows = np.stack([series[i : i + warm_up + steps] for i in begins], axis=1)

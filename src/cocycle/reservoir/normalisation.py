@@ -54,8 +54,8 @@ def refuse_constant(name: str, rows: np.ndarray) -> None:
     constant = np.ptp(rows, axis=0) <= 500 * tolerances(rows.dtype).eps * abs(rows).max(axis=0)
     if constant.any():
         raise ValueError(
-            f"component {int(constant.argmax())} of the {name} is constant: it has no scale, and nothing to learn from"
-            " or to predict; leave it out, or give the Normalisation"
+            f"component {int(constant.argmax())} of the {name} is constant and has no standard deviation: leave it out,"
+            " or give a Normalisation with a scale for it"
         )
 
 

@@ -1,4 +1,4 @@
-"""Online training: the readout is corrected after every input, also while the network hears its own output."""
+"""Online training: the readout is corrected after every input, also while its output is the network's input."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -10,15 +10,15 @@ import numpy as np
 import scipy
 
 from cocycle.arrays import Array, as_numpy, like
-from cocycle.driven import Driven, beside
+from cocycle.driven import Driven, driven_states
 from cocycle.maps import Map
 from cocycle.operators import linear
 from cocycle.progress import tracked
+from cocycle.reservoir.design import Design, untrained
 from cocycle.reservoir.forecast import Forecaster
 from cocycle.reservoir.normalisation import Normalisation
-from cocycle.reservoir.readout import Readout
+from cocycle.reservoir.regression import Piece, read_and_wanted, regression
 from cocycle.reservoir.symmetry import warn_if_odd
-from cocycle.reservoir.task import Design, Piece, make_task, read_and_wanted, untrained
 
 FLOOR = 1e-12  # of the ridge over the power of the features: rounding is then 2e-4 of the smallest correction
 TINY = 1e-100  # of the ridge: its floor where features have no power at all
@@ -27,11 +27,11 @@ BURST = 10  # this many times, after the first half of the corrections, is warne
 
 
 class OnlineRule(ABC):
-    """How a weight (k, p) is corrected by features (p,) and what was wanted of them (k,)."""
+    """How a weight (k, p) is corrected by features (p,) and their target (k,)."""
 
     @abstractmethod
     def start(self, k: int, p: int, constant: bool = False) -> tuple[np.ndarray, Any]:
-        """The weight (k, p) before any input, and what else the rule remembers.
+        """The weight (k, p) before any input, and the other quantities that the rule updates.
 
         With `constant` the last of the p features is always 1: its weight is the constant of the readout.
         """
@@ -40,7 +40,7 @@ class OnlineRule(ABC):
     def corrected(
         self, weight: np.ndarray, memory: Any, features: np.ndarray, error: np.ndarray
     ) -> tuple[np.ndarray, Any]:
-        """(weight, memory) after features whose weighted sum missed by `error` = wanted - weight features."""
+        """(weight, memory) after features, with `error` = target - weight features."""
 
 
 @final
@@ -97,8 +97,10 @@ class RecursiveLeastSquares(OnlineRule):
         gained = inverse @ features
         scale = self.forgetting + features @ gained
         if not scale > 0:
-            raise ValueError(f"the recursion of {self} was lost to rounding: take a larger ridge or less forgetting")
-        # an inverse that is not symmetric to the last bit blows up when it forgets
+            raise ValueError(
+                f"rounding made the inverse in {self} indefinite: take a larger ridge, or forgetting closer to 1"
+            )
+        # an inverse that is not symmetric to the last bit grows without bound when forgetting < 1
         inverse = (inverse - np.outer(gained, gained) / scale) / self.forgetting
         return weight + np.outer(error, gained / scale), memory._replace(
             inverse=inverse, ridge=ridge, power=power, peak=peak
@@ -167,9 +169,9 @@ def train_online(
 ) -> Online:
     """Correct the readout after every input by `rule`, `RecursiveLeastSquares()` by default.
 
-    With `own_output` the network hears, once the washout is over, what its readout said and not the series: the
-    corrections have to keep the closed loop on its way (FORCE learning; Sussillo & Abbott, Neuron 63, 544, 2009).  The
-    other arguments are those of `train`; one network, no batch.
+    With `own_output` the network's input is, once the washout is over, the output of its readout and not the series:
+    the corrections have to keep the closed loop near the series (FORCE learning; Sussillo & Abbott, Neuron 63, 544,
+    2009).  The other arguments are those of `train`; one network, no batch.
 
     Warns if the errors of the second half exceed ten times the largest target.  Raises ValueError for a batch of
     networks or series, for own_output with another target, when an error exceeds a million times the largest target,
@@ -178,64 +180,61 @@ def train_online(
     rule = rule or RecursiveLeastSquares()
     if not isinstance(rule, OnlineRule):
         raise TypeError(f"rule must be an OnlineRule, such as RecursiveLeastSquares(); got {rule!r}")
-    task = make_task(network, series, target, external, washout, normalise)
-    if network.batch or task.pieces[0].inputs.ndim > 2:
-        raise ValueError("online training takes one network and series of shape (time, m), no batch")
-    if own_output and not task.closable:
-        raise ValueError("own_output is for the next value of the series, not for another target")
-    (readout, constant), errors = untrained(network, design, task), []
-    warn_if_odd(network, readout, task, constant)
-    largest = LOST * max(float(abs(piece.targets).max()) for piece in task.pieces)
-    weight, memory = np.zeros((0, 0)), None
-    for piece in task.pieces:
-        heard: Any = _Ear(network, readout, piece, task.external) if own_output else None
-        pairs = read_and_wanted(network, readout, piece) if heard is None else iter(heard)
-        for t, (z, wanted) in enumerate(tracked(pairs, "training", len(piece.inputs))):
+    problem = regression(network, series, target, external, washout, normalise)
+    if network.batch or problem.pieces[0].inputs.ndim > 2:
+        raise ValueError("online training takes a single network and series of shape (time, m); got a batch")
+    if own_output and not problem.closable:
+        raise ValueError(
+            "own_output=True is for the next value of the series: with a target of another kind leave it out"
+        )
+    readout, constant = untrained(network, design, problem.width, problem.closable)
+    warn_if_odd(network, readout, problem, constant)
+    largest = LOST * max(float(abs(piece.targets).max()) for piece in problem.pieces)
+    weight, memory, errors = np.zeros((0, 0)), None, []
+    for piece in problem.pieces:
+        fed_back: list[np.ndarray] = []  # the last output
+        states = _with_feedback(network, piece, problem.external, fed_back) if own_output else None
+        pairs = tracked(read_and_wanted(network, readout, piece, states), "training", len(piece.inputs))
+        for t, (z, wanted) in enumerate(pairs):
             features = as_numpy(readout.features(z))
             if constant:
                 features = np.append(features, 1.0)
             if not errors:
-                weight, memory = rule.start(task.width, len(features), constant)
+                weight, memory = rule.start(problem.width, len(features), constant)
             if t < washout:
                 continue
-            said = linear(weight, features)
-            errors.append(wanted - said)
+            output = linear(weight, features)
+            errors.append(wanted - output)
             if not (abs(errors[-1]) <= largest).all():
                 raise ValueError(
-                    f"the error diverged, beyond {LOST:.0e} times the target after {len(errors)} corrections: take a"
-                    " smaller step, a larger ridge or less forgetting"
+                    f"training diverged: after {len(errors)} corrections the error is more than {LOST:.0e} times the"
+                    " largest target; take a larger ridge, forgetting closer to 1, or a smaller rate"
                 )
-            if heard is not None:
-                heard.said = said if readout.added is None else said + as_numpy(z[..., readout.added])
+            fed_back[:] = [output if readout.added is None else output + as_numpy(z[..., readout.added])]
             weight, memory = rule.corrected(weight, memory, features, errors[-1])
     settings = {"rule": repr(rule), "washout": washout, "own_output": own_output}
     _warn_of_bursts(np.stack(errors), largest / LOST)
     weight, offset = (weight[:, :-1], weight[:, -1]) if constant else (weight, 0.0)
-    return Online(task.forecaster(network, readout, weight, offset, settings), np.stack(errors) * task.outputs.scale)
+    model = problem.forecaster(network, readout, weight, offset, settings)
+    return Online(model, np.stack(errors) * problem.outputs.scale)
+
+
+def _with_feedback(
+    network: Driven, piece: Piece, external: int, fed_back: Sequence[np.ndarray]
+) -> Iterator[tuple[Array, Array]]:
+    """`driven_states` of a network whose input is, once there is one, the output in `fed_back` and not the series."""
+    state = network.rest()
+    for u in piece.inputs:
+        u = np.concatenate([u[:external], *fed_back]) if fed_back else u
+        ((now, state),) = driven_states(network, like(u[None], state), state)
+        yield now, state
 
 
 def _warn_of_bursts(errors: np.ndarray, target: float) -> None:
     late = float(abs(errors[len(errors) // 2 :]).max())
     if late > BURST * target:
         warnings.warn(
-            f"the readout did not settle: in the second half of the corrections an error was {late / target:.2g} times"
-            " the largest target; take a larger ridge, less forgetting or a smaller step",
+            f"the readout did not converge: in the second half of the corrections an error is {late / target:.2g} times"
+            " the largest target; take a larger ridge, forgetting closer to 1, or a smaller rate",
             stacklevel=3,
         )
-
-
-class _Ear:
-    """`read_and_wanted` for a network that hears `said`, once that is set, in place of the series."""
-
-    def __init__(self, network: Driven, readout: Readout, piece: Piece, external: int):
-        self.network, self.readout, self.piece, self.external = network, readout, piece, external
-        self.said: np.ndarray | None = None
-
-    def __iter__(self) -> Iterator[tuple[Array, np.ndarray]]:
-        state = self.network.rest()
-        for u, target in zip(self.piece.inputs, self.piece.targets, strict=True):
-            now = u if self.said is None else np.concatenate([u[: self.external], self.said])
-            now = like(now, state)
-            state = self.network.joint(beside(now, state))
-            z = beside(now, state) if self.readout.reads_input else state
-            yield z, target if self.readout.added is None else target - as_numpy(now[..., self.readout.added])

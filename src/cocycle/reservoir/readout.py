@@ -1,4 +1,4 @@
-"""The linear readout: ridge regression from moments, which are all that training keeps of the states."""
+"""The linear readout: ridge regression from moments, so that the memory does not grow with time."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -12,6 +12,7 @@ import numpy as np
 import scipy
 
 from cocycle.arrays import Array, in_one_piece, refuse_masked
+from cocycle.driven import beside
 from cocycle.maps import Map
 from cocycle.operators import linear, linear_block
 from cocycle.reservoir.moments import Moments, check_moments
@@ -41,6 +42,10 @@ class Readout(Map):
         """Whether it is a matrix times the state of the network, plus its offset."""
         whole = isinstance(self.components, slice) and self.components == slice(None)
         return whole and self.functions is None and not self.reads_input
+
+    def read(self, u: Array, state: Array) -> Array:
+        """z after the input u (*batch, m) that led to the state (*batch, n)."""
+        return beside(u, state) if self.reads_input else state
 
     def features(self, z: Array) -> Array:
         """φ(z[components]) (*batch, p), in which the readout is linear."""
@@ -149,7 +154,7 @@ EDGE = 1e-3  # by which, relative, a score must fall towards the edge of the rid
 
 
 class RidgeChoice(ABC):
-    """How to choose among values of ridge: give one to `train` in place of a number."""
+    """A way to choose among values of ridge, for `train` in place of a number."""
 
     ridges: Any  # the values to choose from
     folds: Any  # int: into how many consecutive parts the times are cut
@@ -170,7 +175,9 @@ def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.nd
     path = ridge_path(reduce(add, parts), choice.ridges)
     scores = np.where(np.isnan(path).any(axis=(-1, -2)), np.nan, choice.scores(parts))
     if np.isnan(scores).all(axis=0).any():
-        raise ValueError(f"R Rᵀ + ridge I is singular to rounding with every ridge up to {max(choice.ridges):g}")
+        raise ValueError(
+            f"R Rᵀ + ridge I is singular to rounding with every ridge up to {max(choice.ridges):g}: add larger ones"
+        )
     best = np.nanargmin(scores, axis=0)
     if tuple(choice.ridges) == RIDGES:
         _warn_at_the_edge(np.asarray(RIDGES), scores)
@@ -210,7 +217,7 @@ class CrossValidated(RidgeChoice):
         for square, cross, total in zip(squares, crosses, totals, strict=True):
             sizes, vectors = _eigen(square)
             shrunk = [_shrunk(sizes, ridge) for ridge in self.ridges]
-            # the directions that the states span: no more than there are times, or than rounding can tell
+            # the directions that the states span: no more than there are times, or above rounding
             kept = sizes > len(sizes) * np.finfo(float).eps * sizes[-1]
             kept[: max(0, len(kept) - (moments.count - constants))] = False
             power = ((cross @ vectors[:, kept]) ** 2).sum(0) / sizes[kept]
@@ -240,7 +247,7 @@ class HeldOut(RidgeChoice):
     def scores(self, parts: Sequence[Moments]) -> np.ndarray:
         whole, errors = reduce(add, parts), 0.0
         for part in parts:
-            others = whole.without(part)
+            others, part = whole.without(part), part.with_origin(whole.origin)
             weights, part = ridge_path(others, self.ridges), part.about(others.means)
             explained = 2 * (weights * part.targets).sum((-1, -2)) - ((weights @ part.states) * weights).sum((-1, -2))
             errors = errors + _positive(part.squares.sum(-1) - explained, part.squares)

@@ -1,4 +1,4 @@
-"""The reservoir: a random recurrent network, driven by a signal or fed with its own output."""
+"""The reservoir: a random recurrent network, driven by a signal or by its own output."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from cocycle.arrays import (
     like,
     require_finite,
 )
-from cocycle.driven import Driven, check_inputs
+from cocycle.driven import Driven, check_inputs, with_axes
 from cocycle.maps import Map, Relaxed, broadcast_batch
 from cocycle.networks.activations import TANH, Activation
 from cocycle.networks.layers import Layer
@@ -90,6 +90,7 @@ class Reservoir(Driven):
         *,
         weight_std: float = 0.9,
         input_std: float = 0.05,
+        dt: float = 1.0,
         rng: np.random.Generator | int = 0,
     ) -> "Reservoir":
         """The textbook network: W of variance weight_std²/size, W_in of variance input_std², no bias, no leak.
@@ -99,7 +100,7 @@ class Reservoir(Driven):
         """
         _not_negative(weight_std=weight_std, input_std=input_std)
         rng = generator(rng)
-        return cls(weight_std * gaussian(size, rng), rng.normal(scale=input_std, size=(size, inputs)))
+        return cls(weight_std * gaussian(size, rng), rng.normal(scale=input_std, size=(size, inputs)), dt=dt)
 
     @classmethod
     def random(
@@ -111,12 +112,13 @@ class Reservoir(Driven):
         input_scaling: float = 0.3,
         bias_scaling: float = 1.0,
         leak_rate: float = 1.0,
+        dt: float = 1.0,
         rng: np.random.Generator | int = 0,
     ) -> "Reservoir":
         """A sparse network with random biases, for standardised signals, which `train` makes of any.
 
         Each unit gets input from some ten others; input weights are uniform on ±input_scaling, biases on
-        ±bias_scaling.  The biases let the network tell u from -u: without them tanh makes it odd.  They also shorten
+        ±bias_scaling.  Without biases the network is odd: its response to -u is minus that to u.  They also shorten
         its memory, to two steps or so with these defaults: where part of a system is observed, take
         spectral_radius=1.2, bias_scaling=0.5.
         """
@@ -127,7 +129,8 @@ class Reservoir(Driven):
         rng = generator(rng)
         weight = scaled(sparse(size, min(1.0, CONNECTIONS / size), rng), spectral_radius=spectral_radius)
         input_weight = rng.uniform(-input_scaling, input_scaling, size=(size, inputs))
-        return cls(weight, input_weight, rng.uniform(-bias_scaling, bias_scaling, size=size), leak_rate)
+        bias = rng.uniform(-bias_scaling, bias_scaling, size=size)
+        return cls(weight, input_weight, bias, leak_rate, dt=dt)
 
     @classmethod
     def ensemble(cls, networks: "Sequence[Reservoir]") -> "Reservoir":
@@ -206,23 +209,17 @@ class Reservoir(Driven):
         ValueError for a batch.
         """
         if self.batch:
-            raise ValueError(f"effective_spectral_radius is that of one network; got a batch of shape {self.batch}")
+            raise ValueError(f"effective_spectral_radius is of a single network; got a batch of shape {self.batch}")
         identity = scipy.sparse.eye_array(self.dimension, format="csr")
         weight = self.weight if is_sparse(self.weight) else as_numpy(self.weight)
         gain = self.gain if is_number(self.gain) else as_numpy(self.gain)
         kept, added = (1 - self.leak_rate) * identity, weight * (self.leak_rate * gain)
         return spectral_radius(kept + added if is_sparse(added) else kept.toarray() + added)
 
-    def spread(self, axes: int) -> "Reservoir":
+    def with_start_axes(self, axes: int) -> "Reservoir":
         """The same networks with `axes` batch axes of length 1 behind their own, for a batch of starts of each."""
-
-        def spread(a, tail):
-            if is_number(a) or a.ndim <= tail:
-                return a
-            return a.reshape(*a.shape[: a.ndim - tail], *[1] * axes, *a.shape[a.ndim - tail :])
-
-        matrices = {name: spread(getattr(self, name), 2) for name in ("weight", "input_weight")}
-        vectors = {name: spread(getattr(self, name), 1) for name in ("bias", "gain", "input_gain")}
+        matrices = {name: with_axes(getattr(self, name), axes, 2) for name in ("weight", "input_weight")}
+        vectors = {name: with_axes(getattr(self, name), axes, 1) for name in ("bias", "gain", "input_gain")}
         return replace(self, **matrices, **vectors)
 
     def _drive(self, u):

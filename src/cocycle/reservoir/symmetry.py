@@ -1,4 +1,4 @@
-"""An odd network, f(-r, -u) = -f(r, u), gives odd functions of its inputs: what of a task it cannot learn."""
+"""An odd network, f(-r, -u) = -f(r, u), gives odd functions of its inputs only: a warning where these do not do."""
 
 import warnings
 
@@ -7,33 +7,36 @@ import numpy as np
 from cocycle.arrays import as_numpy, like, tolerances
 from cocycle.driven import Driven, beside
 from cocycle.reservoir.readout import Readout
-from cocycle.reservoir.task import Task
+from cocycle.reservoir.regression import Problem
 
 ASYMMETRY = 0.1  # of standardised moments, from which on a series counts as not symmetric, or not centred
 LAGS = 4  # of recent inputs whose products show whether a target is even
 COMBINATIONS = 20  # of the inputs at those times, at most
-ROWS = 20_000  # times that are looked at
+ROWS = 20_000  # times that are used, at most
 UNEXPLAINED = 1e-3  # of the variance of a target: what is left below it does not matter
 GAIN = 0.1  # the part of what is left that products of inputs explain, from which on a target counts as even
 
 
-def warn_if_odd(network: Driven, readout: Readout, task: Task, constant: bool) -> None:
+def warn_if_odd(network: Driven, readout: Readout, problem: Problem, constant: bool) -> None:
     """Warn where network and features are odd, the inputs centred, and what is to be learned is not odd."""
-    if not is_odd(network, readout) or _has_mean(_rows([piece.inputs for piece in task.pieces])):
+    if not is_odd(network, readout) or _has_mean(_rows([piece.inputs for piece in problem.pieces])):
         return
     remedy = (
         "give the network a bias (as Reservoir.random has), the readout squares (design=WithSquares()), or leave the"
         " mean of the series in (normalise=False)"
     )
     odd = "this network is odd, f(-r, -u) = -f(r, u), and"
-    if task.closable and not _is_symmetric(task):
-        text = f"{odd} the series is centred but not symmetric: what tells u from -u cannot be learned; {remedy}"
-    elif not constant and _has_mean(_rows([piece.targets for piece in task.pieces])):
+    if problem.closable and not _is_symmetric(problem):
         text = (
-            f"{odd} the target has a mean, which it cannot give from centred inputs without a constant; leave"
+            f"{odd} the series is centred but not symmetric: the part of its next value that is the same for inputs u"
+            f" and -u cannot be learned; {remedy}"
+        )
+    elif not constant and _has_mean(_rows([piece.targets for piece in problem.pieces])):
+        text = (
+            f"{odd} the target has a mean, which needs a constant where inputs are centred; leave"
             " constant=True in the design"
         )
-    elif not task.closable and _is_even(task):
+    elif not problem.closable and _is_even(problem):
         text = (
             f"{odd} the target is not: the part of it that is the same for inputs u and -u cannot be learned; {remedy}"
         )
@@ -50,7 +53,7 @@ def is_odd(network: Driven, readout: Readout) -> bool:
     rounding = 5000 * tolerances(here.dtype).eps
     if not np.allclose(as_numpy(here + there), 0, atol=rounding):
         return False
-    z = beside(u, here) if readout.reads_input else here
+    z = readout.read(u, here)
     even = readout.features(z) + readout.features(-z) - 2 * readout.features(0 * z)
     return np.allclose(as_numpy(even), 0, atol=rounding)
 
@@ -64,21 +67,21 @@ def _has_mean(rows: np.ndarray) -> bool:
     return bool((abs(rows.mean(0)) > ASYMMETRY * np.sqrt((rows**2).mean(0))).any())
 
 
-def _is_symmetric(task: Task) -> bool:
+def _is_symmetric(problem: Problem) -> bool:
     """Whether the inputs might be distributed as their negatives, by their third moments."""
-    rows = _rows([piece.inputs for piece in task.pieces])
+    rows = _rows([piece.inputs for piece in problem.pieces])
     scale = np.sqrt((rows**2).mean(0))
     third = np.stack([part.T**2 @ part / len(part) for part in np.array_split(rows / scale, 10)])
     clear = abs(third.mean(0)) > 4 * third.std(0, ddof=1) / 10**0.5
     return not (clear & (abs(third.mean(0)) > ASYMMETRY)).any()
 
 
-def _is_even(task: Task) -> bool:
+def _is_even(problem: Problem) -> bool:
     """Whether products of recent inputs explain a part of the target that the inputs themselves do not.
 
     Judged on the half of the times that the regression has not seen, for either half.
     """
-    inputs, targets = (np.concatenate(parts) for parts in zip(*map(_recent, task.pieces), strict=True))
+    inputs, targets = (np.concatenate(parts) for parts in zip(*map(_recent, problem.pieces), strict=True))
     every = -(-len(inputs) // ROWS)
     inputs, targets = inputs[::every], targets[::every]
     i, j = np.triu_indices(inputs.shape[1])

@@ -1,4 +1,4 @@
-"""Does the drive alone decide where the network is?  Copies of it, started apart, give the answer without tangents."""
+"""Generalised synchronisation: whether copies of a driven network, started at different states, converge."""
 
 from dataclasses import dataclass
 from typing import final
@@ -52,14 +52,14 @@ class Synchronisation(Plotted):
 
 
 def synchronisation(
-    network: Driven, u: Array, *, copies: int = 4, spread: float = 1.0, rng: np.random.Generator | int = 0
+    network: Driven, u: Array, *, copies: int = 4, amplitude: float = 1.0, rng: np.random.Generator | int = 0
 ) -> Synchronisation:
-    """Drive copies of the network, started at random states in [-spread, spread], with the same inputs u (time, m).
+    """Drive copies of the network, from random states in [-amplitude, amplitude], with the same inputs u (time, m).
 
     The auxiliary-system test: Abarbanel, Rulkov & Sushchik, Phys. Rev. E 53, 4528 (1996).  For a trained model take
     `model.network` and its inputs in the network's units.  Raises ValueError for fewer than two copies or bad inputs.
     """
-    states = tracked(_responses(network, u, copies, spread, rng), "synchronisation", len(u))
+    states = tracked(_responses(network, u, copies, amplitude, rng), "synchronisation", len(u))
     with one_thread_if_small(network.rest((copies,))):
         distances = [np.linalg.norm(as_numpy(x)[1:] - as_numpy(x)[:1], axis=-1) for x in states]
     return Synchronisation(np.array(distances), network.joint.dt)
@@ -81,7 +81,7 @@ def consistency(
     ValueError for inputs not longer than the washout.
     """
     if not 0 <= washout < len(u) - 1:
-        raise ValueError(f"u must be longer than the washout of {washout} by at least 2; got {len(u)} times")
+        raise ValueError(f"washout must be in 0..{len(u) - 2} for {len(u)} inputs; got {washout}")
     rng = generator(rng)
     u = check_inputs("u", u, network.inputs)
     given = as_numpy(u)[:, None] + noise * rng.normal(size=(len(u), copies, network.inputs))
@@ -93,11 +93,13 @@ def consistency(
     return sums.mean_square()
 
 
-def _responses(network: Driven, u: Array, copies: int, spread: float, rng):
-    if copies < 2 or network.batch:
-        raise ValueError(f"there must be at least two copies of one network; got {copies} of a batch {network.batch}")
+def _responses(network: Driven, u: Array, copies: int, amplitude: float, rng):
+    if copies < 2:
+        raise ValueError(f"copies must be at least 2; got {copies}")
+    if network.batch:
+        raise ValueError(f"network must be a single one, not a batch; got a batch of shape {network.batch}")
     u = check_inputs("u", u, network.inputs)
-    start = generator(rng).uniform(-spread, spread, size=(copies, network.dimension))
+    start = generator(rng).uniform(-amplitude, amplitude, size=(copies, network.dimension))
     u = u if u.ndim == 3 else u[:, None]
     return orbit(network.driven(like(as_numpy(u), network.rest())), like(start, network.rest()))
 
@@ -115,6 +117,6 @@ class _Correlation:
 
     def mean_square(self) -> float:
         a, b, aa, bb, ab = self.sums / self.count
-        spread = np.maximum((aa - a * a) * (bb - b * b), 0.0)
-        moving = spread > 1e-24
-        return float(((ab - a * b)[moving] ** 2 / spread[moving]).mean()) if moving.any() else float("nan")
+        variances = np.maximum((aa - a * a) * (bb - b * b), 0.0)
+        moving = variances > 1e-24
+        return float(((ab - a * b)[moving] ** 2 / variances[moving]).mean()) if moving.any() else float("nan")

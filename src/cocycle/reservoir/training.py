@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import reduce
+from itertools import islice
 from operator import add
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy as np
 from cocycle.arrays import as_numpy, generator
 from cocycle.driven import Driven
 from cocycle.maps import Map
-from cocycle.operators import linear
 from cocycle.progress import tracked
+from cocycle.reservoir.design import Design, untrained
 from cocycle.reservoir.forecast import Forecaster
 from cocycle.reservoir.moments import Moments, MomentSum, check_moments
 from cocycle.reservoir.normalisation import Normalisation
@@ -21,8 +22,8 @@ from cocycle.reservoir.readout import (
     chosen_readout,
     ridge_readout,
 )
+from cocycle.reservoir.regression import Problem, read_and_wanted, regression
 from cocycle.reservoir.symmetry import warn_if_odd
-from cocycle.reservoir.task import Design, Task, make_task, read_and_wanted, untrained
 from cocycle.threads import one_thread_if_small
 
 
@@ -51,7 +52,7 @@ def train(
     target (time, *batch, k): learn this after each input instead of the next one, such as components that are not
     observed.  external (time, *batch, v): input beside the series that nobody predicts.
     design: what the readout is linear in, `Design(functions, direct, increment, constant)` or a map alone; by default
-    all that is seen of the state, and a constant that the ridge leaves free, in whatever units the series is.  The
+    all seen components of the state, and a constant without ridge, in whatever units the series is.  The
     textbook's O = W_out r is Design(constant=False), for which `Reservoir.gaussian` and normalise=False are made.
     noise: standard deviation of normal noise on the network's input, in its own units.
 
@@ -67,49 +68,38 @@ def train(
         if np.ndim(ridge) > 0 and np.shape(ridge) != network.batch:
             raise ValueError(f"ridge must be a number; to choose among {ridge!r} give CrossValidated(ridges)")
         check_ridge(ridge)
-    task = make_task(network, series, target, external, washout, normalise).noisy(noise, generator(rng))
-    readout, constant = untrained(network, design, task)
-    warn_if_odd(network, readout, task, constant)
+    problem = regression(network, series, target, external, washout, normalise).noisy(noise, generator(rng))
+    readout, constant = untrained(network, design, problem.width, problem.closable)
+    warn_if_odd(network, readout, problem, constant)
     folds = ridge.folds if isinstance(ridge, RidgeChoice) else 1
     with one_thread_if_small(network.rest()):
-        origin, parts = _moments(network, readout, task, washout, folds, constant)
+        parts = _moments(network, readout, problem, washout, folds, constant)
     if isinstance(ridge, RidgeChoice):
         weight, chosen = chosen_readout(ridge, parts)
     else:
         weight, chosen = ridge_readout(parts[0], ridge), ridge
     offset = reduce(add, parts).constant(weight)
-    if constant:
-        offset = offset + origin[1] - linear(weight, origin[0])
-    return task.forecaster(network, readout, weight, offset, {"ridge": chosen, "washout": washout, "noise": noise})
+    return problem.forecaster(network, readout, weight, offset, {"ridge": chosen, "washout": washout, "noise": noise})
 
 
 def _moments(
-    network: Driven, readout: Readout, task: Task, washout: int, folds: int, constant: bool
-) -> tuple[tuple[np.ndarray, np.ndarray], list[Moments]]:
-    """The moments of each of `folds` consecutive segments, as equal as can be, and the place they are taken from.
-
-    That is the first features and target where there is a constant: their deviations are not lost in the mean.
-    """
-    times = sum(len(piece.inputs) - washout for piece in task.pieces)
+    network: Driven, readout: Readout, problem: Problem, washout: int, folds: int, constant: bool
+) -> list[Moments]:
+    """The moments of each of `folds` consecutive segments, as equal as can be."""
+    times = sum(len(piece.inputs) - washout for piece in problem.pieces)
     if times < folds:
-        raise ValueError(f"the {times} times after the washout are too few for {folds} folds")
-    borders = [times * (i + 1) // folds for i in range(folds)]
-    parts, moments, count, origin = [], None, 0, (np.zeros(()), np.zeros(()))
-    for piece in task.pieces:
-        for t, (z, wanted) in enumerate(
-            tracked(read_and_wanted(network, readout, piece), "training", len(piece.inputs))
-        ):
-            if t < washout:
-                continue
-            features = as_numpy(readout.features(z)).astype(np.float64, copy=False)
-            if count == 0 and constant:
-                origin = features, np.asarray(wanted, dtype=np.float64)
+        raise ValueError(f"folds must be at most the {times} times after the washout; got {folds}")
+    borders = {times * (i + 1) // folds for i in range(folds)}
+    parts, moments, count = [], None, 0
+    for piece in problem.pieces:
+        pairs = tracked(read_and_wanted(network, readout, piece), "training", len(piece.inputs))
+        for z, wanted in islice(pairs, washout, None):
+            features = as_numpy(readout.features(z))
             if moments is None:
-                moments = MomentSum(features.shape[:-1], features.shape[-1], task.width, constant=constant)
-            moments.add(features - origin[0], wanted - origin[1])
+                moments = MomentSum(features.shape[:-1], features.shape[-1], problem.width, constant=constant)
+            moments.add(features, wanted)
             count += 1
-            if count == borders[len(parts)]:
-                parts.append(moments.total())
+            if count in borders:
+                parts.append(moments.segment())
                 check_moments(parts[-1])
-                moments = None
-    return origin, parts
+    return parts

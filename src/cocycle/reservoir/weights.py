@@ -9,7 +9,7 @@ import scipy
 from cocycle.arrays import Array, generator, is_sparse, require_finite
 
 Weight = Array  # a square matrix, dense or a scipy.sparse.csr_array
-PAYS_FROM, PAYS_UP_TO = 200, 0.1  # units, density: see `compact`
+SPARSE_FROM, SPARSE_UP_TO = 200, 0.1  # units, density: see `compact`
 DENSE_UP_TO = 2000  # units, up to which eigenvalues and singular values are those of LAPACK
 DENSE_AT_MOST = 6000  # units, up to which they are where iterations fail: three minutes
 WANTED = ((12, 60), (20, 80))  # values and dimension of the Krylov space; with 4 and 40 none of 190 matrices was wrong
@@ -30,7 +30,7 @@ def uniform(size: int, rng: np.random.Generator | int) -> np.ndarray:
 def sparse(size: int, density: float, rng: np.random.Generator | int) -> Weight:
     """(size, size), normal entries at density size² places drawn at random, zeros elsewhere; variance 1/size.
 
-    `compact`: in sparse format where that pays.  Raises ValueError unless 0 < density <= 1.
+    `compact`: in sparse format where its products are faster.  Raises ValueError unless 0 < density <= 1.
     """
     if not 0 < density <= 1:
         raise ValueError(f"density must be in (0, 1]; got {density}")
@@ -84,7 +84,7 @@ def compact(weight: Weight) -> Weight:
     Measured by benchmarks/sparse.py, for products with 1 to 50 vectors.
     """
     count = np.count_nonzero(weight) if isinstance(weight, np.ndarray) else weight.nnz
-    if weight.shape[0] >= PAYS_FROM and count <= PAYS_UP_TO * weight.shape[0] ** 2:
+    if weight.shape[0] >= SPARSE_FROM and count <= SPARSE_UP_TO * weight.shape[0] ** 2:
         return scipy.sparse.csr_array(weight)
     return weight if isinstance(weight, np.ndarray) else weight.toarray()
 
@@ -98,13 +98,13 @@ def orthogonal(size: int, rng: np.random.Generator | int) -> np.ndarray:
 def spectral_radius(weight: Weight) -> float:
     """The largest modulus of an eigenvalue of weight (n, n); 0 for a nilpotent matrix.
 
-    Up to 2000 units from all eigenvalues; of larger matrices each strongly connected part is computed alone: a cycle of
+    Up to 2000 units from all eigenvalues; of larger matrices for each strongly connected part by itself: a cycle of
     units in closed form, another part above 2000 units by two Arnoldi iterations from different starts, and from all
     its eigenvalues, which takes minutes, where those do not converge or disagree.  Raises ValueError where that part
     has more than 6000 units.
 
-    Of a leaky network it is not what decides about its linear stability: that is
-    `Reservoir.effective_spectral_radius`; and no bound on the growth of one step: that is `largest_singular_value`.
+    The linear stability of a leaky network depends on `Reservoir.effective_spectral_radius` instead, the growth in one
+    step on `largest_singular_value`.
     """
     cycles, _ = scipy.sparse.csgraph.connected_components(scipy.sparse.csr_array(weight != 0), connection="strong")
     if cycles == weight.shape[0] and not weight.diagonal().any():
@@ -207,7 +207,7 @@ def _radius_of_part(weight: "scipy.sparse.csr_array") -> float:
     if size <= DENSE_UP_TO:
         return _dense_spectral_radius(weight.toarray())
     density = weight.nnz / size**2
-    weight = weight if density <= PAYS_UP_TO else weight.toarray()
+    weight = weight if density <= SPARSE_UP_TO else weight.toarray()
     return _agreed(
         scipy.sparse.linalg.eigs,
         weight,
@@ -243,7 +243,7 @@ def _agreed(iteration: Callable[..., Any], weight: Weight, dense: Callable[[np.n
 def _dense_spectral_radius(weight: np.ndarray) -> float:
     """0 for a nilpotent matrix, although rounding makes its eigenvalues of order eps^(1/size).
 
-    Rounding cannot tell those from small eigenvalues, but it can tell a rank: as long as there is a null space, its
+    Those cannot be distinguished from small eigenvalues, but a rank can be found: as long as there is a null space, its
     complement carries the other eigenvalues, and of a nilpotent matrix nothing is left in the end.
     """
     smallest = 10 * len(weight) * np.finfo(float).eps * np.linalg.norm(weight, 2)

@@ -40,7 +40,7 @@ SETTINGS: dict[str, Any] = {
 }
 WORDS = {"first_fan": ("inputs", "width"), "trained": ("all", "readout")}
 QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
-LOOKED_AT = 2000  # test inputs at which exponents are computed
+SAMPLES = 2000  # test inputs at which exponents are computed
 RAYS = 400  # from the centre of the circle, along which its boundary is looked for
 CENTRE = 0.1  # radius of what is called the centre
 OF_RECIPE = tuple(field.name for field in fields(Recipe))
@@ -84,11 +84,11 @@ def sweep(
 
 def contents_of(axes: dict[str, Any], seed: int, *, checkpoints: bool = True, **settings: Any) -> Contents:
     """What a sweep of `measure` over axes is: see `sweep`."""
-    strangers = sorted({*axes, *settings} - {*SETTINGS, "realisation"})
-    if strangers:
-        raise ValueError(f"settings must be among {', '.join(SETTINGS)}; got {', '.join(strangers)}")
+    unknown = sorted({*axes, *settings} - {*SETTINGS, "realisation"})
+    if unknown:
+        raise ValueError(f"settings must be among {', '.join(SETTINGS)}; got {', '.join(unknown)}")
     if "task" in axes:
-        raise ValueError("task must be a setting, not an axis: an archive holds networks of one task")
+        raise ValueError("task must be a setting, not an axis: make an archive for each task")
     fixed = {name: value for name, value in (SETTINGS | settings).items() if name not in axes}
     for setting, value in fixed.items():
         _check(setting, value)
@@ -110,13 +110,15 @@ def contents_of(axes: dict[str, Any], seed: int, *, checkpoints: bool = True, **
 
 
 def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """The outputs at one point: a task and a network are drawn, the network is trained, and looked at."""
+    """The outputs at one point: a task and a network are drawn, and the network is trained."""
     of_task, of_weights, of_training = rng.spawn(3)
     if point["data"] != digest(point["task"]):
-        raise ValueError(f"the files of {point['task']} are not those the archive was made for")
+        raise ValueError(
+            f"the files of {point['task']} changed since the archive was made: restore them, or make a new archive"
+        )
     task = task_named(point["task"], of_task if point["data_seed"] is None else point["data_seed"])
     net = _drawn(point, point["ends"], of_weights)
-    x, steps = task.test.inputs[:LOOKED_AT], hidden(net)  # which share the weights that training changes
+    x, steps = task.test.inputs[:SAMPLES], hidden(net)  # which share the weights that training changes
     initial, before = ftle(steps, x).exponents, _hidden_weights(net)
     history = fit(net, task, of_training, recipe(point))
     after, exponents = _hidden_weights(net), ftle(steps, x).exponents
@@ -182,7 +184,7 @@ def network(archive: Archive, **point: Any) -> nn.Sequential:
     index = archive.grid.place(point)
     record = archive.records(np.array([archive.grid.number(index)]))
     if "parameters" not in record.values:
-        raise KeyError(f"{archive.name} has no checkpoints: sweep(..., checkpoints=True) keeps them")
+        raise KeyError(f"{archive.name} has no checkpoints: they are kept with sweep(..., checkpoints=True)")
     if record.status[0] != Status.DONE:
         raise ValueError(f"the network at {point} is {Status(record.status[0]).words}")
     net = _drawn(archive.fixed | point, archive.fixed["ends"], 0)

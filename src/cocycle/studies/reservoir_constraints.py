@@ -84,7 +84,7 @@ LONG_NAMES = {
 BLOCK = {"weight_std": 4, "input_std": 5}
 COMMON = ("weight_std", "input_std")  # axes over which one network and one series are rescaled
 THEORY = 1000  # steps of the drive from which the mean-field exponent is computed
-FIELDS_EVERY = 50  # steps between two looks at the local fields
+FIELDS_EVERY = 50  # steps between two samples of the local fields
 
 
 def archive(path: str | os.PathLike, size: str = "small", seed: int = 1, *, independent: bool = False) -> Archive:
@@ -119,7 +119,7 @@ def sweep(
     """An archive for `measure` over `axes`, among them weight_std and input_std, with `settings` other than SETTINGS;
     `independent` as in `archive`.
 
-    Outputs: exponent, its standard error and mean_field, what theory says of it, per step; field_variance, the
+    Outputs: exponent, its standard error and mean_field, its value in mean-field theory, per step; field_variance, the
     variance of the local fields, and drive_variance, the part that comes from outside, input_std² ⟨|u|²⟩; valid_time
     (ridge, start) in Lyapunov times.  Raises as `Archive.resume` does.
     """
@@ -155,8 +155,8 @@ def measure(point: dict[str, Any], rngs: Sequence[np.random.Generator]) -> dict[
     Their random numbers are the same: see `grid_of`.
     """
     made = trained(point, rngs[0])
-    start = made.models[0].spread(1).warmed(made.warm_up)  # no readout has a say in it
-    predictions = [model.spread(1).continued(start, len(made.truth))[0] for model in made.models]
+    start = made.models[0].with_start_axes(1).warmed(made.warm_up)  # whatever the readout is
+    predictions = [model.with_start_axes(1).continued(start, len(made.truth))[0] for model in made.models]
     drive = point["input_std"] ** 2 * _drive(point, made.training)[:, None]
     return {
         "exponent": made.conditional.exponents[:, 0],
@@ -171,7 +171,7 @@ def measure(point: dict[str, Any], rngs: Sequence[np.random.Generator]) -> dict[
 @final
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The networks of a block of points, trained with each of the ridges, and series that they have not seen.
+    """The networks of a block of points, trained with each of the ridges, and series that they were not trained on.
 
     training (time, m); warm_up and truth, what follows it, (time, start, m); field_variance (point,).
     """
@@ -197,7 +197,7 @@ class Trained:
 
 
 def trained(point: dict[str, Any], rng: np.random.Generator) -> Trained:
-    """Series and network of a block of points, and what was learned."""
+    """Series and network of a block of points, and the trained readouts."""
     lyapunov_time = 1 / (PUBLISHED[point["system"]].exponents[0] * point["dt"])
     window = point["warm_up"] + round(point["horizon"] * lyapunov_time)
     series = observed_series(point, point["training"] + point["starts"] * window, rng)
@@ -276,7 +276,7 @@ def train_with_exponent(
     moments = MomentSum(r.shape[:-1], r[..., seen].shape[-1], series.shape[-1])
     variances = []
 
-    def remembered(loop: Iterable[QRStep]) -> Iterator[QRStep]:
+    def accumulated(loop: Iterable[QRStep]) -> Iterator[QRStep]:
         for t, step in enumerate(loop, washout):
             moments.add(step.x[..., seen], series[t + 1])
             if t % FIELDS_EVERY == 0 and t + 2 < len(series):
@@ -287,4 +287,4 @@ def train_with_exponent(
     loop = qr_steps(network.driven(series[:-1]), r, q)
     for _ in range(washout):
         next(loop)
-    return collect(remembered(loop)), moments.total(), np.mean(variances, axis=0)
+    return collect(accumulated(loop)), moments.total(), np.mean(variances, axis=0)

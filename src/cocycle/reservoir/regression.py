@@ -1,33 +1,16 @@
 """What a network has to learn: series as its inputs, targets for its states, both in the network's units."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, final
 
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, is_number, like
-from cocycle.driven import Driven, beside, check_inputs
-from cocycle.maps import Map, orbit
+from cocycle.driven import Driven, check_inputs, driven_states
 from cocycle.reservoir.forecast import Forecaster, with_external
 from cocycle.reservoir.normalisation import RAW, Normalisation, refuse_constant
 from cocycle.reservoir.readout import Readout
-
-
-@final
-@dataclass(frozen=True)
-class Design:
-    """What a readout is a linear function of: functions(seen), seen being the state or, if `direct`, [input | state].
-
-    With `increment` it gives the change of the series, not the value.  With `constant` it has a constant term, which
-    the ridge does not pull to zero, unless the functions contain a constant themselves; without it is the textbook's
-    O = W_out r.
-    """
-
-    functions: Map | None = None
-    direct: bool = False
-    increment: bool = False
-    constant: bool = True
 
 
 class Piece(NamedTuple):
@@ -39,8 +22,8 @@ class Piece(NamedTuple):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Task:
-    """Series to learn from, and the units in which the network sees them."""
+class Problem:
+    """A regression: inputs of the network, the targets that belong to its states, and the units of both."""
 
     pieces: list[Piece]
     inputs: Normalisation
@@ -53,7 +36,7 @@ class Task:
         """The number of components of the target."""
         return self.pieces[0].targets.shape[-1]
 
-    def noisy(self, noise: float, rng: np.random.Generator) -> "Task":
+    def noisy(self, noise: float, rng: np.random.Generator) -> "Problem":
         """The same with normal noise of that standard deviation on the inputs.  Raises ValueError if negative."""
         if not is_number(noise) or not 0 <= noise < np.inf:
             raise ValueError(f"noise must be a finite number >= 0; got {noise!r}")
@@ -76,22 +59,25 @@ class Task:
         return Forecaster(network, readout, self.inputs, self.outputs, self.external, self.closable, settings)
 
 
-def make_task(network: Driven, series, target, external, washout: int, normalise: bool | Normalisation) -> Task:
-    """The task of giving the next value of series, or `target`, after each input [external | series].
+def regression(network: Driven, series, target, external, washout: int, normalise: bool | Normalisation) -> Problem:
+    """To give the next value of series, or `target`, after each input [external | series].
 
     Each may be an array or a list of arrays.  Raises ValueError for what does not fit, is too short or not finite.
     """
     count = len(series) if _is_list_of_series(series) else None
     many_series, targets, externals = (_as_list(part, count) for part in (series, target, external))
     if external is not None and np.ndim(externals[0]) < 2:
-        raise ValueError(f"external must have shape (time, *batch, v); got {np.shape(externals[0])}")
+        raise ValueError(f"external must have shape (time, *batch, v), external[:, None]; got {np.shape(externals[0])}")
     width = 0 if external is None else np.shape(externals[0])[-1]
     if not isinstance(washout, int | np.integer):
         raise TypeError(f"washout must be an integer; got {washout!r}")
     many_series = [as_numpy(check_inputs("series", s, network.inputs - width)) for s in many_series]
     shortest = min(len(s) for s in many_series)
     if not 0 <= washout < shortest - 1:
-        raise ValueError(f"series must be longer than washout + 1 = {washout + 1}; got {shortest} times")
+        raise ValueError(
+            f"washout must be in 0..{shortest - 2} for a series of {shortest} times; got {washout}: take a smaller"
+            " one, or a longer series"
+        )
     inputs = [with_external(s, v, width) for s, v in zip(many_series, externals, strict=True)]
     units = _units(normalise, inputs, width)
     if target is None:
@@ -101,7 +87,7 @@ def make_task(network: Driven, series, target, external, washout: int, normalise
         pairs = [(u, _checked_target(y, u)) for u, y in zip(inputs, targets, strict=True)]
         output_units = RAW if normalise is False else Normalisation.standard(*(y for _, y in pairs), name="target")
     pieces = [Piece(units.applied(u), output_units.applied(y)) for u, y in pairs]
-    return Task(pieces, units, output_units, width, target is None)
+    return Problem(pieces, units, output_units, width, target is None)
 
 
 def _is_list_of_series(series) -> bool:
@@ -115,13 +101,15 @@ def _as_list(part, count: int | None) -> list:
     if part is None:
         return [None] * count
     if len(part) != count:
-        raise ValueError(f"there must be one for each of the {count} series; got {len(part)}")
+        raise ValueError(
+            f"target and external must be lists with one array for each of the {count} series; got {len(part)}"
+        )
     return list(part)
 
 
 def _checked_target(target, inputs: np.ndarray) -> np.ndarray:
     if np.ndim(target) < 2:
-        raise ValueError(f"target must have shape (time, *batch, k); got {np.shape(target)}")
+        raise ValueError(f"target must have shape (time, *batch, k), target[:, None]; got {np.shape(target)}")
     target = as_numpy(check_inputs("target", target, np.shape(target)[-1]))
     if len(target) != len(inputs):
         raise ValueError(f"target must have as many times as the series, {len(inputs)}; got {len(target)}")
@@ -149,39 +137,14 @@ def _units(normalise: bool | Normalisation, inputs: list[np.ndarray], width: int
     return Normalisation.standard(*inputs)
 
 
-def untrained(network: Driven, design: Design | Map | None, task: Task) -> tuple[Readout, bool]:
-    """The readout that the design asks for, its weights still to be found, and whether it gets a constant.
+def read_and_wanted(
+    network: Driven, readout: Readout, piece: Piece, states: Iterable[tuple[Array, Array]] | None = None
+) -> Iterator[tuple[Array, np.ndarray]]:
+    """What the readout reads after every input of a piece, and the target of its linear part.
 
-    Raises TypeError for something that is no design, ValueError for increments of what is not the series.
+    `states`: pairs as of `driven_states`, where they do not come from the inputs of the piece.
     """
-    design = Design(design) if isinstance(design, Map) else design or Design()
-    if not isinstance(design, Design):
-        raise TypeError(f"design must be a Design or a map; got {design!r}")
-    if design.increment and not task.closable:
-        raise ValueError("increment is for the next value of the series, not for another target")
-    m, reads_input, components = network.inputs, design.direct or design.increment, network.seen
-    if reads_input:
-        state = m + np.arange(network.dimension)[network.seen]
-        components = np.concatenate([np.arange(m), state]) if design.direct else state
-    added = slice(m - task.width, m) if design.increment else None
-    readout = Readout(np.zeros((task.width, 0)), components, design.functions, reads_input, added)
-    return readout, design.constant and not _contains_constant(network, readout)
-
-
-def _contains_constant(network: Driven, readout: Readout) -> bool:
-    """Whether one of the features is the same, and not zero, at four random places."""
-    if readout.functions is None:
-        return False
-    width = network.dimension + network.inputs * readout.reads_input
-    places = np.random.default_rng(0).normal(size=(4, *network.batch, width))
-    found = np.stack([as_numpy(readout.features(like(z, network.rest()))) for z in places])
-    return bool(((found == found[0]).all(axis=0) & (found[0] != 0)).any())
-
-
-def read_and_wanted(network: Driven, readout: Readout, piece: Piece) -> Iterator[tuple[Array, np.ndarray]]:
-    """What the readout reads, and what its linear part should make of it, after every input of a piece."""
-    u = like(piece.inputs, network.rest())
-    states = orbit(network.driven(u), network.rest(tuple(u.shape[1:-1])))
-    for now, state, target in zip(u, states, piece.targets, strict=True):
-        z = beside(now, state) if readout.reads_input else state
-        yield z, target if readout.added is None else target - as_numpy(now[..., readout.added])
+    states = driven_states(network, like(piece.inputs, network.rest())) if states is None else states
+    for (u, state), target in zip(states, piece.targets, strict=True):
+        wanted = target if readout.added is None else target - as_numpy(u[..., readout.added])
+        yield readout.read(u, state), wanted
