@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from cocycle import Archive, Grid, cli, run
+from cocycle.studies import reservoir_constraints
 from cocycle.sweeps import Status, arguments, crossings, in_words, merge, refine, rerun, watch
 from cocycle.sweeps import show as show_module
 from cocycle.sweeps.jobs import Job
@@ -500,4 +501,4 @@ def test_words_for_an_archive_given_as_a_study_and_for_a_grid(tmp_path, capsys):
     assert cli.main(["sweep", str(path)]) == 2
     assert f"is an archive, not a study: `cocycle resume {path}` goes on with it" in capsys.readouterr().err
     assert repr(Grid({"a": [1, 2]}, block={"a": 2})) == "Grid(a: 2 values [1, 2], 2 of a at once)"
-    assert "Lorenz-driven tanh reservoirs" in (cli.study.__doc__ or "")
+    assert "Lorenz-driven tanh reservoirs" in (reservoir_constraints.__doc__ or "")
