@@ -1,131 +1,198 @@
-"""A map as straight-line python: its formula run once on symbols, written down, compiled.
+"""A formula traced once: straight-line code for its value, its tangent and its cotangent.
 
 Array libraries spend about a microsecond on every operation on a three-vector; plain python floats take twenty
-nanoseconds.  Nobody should write a formula twice for that, so the formula is traced: numpy arrays of objects carry
-symbols through it, each of which writes down the operation that made it.
+nanoseconds.  Nobody should write a formula twice for that, or its derivative at all, so the formula is traced
+(`cocycle.symbols`), differentiated (`cocycle.graph`), and written as lines of source that plain floats, numpy and torch
+run alike.
 """
 
 import math
-import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
-from typing import final
+from types import SimpleNamespace
+from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import namespace
-from cocycle.maps import Map
+from cocycle.arrays import Array, like, namespace
+from cocycle.graph import FUNCTIONS, Graph, Operand, word
+from cocycle.maps import Dual, Map, cotangent
 from cocycle.purity import Dependencies, has_iterator, random_numbers_unused, require_same, time_to_check
+from cocycle.symbols import NotTraceable, traced
 
-LONGEST = 5000  # operations
-NAME = re.compile(r"\bt\d+\b")  # of a line's result
-FUNCTIONS = ("sin", "cos", "tan", "tanh", "exp", "log", "sqrt")
+NAME = re.compile(r"\bt\d+\b")  # of a line's result, a number
+UNROLLED = 12  # columns of a tangent, up to which each has lines of its own for plain floats
+TRUTHS = ("less", "less_equal", "equal", "logical_and", "logical_or", "logical_not")
 
-
-class Symbol:
-    """A number that is not known yet; arithmetic on it appends one line of source to `lines`."""
-
-    def __init__(self, lines: list[str], text: str):
-        self.lines, self.text = lines, text
-
-    def _record(self, source: str) -> "Symbol":
-        if len(self.lines) == LONGEST:
-            raise TypeError(f"a formula of more than {LONGEST} operations is faster on arrays")
-        name = f"t{len(self.lines)}"
-        self.lines.append(f"{name} = {source}")
-        return Symbol(self.lines, name)
-
-    def _text(self, other) -> str:
-        if isinstance(other, Symbol):
-            return other.text
-        if not isinstance(other, int | float | np.number) or not math.isfinite(other):
-            raise TypeError(f"a formula with {other!r} in it cannot be traced")
-        return repr(float(other))
-
-    def __pow__(self, other):
-        square = not isinstance(other, Symbol) and other == 2  # numpy's square is a product, libm's pow is not
-        return (
-            self._record(f"{self.text} * {self.text}")
-            if square
-            else self._record(f"power({self.text}, {self._text(other)})")
-        )
-
-    def __neg__(self):
-        return self._record(f"-{self.text}")
-
-    def __abs__(self):
-        return self._record(f"abs({self.text})")
-
-    def __bool__(self):
-        raise TypeError("a formula that branches on its values cannot be traced")
-
-    def __eq__(self, other):
-        raise TypeError("a formula that compares its values cannot be traced")
-
-    __ne__ = __eq__
-    __hash__ = None  # type: ignore[assignment]
+# the functions of numpy on plain floats; where python raises instead of giving inf or nan, arrays are taken
+FLOATS = SimpleNamespace(
+    **{name: getattr(math, name) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "expm1", "log")},
+    **{name: getattr(math, name) for name in ("log1p", "sqrt", "hypot", "fmod", "copysign")},
+    **{f"arc{name}": getattr(math, f"a{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    arctan2=math.atan2,
+    power=math.pow,
+    abs=abs,
+    floor=lambda a: float(math.floor(a)),
+    ceil=lambda a: float(math.ceil(a)),
+    trunc=lambda a: float(math.trunc(a)),
+    rint=lambda a: float(round(a)),
+    sign=lambda a: a if a != a else float((a > 0) - (a < 0)),
+    mod=lambda a, b: a % b,
+    minimum=lambda a, b: a if a <= b or a != a else b,
+    maximum=lambda a, b: a if a >= b or a != a else b,
+    where=lambda condition, a, b: a if condition else b,
+    logical_and=lambda a, b: a and b,
+    logical_or=lambda a, b: a or b,
+    logical_not=lambda a: not a,
+)
 
 
-def _arithmetic(operator: str):
-    def forward(self, other):
-        if isinstance(other, np.ndarray):
-            return NotImplemented  # numpy then does it element by element
-        return self._record(f"{self.text} {operator} {self._text(other)}")
+@final
+class Program:
+    """Straight-line code of a formula (n,) -> (p,), which may have parameters behind its state."""
 
-    def backward(self, other):
-        return self._record(f"{self._text(other)} {operator} {self.text}")
+    def __init__(self, graph: Graph, inputs: Sequence[int], results: Sequence[Operand], n: int):
+        self.graph, self.inputs, self.results, self.n = graph, list(inputs), list(results), n
+        self.names = {place: f"x{i}" for i, place in enumerate(inputs)}
+        self._made: dict[tuple, Callable] = {}
+        self._derivatives: dict[str, tuple[list[int], list[Operand]]] = {}
 
-    return forward, backward
+    def value(self, library: Any) -> Callable[..., tuple]:
+        """The p results as a function of the inputs, numbers or arrays of `library`."""
+        return self._function(library, self._value_source, library is np)
+
+    def tangent(self, library: Any, columns: int = 1) -> Callable[..., tuple]:
+        """The p results, then p rows of `columns` tangents, of the inputs and n rows of tangents of the state."""
+        return self._function(library, self._linear_source, "pushed", columns, library is np)
+
+    def cotangent(self, library: Any, columns: int = 1) -> Callable[..., tuple]:
+        """The p results, then n rows of `columns` covectors at the state, of the inputs and p rows at the results."""
+        return self._function(library, self._linear_source, "pulled", columns, library is np)
+
+    def _function(self, library: Any, source: Callable[..., str], *options: Any) -> Callable:
+        key = id(library), source.__name__, *options
+        if key not in self._made:
+            scope = {name: getattr(library, name) for name in FUNCTIONS if hasattr(library, name)}
+            scope |= {"inf": math.inf, "nan": math.nan}
+            exec(compile(source(*options), "<a formula>", "exec"), scope)
+            self._made[key] = scope["step"]
+        return self._made[key]
+
+    def _value_source(self, overwrite: bool) -> str:
+        lines, names = self.lines(self.results, self.names, range(len(self.graph.operations)))
+        return _source([self.names[place] for place in self.inputs], lines, self.words(self.results, names), overwrite)
+
+    def _linear_source(self, direction: str, columns: int, overwrite: bool) -> str:
+        """What does not depend on the column comes first, then the lines of each column."""
+        seeds, linear = self.linear(direction)
+        moving = self.graph.dependent(seeds)
+        lines, names = self.lines([*self.results, *linear], self.names | {s: f"d{s}" for s in seeds}, moving)
+        text = [line for place, *line in lines if place not in moving]
+        returned, arguments = [], []
+        for j in range(columns):
+            own = {place: f"{names[place]}{j:03d}" for place in moving if place in names}  # t70 -> t70003
+            text += [[own[p], self.graph.expression(p, names | own)] for p, *_ in lines if p in moving]
+            returned.append(self.words(linear, names | own))
+            arguments.append([own[place] for place in seeds])
+        rows = [name for row in zip(*arguments, strict=True) for name in row]
+        flat = [name for row in zip(*returned, strict=True) for name in row]
+        given = [*(self.names[place] for place in self.inputs), *rows]
+        return _source(given, text, [*self.words(self.results, names), *flat], overwrite)
+
+    def linear(self, direction: str) -> tuple[list[int], list[Operand]]:
+        """Seeds, and the tangents or covectors that follow from them."""
+        if direction not in self._derivatives:
+            graph, state = self.graph, self.inputs[: self.n]
+            seeds = [graph.input() for _ in (state if direction == "pushed" else self.results)]
+            self._derivatives[direction] = seeds, getattr(graph, direction)(self.results, state, seeds)
+        return self._derivatives[direction]
+
+    def lines(
+        self, results: Sequence[Operand], names: dict[int, str], moving: Container[int]
+    ) -> tuple[list[tuple[int, str, str]], dict[int, str]]:
+        """(place, name, expression) of all operations that the results depend on, and the names of all places.
+
+        Names begin with t where the value may be overwritten once it is no longer needed.
+        """
+        names, lines = dict(names), []
+        for place in self.graph.needed(results):
+            if place not in names:
+                expression = self.graph.expression(place, names)
+                truth = self.graph.operations[place][0] in TRUTHS
+                names[place] = f"{'b' if truth else 't' if place in moving else 'p'}{place}"
+                lines.append((place, names[place], expression))
+        return lines, names
+
+    @staticmethod
+    def words(operands: Sequence[Operand], names: dict[int, str]) -> list[str]:
+        return [word(operand, names) for operand in operands]
+
+    def __call__(self, x: Array, parameters: Sequence[Array] = ()) -> Array:
+        """The results (*batch, p) at x (*batch, n), with parameters (*batch,) each."""
+        return self._run(self.value, x, parameters)
+
+    def pushed(self, x: Array, q: Array, parameters: Sequence[Array] = ()) -> tuple[Array, Array]:
+        """The results, and the tangents (*batch, p, k) of the vectors q (*batch, n, k)."""
+        return self._run(self.tangent, x, parameters, q)
+
+    def pulled(self, x: Array, p: Array, parameters: Sequence[Array] = ()) -> Array:
+        """The covectors (*batch, n, k) at x of those at the results, p (*batch, p, k)."""
+        return self._run(self.cotangent, x, parameters, p)[1]
+
+    def _run(self, kind: Callable, x: Array, parameters: Sequence[Array], q: Array | None = None):
+        single = isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype == np.float64
+        if single and all(isinstance(p, float) for p in parameters) and (q is None or q.shape[-1] <= UNROLLED):
+            try:
+                return _on_floats(kind, x, parameters, q, len(self.results))
+            except (ArithmeticError, ValueError):  # where python raises, numpy has infinities
+                pass
+        return _on_arrays(kind(namespace(x)), x, parameters, q, len(self.results))
 
 
-for _name, _operator in {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "mod": "%"}.items():
-    _forward, _backward = _arithmetic(_operator)
-    setattr(Symbol, f"__{_name}__", _forward)
-    setattr(Symbol, f"__r{_name}__", _backward)
-for _name in FUNCTIONS:  # numpy's functions call the method of that name on the elements of an object array
-    setattr(Symbol, _name, lambda self, _name=_name: self._record(f"{_name}({self.text})"))
+def _source(arguments: Sequence[str], lines: Sequence[Sequence[str]], returned: Sequence[str], overwrite: bool) -> str:
+    text = [f"{name} = {expression}" for *_, name, expression in lines]
+    text.append(f"return ({', '.join(returned)},)")
+    text = _with_few_names(text) if overwrite else text  # torch may still need what would be overwritten
+    return f"def step({', '.join(arguments)}):\n    " + "\n    ".join(text)
 
 
-def straight_line(
-    function: Callable[[np.ndarray], np.ndarray], n: int, library=math, owner: object = None
-) -> Callable[..., tuple]:
-    """`function`, (n,) -> (p,), as a function of n python floats that returns a tuple of p.
-
-    With numpy as the `library` of elementary functions it takes n arrays, each a component of a whole batch.  The
-    operations and their order are the same, so are the results, to the last digit for arithmetic alone.  Raises
-    TypeError for a function that does anything but arithmetic and the elementary FUNCTIONS: one that branches or
-    compares, one that is long; and for one that is not pure, because it draws random numbers, reads a clock or changes
-    attributes of its `owner`, the function itself by default.
-    """
-    arguments = [f"x{i}" for i in range(n)]
-    owner = function if owner is None else owner
-    if has_iterator(owner):
-        raise TypeError("a formula with an iterator in it cannot be traced: what it yields is an input")
-    with random_numbers_unused(owner) as unused:
-        lines = _traced(function, arguments)
-        attributes = Dependencies(owner)
-        again = _traced(function, arguments)  # the first time it may have filled caches
-        if not unused():
-            raise TypeError("a formula that draws random numbers cannot be traced: noise is an input")
-    if lines != again or attributes.changed():
-        raise TypeError("a formula that differs from one call to the next cannot be traced: what changes is an input")
-    source = f"def step({', '.join(arguments)}):\n    " + "\n    ".join(_with_few_names(lines))
-    scope = {name: getattr(library, name) for name in FUNCTIONS}
-    scope["power"] = math.pow if library is math else operator.pow  # python's own turns complex where numpy has NaN
-    exec(compile(source, "<straight line>", "exec"), scope)
-    return scope["step"]
+def _on_floats(kind: Callable, x: np.ndarray, parameters: Sequence[float], q: np.ndarray | None, p: int):
+    if q is None:
+        return np.array(kind(FLOATS)(*x.tolist(), *parameters))
+    k = q.shape[-1]
+    found = np.array(kind(FLOATS, k)(*x.tolist(), *parameters, *q.ravel().tolist()))
+    return found[:p], found[p:].reshape(-1, k)
 
 
-def _traced(function: Callable[[np.ndarray], np.ndarray], arguments: list[str]) -> list[str]:
-    """The lines of the function's body."""
-    lines: list[str] = []
-    symbols = np.array([Symbol(lines, name) for name in arguments], dtype=object)
-    try:
-        results = [Symbol(lines, "0.0")._text(y) for y in function(symbols)]
-    except Exception as error:  # whatever a library says of arrays of symbols
-        raise TypeError(f"the formula cannot be traced: {error}") from error
-    return [*lines, f"return ({', '.join(results)},)"]
+def _on_arrays(step: Callable, x: Array, parameters: Sequence[Array], q: Array | None, p: int):
+    """Component by component, the batch in one call; columns of q are the first axis of what is pushed."""
+    xp = namespace(x)
+    given = [like(np.asarray(p), x) if isinstance(p, float) else like(p, x) for p in parameters]
+    batch = np.broadcast_shapes(x.shape[:-1], *(tuple(p.shape) for p in given))
+    inputs = [*xp.moveaxis(_broadcast(x, (*batch, x.shape[-1])), -1, 0), *(_broadcast(p, batch) for p in given)]
+    if q is None:
+        return _stacked(step(*inputs), batch, x, 1)
+    columns = xp.moveaxis(_broadcast(q, (*batch, *q.shape[-2:])), (-2, -1), (0, 1))
+    columns = np.ascontiguousarray(columns) if xp is np else columns  # results are laid out in memory as it is
+    found = step(*inputs, *columns)
+    return _stacked(found[:p], batch, x, 1), _stacked(found[p:], (q.shape[-1], *batch), q, 2)
+
+
+def _broadcast(a: Array, shape: tuple[int, ...]) -> Array:
+    return a if tuple(a.shape) == shape else namespace(a).broadcast_to(a, shape)
+
+
+def _stacked(parts: tuple, shape: tuple[int, ...], kind: Array, event: int) -> Array:
+    """(*batch, p), or (*batch, p, k) with event=2, from p parts of `shape`, of which some may be constants."""
+    xp, end = namespace(kind), tuple(range(-event, 0))
+    if xp is np:
+        whole = np.empty((len(parts), *shape), kind.dtype)
+        for i, part in enumerate(parts):
+            whole[i] = part
+    else:
+        whole = xp.stack([_broadcast(like(np.asarray(a), kind) if isinstance(a, float) else a, shape) for a in parts])
+    return xp.moveaxis(whole, tuple(range(event)), end)
 
 
 def _with_few_names(lines: list[str]) -> list[str]:
@@ -141,8 +208,8 @@ def _with_few_names(lines: list[str]) -> list[str]:
         target, _, source = line.rpartition(" = ")
         ended = [names[name] for name in dict.fromkeys(NAME.findall(source)) if last[name] == i]
         source = NAME.sub(lambda match: names[match.group()], source)
-        if not target:
-            renamed.append(source)
+        if not NAME.fullmatch(target):  # to be kept, or what is returned
+            renamed.append(f"{target} = {source}" if target else source)
             continue
         free.extend(ended)
         in_place = _in_place(source, ended)
@@ -160,20 +227,46 @@ def _with_few_names(lines: list[str]) -> list[str]:
 def _in_place(source: str, ended: list[str]) -> str | None:
     """`a op= b` for `a op b` if a has ended, or b where the operands commute."""
     left, operator, right = parts if len(parts := source.split()) == 3 else ("", "", "")
+    if operator not in ("+", "-", "*", "/"):
+        return None
     if left in ended:
         return f"{left} {operator}= {right}"
     return f"{right} {operator}= {left}" if right in ended and operator in ("+", "*") else None
 
 
+def program(function: Callable[..., Any], *shapes: tuple[int, ...], owner: object = None) -> Program:
+    """The straight-line code of function(state, *parameters) of these shapes, which gives a vector.
+
+    Raises NotTraceable for what symbols cannot record, and for a function that is not pure, because it draws random
+    numbers, reads a clock or changes attributes of its `owner`, the function itself by default.
+    """
+    owner = function if owner is None else owner
+    if has_iterator(owner):
+        raise NotTraceable("it takes values from an iterator: these are inputs, or parameters")
+    with random_numbers_unused(owner) as unused:
+        first = traced(function, *shapes)
+        attributes = Dependencies(owner)
+        graph, inputs, results = traced(function, *shapes)  # the first time it may have filled caches
+        if not unused():
+            raise NotTraceable("it draws random numbers: noise is an input")
+    if first[0].operations != graph.operations or attributes.changed():
+        raise NotTraceable("it differs from one call to the next: what changes is an input, or a parameter")
+    if results.ndim != 1:
+        raise NotTraceable(
+            f"it must return a vector, np.stack([...]), for a state of shape {shapes[0]}; got {results.shape}"
+        )
+    return Program(graph, inputs, results.tolist(), shapes[0][0])
+
+
 @final
 @dataclass(frozen=True, eq=False)
-class Compiled(Map):
-    """The same map, value and tangent, some ten times faster for a low-dimensional system in numpy.
+class Compiled(Dual):
+    """The same map, value, tangent and cotangent, some ten times faster for a low-dimensional system in numpy.
 
     A single state (n,) goes through straight-line python; a batch through the same lines, on one array for each
-    component.  Whatever they cannot serve, a torch tensor, a number out of range, a formula that cannot be traced or is
-    not pure (noise, clocks), goes through `map` itself.  The results are the same either way, but for the last digit of
-    elementary functions.  When attributes of the map change, its formula is traced again; now and then the result is
+    component.  The tangent is the exact derivative of those lines.  Whatever they cannot serve, a torch tensor, a
+    formula that cannot be traced or is not pure (noise, clocks), goes through `map` itself.  The results are the same
+    either way, but for the last digits.  When attributes of the map change, its formula is traced again; now and then the result is
     compared with that of the map.
 
     Raises RuntimeError if the two differ: the map then depends on something else that has changed.
@@ -191,95 +284,63 @@ class Compiled(Map):
         return self.map.order
 
     def refined(self):
-        return self.map.refined()  # looked at a few times, for which no trace pays
+        return self.map.refined()  # used for a few steps, for which a trace is not worth its time
 
     def __call__(self, x):
-        pushed = self._pushed(x, x.shape[-1], 0, ())
-        return self.map(x) if pushed is None else pushed
+        code = self._code(x)
+        if code is None:
+            return self.map(x)
+        y = code.program(x)
+        code.check(x, y)
+        return y
 
     def tangent(self, x, q):
-        n, k = q.shape[-2:]
-        pushed = self._pushed(x, n, k, q)
-        if pushed is None:
+        code = self._code(x)
+        if code is None:
             return self.map.tangent(x, q)
-        p = pushed.shape[-1] // (1 + k)
-        return pushed[..., :p], pushed[..., p:].reshape(*pushed.shape[:-1], p, k)
+        y, s = code.program.pushed(x, q)
+        code.check(x, y, q, s)
+        return y, s
 
-    def _pushed(self, x, n, k, q):
-        """Value and tangent in one vector (*batch, p + p k), or None where straight lines do not serve."""
-        if namespace(x) is not np or x.dtype != np.float64:
-            return None
-        formulas = self._formulas()
-        key = n, k, x.ndim == 1
-        if key not in formulas.steps:
-            formulas.steps[key] = formulas.trace(*key)
-        step = formulas.steps[key]
-        if step is None:
-            return None
-        pushed = _through(step, x, n, k, q)
-        if pushed is not None:
-            formulas.check(pushed, x, k, q)
-        return pushed
+    def cotangent(self, x, p):
+        code = self._code(x)
+        return cotangent(self.map, x, p) if code is None else code.program.pulled(x, p)
 
-    def _formulas(self) -> "_Formulas":
-        formulas = self._traced.get("formulas")
-        if formulas is None or formulas.attributes.changed():
-            formulas = self._traced["formulas"] = _Formulas(self.map)
-        return formulas
+    def _code(self, x: Array) -> "_Code | None":
+        """The code that serves states like x, or None."""
+        if not isinstance(x, np.ndarray) or x.dtype != np.float64 or not x.ndim:
+            return None
+        code = self._traced.get("code")
+        if code is None or code.n != x.shape[-1] or code.attributes.changed():
+            code = self._traced["code"] = _Code(self.map, x.shape[-1])
+        return code if code.program is not None else None
 
     def __reduce__(self):
         return Compiled, (self.map,)
 
 
 @final
-class _Formulas:
-    """The traced formulas of a map whose attributes are what they are now."""
+class _Code:
+    """The code of a map whose attributes are what they are now."""
 
-    def __init__(self, f: Map):
-        self.map, self.attributes = f, Dependencies(f)
-        self.steps: dict[tuple[int, int, bool], Callable | None] = {}
-        self.calls = 0
-
-    def trace(self, n: int, k: int, single: bool) -> Callable | None:
-        def stacked(xq):
-            y, s = self.map.tangent(xq[:n], xq[n:].reshape(n, k))
-            return np.concatenate([y, s.ravel()])
-
+    def __init__(self, f: Map, n: int):
+        self.map, self.n, self.calls = f, n, 0
         try:
-            step = straight_line(stacked if k else self.map, n + n * k, math if single else np, self.map)
+            self.program: Any = program(f, (n,), owner=f)
         except TypeError:
-            step = None
-        self.attributes = Dependencies(self.map)  # tracing may fill caches
-        return step
+            self.program = None
+        self.attributes = Dependencies(f)  # tracing may fill caches
 
-    def check(self, pushed: np.ndarray, x: np.ndarray, k: int, q: np.ndarray) -> None:
+    def check(self, x: np.ndarray, y: np.ndarray, q: np.ndarray | None = None, s: np.ndarray | None = None) -> None:
         """Compare with the map, if it is time."""
         self.calls += 1
         if not time_to_check(self.calls):
             return
+        name = type(self.map).__name__
         with np.errstate(all="ignore"):
-            if k:
-                y, s = self.map.tangent(x, q)
-                expected = np.concatenate([y, s.reshape(*y.shape[:-1], -1)], axis=-1)
+            if q is None or s is None:
+                require_same(y, self.map(x), name)
             else:
-                expected = self.map(x)
-        require_same(pushed, expected, type(self.map).__name__)
-
-
-def _through(step: Callable, x: np.ndarray, n: int, k: int, q) -> np.ndarray | None:
-    if x.ndim > 1:
-        batch, axes = x.shape[:-1], range(x.ndim - 1)
-        columns = q.transpose(x.ndim - 1, x.ndim, *axes).reshape(n * k, *batch) if k else ()
-        return _stacked(step(*x.transpose(x.ndim - 1, *axes), *columns), batch)
-    try:
-        return np.array(step(*x.tolist(), *(q.ravel().tolist() if k else ())))
-    except (ArithmeticError, ValueError):  # where python raises, numpy has infinities
-        return None
-
-
-def _stacked(components: tuple, batch: tuple[int, ...]) -> np.ndarray:
-    """(*batch, p) from p arrays, each left in one piece: that is how the next step takes them apart again."""
-    whole = np.empty((len(components), *batch))
-    for row, component in zip(whole, components, strict=True):
-        row[...] = component
-    return whole.transpose(*range(1, whole.ndim), 0)
+                value, tangent = self.map.tangent(x, q)
+                require_same(y, value, name)
+                require_same(s, tangent, name)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cocycle.arrays import generator
-from cocycle.compiled import straight_line
+from cocycle.compiled import FLOATS, program
 from cocycle.flows import Flow
 from cocycle.maps import Map, VectorField, orbit
 from cocycle.progress import tracked
@@ -92,7 +92,7 @@ def _series(step: Map, x: np.ndarray, steps: int, transient: int, observed: slic
 def _states(step: Map, x: np.ndarray) -> Iterator:
     """The orbit of x, on python floats where the map is plain arithmetic: some twenty times faster."""
     try:
-        advance = straight_line(step, len(x))
+        advance = program(step, (len(x),)).value(FLOATS)
     except TypeError:  # the formula branches, is not pure, or uses a function that cannot be traced
         return orbit(repeat(step), x)
     return _float_orbit(step, advance, tuple(x.tolist()))

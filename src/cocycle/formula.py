@@ -1,0 +1,192 @@
+"""Maps and equations made from plain functions: a formula is enough, its derivative follows from it."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+import numpy as np
+
+from cocycle.arrays import Array, namespace
+from cocycle.compiled import Program, program
+from cocycle.maps import Dual, VectorField
+from cocycle.symbols import NotTraceable, Symbols
+
+SETTINGS = (bool, str, bytes, type(None))  # parameters of these types are handed on as they are
+
+
+class _Parameters:
+    """A function of a state and of parameters, which are inputs of its traced formula: numbers, or arrays of them."""
+
+    function: Callable[..., Any]
+    parameters: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]]
+
+    def __init__(self, function: Callable[..., Any], parameters: Mapping[str, Any], shapes: Mapping | None = None):
+        if not callable(function):
+            raise TypeError(f"function must be a function of a state, f(x, a=1.0); got {type(function).__name__}")
+        defaults = _defaults(function)
+        unknown = sorted(set(parameters) - set(defaults)) if defaults is not None else []
+        if unknown:
+            raise TypeError(
+                f"parameters must be among {', '.join(defaults or ()) or 'none'}, those of {_name(function)};"
+                f" got {', '.join(unknown)}"
+            )
+        given = {name: value for name, (value, _) in (defaults or {}).items() if value is not inspect.Parameter.empty}
+        self.function, self.parameters = function, given | dict(parameters)
+        settings = {name for name, (_, whole) in (defaults or {}).items() if whole}
+        known = shapes or {n: np.shape(given.get(n, v)) for n, v in self.parameters.items() if _is_number(v)}
+        self.shapes = {name: shape for name, shape in known.items() if name not in settings}
+        self._programs: dict[tuple, Program] = {}
+
+    def at(self, **parameters: Any):
+        """The same with other values of some parameters.
+
+        A value may have batch axes before its own: one system for each member of a batch of states.  Raises TypeError
+        for a parameter that the function does not have, ValueError for one of another shape.
+        """
+        unknown = sorted(set(parameters) - set(self.parameters))
+        if unknown:
+            raise TypeError(f"parameters must be among {', '.join(self.parameters)}; got {', '.join(unknown)}")
+        for name, value in parameters.items():
+            own = self.shapes.get(name, ())
+            if name in self.shapes and np.shape(value)[np.ndim(value) - len(own) :] != own:
+                raise ValueError(f"{name} must have shape (*batch, {str(own)[1:-1]}); got {np.shape(value)}")
+        return self._with({**self.parameters, **parameters})
+
+    def _with(self, parameters: Mapping[str, Any]):
+        raise NotImplementedError
+
+    def _direct(self, x: Any) -> Any:
+        """The function itself, on symbols."""
+        return _vector(self.function(x, **self.parameters))
+
+    def _program(self, n: int) -> Program:
+        settings = {name: value for name, value in self.parameters.items() if name not in self.shapes}
+        key = n, *sorted(settings)
+        if key not in self._programs:
+
+            def formula(x, *values):
+                return _vector(self.function(x, **dict(zip(self.shapes, values, strict=True)), **settings))
+
+            try:
+                self._programs[key] = program(formula, (n,), *self.shapes.values(), owner=self.function)
+            except NotTraceable as error:
+                raise NotTraceable(f"{_name(self.function)} cannot be differentiated: {error}") from error
+        return self._programs[key]
+
+    def _inputs(self) -> list[Any]:
+        """The parameters, number by number, each with its batch axes."""
+        found: list[Any] = []
+        for name, shape in self.shapes.items():
+            value = self.parameters[name]
+            if not shape and not np.ndim(value):
+                found.append(float(value))
+                continue
+            array = np.asarray(value, dtype=float) if namespace(value) is np else value
+            found += [array[(..., *index)] for index in np.ndindex(shape)]
+        return [float(a) if np.ndim(a) == 0 else a for a in found]
+
+    def __repr__(self):
+        given = "".join(f", {name}={value!r:.40}" for name, value in self.parameters.items())
+        return f"{type(self).__name__}({_name(self.function)}{given})"
+
+
+@final
+class Formula(_Parameters, Dual):
+    """x -> function(x, **parameters): a map made from a plain function of a state (n,), such as
+
+        def henon(x, a=1.4, b=0.3):
+            return np.stack([1 - a * x[0] ** 2 + x[1], b * x[0]])
+
+        Formula(henon), Formula(henon, a=1.2), Formula(henon).at(a=np.linspace(0, 1.4, 500))
+
+    The function is written for one state, in numpy; it is run on symbols once, differentiated exactly, forwards and
+    backwards, and serves batches, torch tensors and arrays of parameters.  Parameters annotated `int`, strings and
+    bools are handed on as they are; all others are inputs.  `dt` is the time that one application takes.
+
+    Raises NotTraceable, a TypeError, when it is first used, for a function that branches on values, calls `math`, fills
+    `np.zeros` by index, changes its argument, draws random numbers, or reads a clock, with what to write instead.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, dt: float = 1.0, **parameters: Any):
+        super().__init__(function, parameters)
+        self.dt = dt
+
+    def _with(self, parameters: Mapping[str, Any]) -> "Formula":
+        made = Formula(self.function, dt=self.dt)
+        made.parameters, made.shapes, made._programs = parameters, self.shapes, self._programs
+        return made
+
+    def __call__(self, x: Array) -> Array:
+        return self._direct(x) if isinstance(x, Symbols) else self._program(x.shape[-1])(x, self._inputs())
+
+    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
+        return self._program(x.shape[-1]).pushed(x, q, self._inputs())
+
+    def cotangent(self, x: Array, p: Array) -> Array:
+        return self._program(x.shape[-1]).pulled(x, p, self._inputs())
+
+    def __reduce__(self):
+        return _formula, (self.function, self.dt, self.parameters, self.shapes)
+
+
+def _formula(function: Callable, dt: float, parameters: Mapping, shapes: Mapping) -> Formula:
+    made = Formula(function, dt=dt)
+    made.parameters, made.shapes = parameters, shapes
+    return made
+
+
+@final
+class Equation(_Parameters, VectorField):
+    """The right-hand side of x' = function(x, **parameters), from a plain function of a state (n,): see `Formula`.
+
+    `Flow(function, dt)` makes one of a function that it is given.
+    """
+
+    def __init__(self, function: Callable[..., Any], **parameters: Any):
+        super().__init__(function, parameters)
+
+    def _with(self, parameters: Mapping[str, Any]) -> "Equation":
+        made = Equation(self.function)
+        made.parameters, made.shapes, made._programs = parameters, self.shapes, self._programs
+        return made
+
+    def __call__(self, x: Array) -> Array:
+        return self._direct(x) if isinstance(x, Symbols) else self._program(x.shape[-1])(x, self._inputs())
+
+    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
+        return self._program(x.shape[-1]).pushed(x, q, self._inputs())
+
+    def __reduce__(self):
+        return _equation, (self.function, self.parameters, self.shapes)
+
+
+def _equation(function: Callable, parameters: Mapping, shapes: Mapping) -> Equation:
+    made = Equation(function)
+    made.parameters, made.shapes = parameters, shapes
+    return made
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, tuple[Any, bool]] | None:
+    """The default of each parameter after the state, and whether it is a setting; None where there is no signature."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters):
+        return None
+    return {p.name: (p.default, p.annotation in (int, "int") or not _is_number(p.default)) for p in parameters}
+
+
+def _is_number(value: Any) -> bool:
+    if value is inspect.Parameter.empty:
+        return True
+    return not isinstance(value, SETTINGS) and not callable(value)
+
+
+def _vector(result: Any) -> Any:
+    return np.stack(result) if isinstance(result, list | tuple) else result
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", type(function).__name__)

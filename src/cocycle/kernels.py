@@ -1,0 +1,246 @@
+"""A formula, its tangent and the orthonormalisation as one loop of machine code over many steps, by numba.
+
+The loop of `cocycle.lyapunov.qr` defines what is computed; this is its twin for one and the same map, many times, of
+which the tests show that both agree.  A step of a small system takes tens of nanoseconds here, microseconds there.
+"""
+
+import hashlib
+import importlib.util
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cocycle.compiled import Program
+
+LONGEST = 2000  # operations of a step and its tangent; beyond, arrays are as fast, and compiling takes many seconds
+RANGE = 1e100  # lengths of vectors beyond it, and below its inverse, are left to the loop on arrays
+
+HEAD = """from math import acos as arccos, acosh as arccosh, asin as arcsin, asinh as arcsinh, atan as arctan
+from math import atan2 as arctan2, atanh as arctanh, copysign, cos, cosh, exp, expm1, fmod, hypot, inf, log, log1p, nan
+from math import sin, sinh, sqrt, tan, tanh
+
+from numba import njit
+from numpy import ceil, floor, rint, trunc
+
+
+def compiled(function):
+    return njit(function, error_model="numpy", inline="always")
+
+
+@compiled
+def where(condition, a, b):
+    return a if condition else b
+
+
+@compiled
+def minimum(a, b):
+    return a if a <= b or a != a else b
+
+
+@compiled
+def maximum(a, b):
+    return a if a >= b or a != a else b
+
+
+@compiled
+def sign(a):
+    return a if a != a else float(a > 0) - float(a < 0)
+
+
+@compiled
+def mod(a, b):
+    return a % b
+
+
+@compiled
+def power(a, b):
+    return a**b
+
+
+@compiled
+def logical_and(a, b):
+    return a != 0 and b != 0
+
+
+@compiled
+def logical_or(a, b):
+    return a != 0 or b != 0
+
+
+@compiled
+def logical_not(a):
+    return a == 0
+
+"""
+
+LOOP = """
+@njit("int64(float64[:, ::1], float64[:, :, ::1], float64[:, ::1], int64, int64, float64[:, :, :, ::1])",
+      error_model="numpy", nogil=True, cache={cached})
+def block(x, q, p, groups, every, r):
+    n, k = {n}, {k}
+    done = groups
+    for b in range(len(x)):
+        {load}
+        for g in range(done):
+            for _ in range(every):
+                {first}
+                for j in range(k):
+                    {column}
+                    {each}
+                    {store}
+                {after}
+            fine = {finite}
+            for j in range(k):
+                before = 0.0
+                for i in range(n):
+                    before += q[b, i, j] * q[b, i, j]
+                again = 0.0
+                for sweep in range(2 if j else 0):
+                    for m in range(j):
+                        c = 0.0
+                        for i in range(n):
+                            c += q[b, i, m] * q[b, i, j]
+                        for i in range(n):
+                            q[b, i, j] -= c * q[b, i, m]
+                        r[g, b, m, j] += c
+                        again += c * c if sweep else 0.0
+                size = 0.0
+                for i in range(n):
+                    size += q[b, i, j] * q[b, i, j]
+                fine = fine and {low} < size and before < {high} and again < 3 * size and size > 4.0e-24 * before
+                size = sqrt(size)
+                for i in range(n):
+                    q[b, i, j] /= size
+                r[g, b, j, j] = size
+            if not fine:
+                done = g
+                break
+        {keep}
+    return done
+"""
+
+
+def available() -> bool:
+    """Whether numba is installed: the extra `compiled`."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def kernel_of(program: Program, k: int) -> Callable | None:
+    """The compiled loop of a program with as many results as states, for k vectors; None where it is too long."""
+    seeds, linear = program.linear("pushed")
+    if len(program.graph.needed([*program.results, *linear])) > LONGEST or len(program.results) != program.n:
+        return None
+    return _loaded(_source(program, seeds, linear, k))
+
+
+def _source(program: Program, seeds: Sequence[int], linear: Sequence[Any], k: int) -> str:
+    moving = program.graph.dependent(seeds)
+    lines, names = program.lines([*program.results, *linear], program.names | {s: f"d{s}" for s in seeds}, moving)
+    state, rest = program.inputs[: program.n], program.inputs[program.n :]
+    results, pushed = program.words(program.results, names), program.words(linear, names)
+    load = [f"{names[place]} = x[b, {i}]" for i, place in enumerate(state)]
+    load += [f"{names[place]} = p[b, {i}]" for i, place in enumerate(rest)]
+    parts = {
+        "load": load,
+        "first": [f"{name} = {expression}" for place, name, expression in lines if place not in moving],
+        "column": [f"{names[seed]} = q[b, {i}, j]" for i, seed in enumerate(seeds)],
+        "each": [f"{name} = {expression}" for place, name, expression in lines if place in moving],
+        "store": [f"q[b, {i}, j] = {word}" for i, word in enumerate(pushed)],
+        "after": [f"{', '.join(names[place] for place in state)}, = {', '.join(results)},"],
+        "finite": [" and ".join(f"abs({names[place]}) < inf" for place in state)],
+        "keep": [f"x[b, {i}] = {names[place]}" for i, place in enumerate(state)],
+    }
+    text = LOOP
+    for name, part in parts.items():
+        margin = next((line[: line.index("{")] for line in LOOP.splitlines() if line.strip() == f"{{{name}}}"), "")
+        text = text.replace(f"{{{name}}}", f"\n{margin}".join(part) or "pass")
+    sizes = {"n": program.n, "k": k, "low": RANGE**-2, "high": RANGE**2}
+    for name, value in sizes.items():
+        text = text.replace(f"{{{name}}}", repr(value))
+    return HEAD + text
+
+
+@lru_cache(maxsize=64)
+def _loaded(source: str) -> Callable:
+    """The function `block` of the source, from the cache of this user if it has been compiled before."""
+    name = f"cocycle_kernel_{hashlib.sha256(source.encode()).hexdigest()[:24]}"
+    folder = _folder()
+    if folder is not None:
+        with suppress(OSError):
+            return _imported(name, _written(folder / f"{name}.py", source.replace("{cached}", "True")))
+    scope: dict[str, Any] = {}
+    exec(compile(source.replace("{cached}", "False"), f"<{name}>", "exec"), scope)
+    return scope["block"]
+
+
+def _imported(name: str, path: Path) -> Callable:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # numba looks for it there
+    spec.loader.exec_module(module)
+    return module.block
+
+
+def _written(path: Path, source: str) -> Path:
+    if not path.exists():
+        handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        with open(handle, "w") as file:
+            file.write(source)
+        os.replace(aside, path)
+    if path.read_text() != source:
+        raise OSError(f"{path} is not what was written")
+    return path
+
+
+def _folder() -> Path | None:
+    """A folder that nobody else can write, for compiled kernels, which are executed; None where there is none."""
+    if not hasattr(os, "getuid"):
+        return None
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cocycle" / "kernels"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = os.lstat(folder)
+        private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+        return folder if private and os.access(folder, os.W_OK) else None
+    except (OSError, RuntimeError):  # without a home
+        return None
+
+
+def run_block(
+    kernel: Callable, x: np.ndarray, q: np.ndarray, parameters: np.ndarray, groups: int, every: int, threads: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x (members, n), q (members, n, k) after as many groups of `every` steps as stay in range, at most `groups`, and
+    their factors r (groups, members, k, k).  The members are shared among the threads."""
+    k, done = q.shape[-1], groups
+    while True:
+        state, frame_, r = x.copy(), q.copy(), np.zeros((done, len(x), k, k))
+        count = _on_threads(kernel, state, frame_, parameters, done, every, r, threads)
+        if count == done:
+            return state, frame_, r
+        done = count
+
+
+def _on_threads(kernel, x, q, parameters, groups, every, r, threads) -> int:
+    if threads == 1 or len(x) < 2 * threads:
+        return kernel(x, q, parameters, groups, every, r)
+    parts = np.array_split(np.arange(len(x)), threads)
+
+    def part(members):
+        a, b = members[0], members[-1] + 1
+        own = np.zeros((groups, b - a, *r.shape[2:]))
+        count = kernel(x[a:b], q[a:b], parameters[a:b], groups, every, own)
+        r[:, a:b] = own
+        return count
+
+    with ThreadPoolExecutor(threads) as pool:
+        return min(pool.map(part, parts))
