@@ -2,8 +2,10 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import final
+from functools import cached_property
+from typing import Any, final
 
+from cocycle.formulas.formula import Equation, Formula
 from cocycle.maps import Map, VectorField
 
 
@@ -25,31 +27,56 @@ def rk4(rate: Callable[..., tuple], x: tuple, dt: float) -> tuple:
 class Flow(Map):
     """The time-dt map of x' = field(x), by `substeps` equal Runge–Kutta steps of fourth order.
 
-    The pair (x, q) is integrated as one system, so the tangent is the exact derivative of the numerical step,
-    not an approximation to the derivative of the true flow.  Raises ValueError unless dt > 0 and substeps >= 1.
+    `field` is a vector field, one made by `Autodiff`, or a plain function of a state (n,), of which it makes an
+    `Equation`, with `parameters` of the function; see there what such a function may do.  The pair (x, q) is integrated
+    as one system, so the tangent is the exact derivative of the numerical step, not an approximation to the derivative
+    of the true flow.  Raises ValueError unless dt > 0 and substeps >= 1.
     """
 
-    field: VectorField
+    field: Any
     dt: float = dataclasses.field()  # no default: a flow has a unit of time
     substeps: int = 1
     order = 4
 
     def __post_init__(self):
-        if not isinstance(self.field, VectorField):
-            raise TypeError(f"field must be a VectorField; got {self.field!r}")
+        if not isinstance(self.field, VectorField) and callable(self.field) and not isinstance(self.field, type):
+            if not callable(getattr(self.field, "tangent", None)):
+                object.__setattr__(self, "field", Equation(self.field))
+        elif not isinstance(self.field, VectorField):
+            raise TypeError(f"field must be a vector field or a function of a state, f(x); got {self.field!r}")
         if isinstance(self.dt, str) or not self.dt > 0:
             raise ValueError(f"dt must be a positive number; got {self.dt!r}")
         if self.substeps < 1:
             raise ValueError(f"substeps must be at least 1; got {self.substeps}")
 
+    def at(self, **parameters: Any) -> "Flow":
+        """The flow of the same function with other parameters: see `Equation.at`."""
+        if not isinstance(self.field, Equation):
+            raise TypeError(
+                f"field must be made of a plain function; {type(self.field).__name__} has its own parameters"
+            )
+        return dataclasses.replace(self, field=self.field.at(**parameters))
+
     def refined(self):
         return dataclasses.replace(self, substeps=2 * self.substeps)
 
+    @cached_property
+    def formula(self) -> Formula | None:
+        """The step as one formula, of a field that is one."""
+        return self.field.then(self._step, self.dt) if isinstance(self.field, Equation) else None
+
+    def _step(self, rate, x):
+        return self._advance(lambda x: (rate(x),), (x,))[0]
+
     def __call__(self, x):
-        return self._advance(lambda x: (self.field(x),), (x,))[0]
+        return self._step(self.field, x) if self.formula is None else self.formula(x)
 
     def tangent(self, x, q):
-        return self._advance(self.field.tangent, (x, q))
+        return self._advance(self.field.tangent, (x, q)) if self.formula is None else self.formula.tangent(x, q)
+
+    def kernel(self, x, q, steps):
+        """What takes many steps at once, of a field that is a plain function: see `kernels.kernel`."""
+        return None if self.formula is None else self.formula.kernel(x, q, steps)
 
     def _advance(self, rate, parts):
         for _ in range(self.substeps):

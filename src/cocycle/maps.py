@@ -37,6 +37,10 @@ class Map(ABC):
         long.  None for a map that is what it is."""
         return None
 
+    def kernel(self, x: Array, q: Array, steps: int) -> Any:
+        """What takes many steps of this one map at once, or None: see `cocycle.formulas.kernels`."""
+        return None
+
     def native(self, x: Array) -> Array:
         """x as the kind of array that this map computes with; others are converted, there and back, at each step."""
         return x

@@ -162,7 +162,7 @@ def _loop(steps: Iterable[Map], x: Array, q: Array, every: int | str, fine: bool
         for step in _pushed(group, x, q, bound):
             x, q = step.x, step.q
             if every == "auto":
-                length = _next_length(step.maps, _spread(step.r, *start), bound(step.r))
+                length = next_length(step.maps, spread(step.r, *start), bound(step.r))
             elif step.maps > 1 and not _in_range(step) and all(_in_range(one) for one in qr_steps(group, *start)):
                 raise ValueError(
                     f'every={every} takes the vectors out of the range of numbers: make it less, or "auto"'
@@ -181,7 +181,7 @@ def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: Callable[[Array],
             except TypeError as error:  # what numpy and torch say of each other is no help
                 raise TypeError(f"{type(f).__name__} fails on a state of type {type(end).__name__}: {error}") from error
     basis, r = orthonormalise(pushed)
-    if not attempt or not _spread(r, x, q) > bound(r):
+    if not attempt or not spread(r, x, q) > bound(r):
         yield QRStep(end, basis, r, sum(f.dt for f in group), len(group))
         return
     for half in (group[: len(group) // 2], group[len(group) // 2 :]):
@@ -190,7 +190,7 @@ def _pushed(group: tuple[Map, ...], x: Array, q: Array, bound: Callable[[Array],
             yield step
 
 
-def _spread(r: Array, x: Array, q: Array) -> float:
+def spread(r: Array, x: Array, q: Array) -> float:
     """The largest ratio of two diagonal elements in the batch, which bounds the frame's condition number from below.
 
     Infinite if an element is so large, small or unknown that the next maps might take it out of range.  Members whose
@@ -212,7 +212,7 @@ def _in_range(step: QRStep) -> bool:
     return bool(((diagonal > 0) & (diagonal < np.inf)).all()) and bool(namespace(step.x).isfinite(step.x).all())
 
 
-def _next_length(size: int, spread: float, bound: float) -> int:
+def next_length(size: int, spread: float, bound: float) -> int:
     """How many maps to take next, at the growth of the last `size`: well inside the bound, at most twice as many."""
     if not spread < np.inf:
         return size

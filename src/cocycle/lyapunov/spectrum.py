@@ -11,13 +11,13 @@ from typing import final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, double, floating, namespace
+from cocycle.lyapunov.blocks import QRBlock, Repeated, qr_blocks, repeated
 from cocycle.lyapunov.dimension import kaplan_yorke_dimension
 from cocycle.lyapunov.errors import BATCHES, batches, standard_errors
-from cocycle.lyapunov.qr import QRStep, check_steps, orthonormal, qr_steps
+from cocycle.lyapunov.qr import QRStep, check_steps, orthonormal
 from cocycle.lyapunov.spread import Spread
 from cocycle.lyapunov.step_error import StepCheck, StepError
 from cocycle.maps import Map
-from cocycle.progress import tracked
 from cocycle.results import Plotted, html_table
 from cocycle.threads import one_thread_if_small
 
@@ -184,16 +184,20 @@ def lyapunov_spectrum(
         if not isinstance(count, int | np.integer) or count < least:
             raise ValueError(f"{name} must be an integer of at least {least}; got {count!r}")
     with one_thread_if_small(x, q.shape[-1]):
-        return _spectrum(iter(tracked(steps, "exponents")), x, q, every, transient, thin)
+        return _spectrum(steps, x, q, every, transient, thin)
 
 
-def _spectrum(steps: Iterator[Map], x: Array, q: Array, every: int | str, transient: int, thin: int) -> Spectrum:
-    for count, settled in enumerate(_of_one_dimension(qr_steps(islice(steps, transient), x, q, every=every), x)):
+def _spectrum(steps: Iterable[Map], x: Array, q: Array, every: int | str, transient: int, thin: int) -> Spectrum:
+    run = repeated(steps)
+    rest = iter(steps) if run is None else None
+    first, counted = (islice(rest, transient), rest) if rest is not None else run.split(transient)
+    for count, settled in enumerate(_of_one_dimension(qr_blocks(first, x, q, every=every), x)):
         x, q = settled.x, settled.q
         if not (namespace(x).isfinite(x).all(-1) & namespace(q).isfinite(q).all(-1).all(-1)).any():
             raise Diverged(f"values are no longer finite after QR step {count} of the transient", count, None)
     spread, check = Spread(), StepCheck(x, q)
-    loop = _of_one_dimension(qr_steps(check.maps(steps), x, q, every=every), x)
+    maps = counted if isinstance(counted, Repeated) else check.maps(counted)
+    loop = _of_one_dimension(qr_blocks(maps, x, q, every=every), x)
     result = collect(check.watched(spread.watched(loop)), thin)
     spread.warn(stacklevel=4)
     result = replace(result, step_error=check.result(result.exponents, result.standard_error))
@@ -202,7 +206,7 @@ def _spectrum(steps: Iterator[Map], x: Array, q: Array, every: int | str, transi
     return result
 
 
-def _of_one_dimension(loop: Iterable[QRStep], x: Array) -> Iterator[QRStep]:
+def _of_one_dimension(loop: Iterable[QRStep | QRBlock], x: Array) -> Iterator[QRStep | QRBlock]:
     n = x.shape[-1]
     for step in loop:
         if step.x.shape[-1] != n:
@@ -213,14 +217,14 @@ def _of_one_dimension(loop: Iterable[QRStep], x: Array) -> Iterator[QRStep]:
         yield step
 
 
-def collect(loop: Iterable[QRStep], thin: int = 1) -> Spectrum:
+def collect(loop: Iterable[QRStep | QRBlock], thin: int = 1) -> Spectrum:
     """The Spectrum of what the QR loop yields, for a caller who wants to look at its states on the way.
 
     Each record of the growth takes together `thin` steps of the loop.  Raises ValueError when nothing is yielded or a
     map narrows the state below k, `Diverged` as `lyapunov_spectrum` does.
     """
-    growth, times, last, maps, healthy, first = [], [], None, 0, True, None
-    for count, step in enumerate(loop):
+    growth, times, last, maps, healthy, first, count = [], [], None, 0, True, None, 0
+    for step in loop:
         xp, k = namespace(step.r), step.r.shape[-1]
         if step.r.shape[-2] != k:
             n = step.r.shape[-2]
@@ -228,19 +232,29 @@ def collect(loop: Iterable[QRStep], thin: int = 1) -> Spectrum:
                 f"a map narrows the state to {n} < k = {k} dimensions: use `finite_time_exponents`, or smaller k"
             )
         logs = _log(xp, xp.linalg.diagonal(step.r))
-        healthy = healthy & xp.isfinite(step.x).all(-1) & (logs < np.inf).all(-1)
+        logs = logs if isinstance(step, QRBlock) else logs[None]
+        healthy = healthy & xp.isfinite(step.x).all(-1) & (logs[-1] < np.inf).all(-1)
         if not healthy.all():
             first = count if first is None else first
             if not healthy.any():
                 break
             logs = xp.where(healthy[..., None], logs, np.nan)
-        if count % thin:
-            growth[-1], times[-1] = growth[-1] + logs, times[-1] + step.time
-        else:
-            growth.append(logs)
-            times.append(step.time)
-        last, maps = step, maps + step.maps
+        took = np.full(len(logs), float(step.time))
+        _add(growth, times, logs, took, count, thin)
+        last, maps, count = step, maps + step.maps, count + len(logs)
     return _finished(growth, times, last, maps, healthy, first)
+
+
+def _add(growth: list[Array], times: list[np.ndarray], logs: Array, took: np.ndarray, count: int, thin: int) -> None:
+    """Add the records of groups, of which `count` were before, `thin` taken together."""
+    missing = min(-count % thin, len(logs))  # to the record that is not complete
+    if missing:
+        growth[-1][-1] += logs[:missing].sum(0)
+        times[-1][-1] += took[:missing].sum()
+    if missing < len(logs):
+        starts = np.arange(missing, len(logs), thin)
+        growth.append(logs[missing:] if thin == 1 else np.add.reduceat(logs, starts) if len(logs) > 1 else logs)
+        times.append(np.add.reduceat(took, starts))
 
 
 def _log(xp, diagonal):
@@ -256,7 +270,7 @@ def _finished(growth, times, last, maps, healthy, first) -> Spectrum:
     if not growth:
         raise ValueError("steps must hold at least one map after the transient; got none")
     xp = namespace(growth[0])
-    result = Spectrum(xp.stack(growth), _like(xp, growth[0], times), last.x, last.q, maps)
+    result = Spectrum(xp.concatenate(growth), _like(xp, growth[0], np.concatenate(times)), last.x, last.q, maps)
     if first is not None:
         which = (
             "" if healthy.ndim == 0 else f" for {int((~healthy).sum())} of {prod(healthy.shape)} members of the batch"

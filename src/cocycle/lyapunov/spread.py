@@ -52,10 +52,10 @@ class Spread:
             yield step
 
     def _look(self) -> None:
-        diagonals = np.stack(self.waiting) if self.waiting else np.ones(1)
+        rows = [diagonal.reshape(-1, diagonal.shape[-1]) for diagonal in self.waiting]
         self.waiting = []
         with np.errstate(all="ignore"):
-            logs = np.log(diagonals.reshape(-1, diagonals.shape[-1]))
+            logs = np.log(np.concatenate(rows) if rows else np.ones((1, 1)))
         self.largest = np.maximum(self.largest, spread_of(logs).max(0))
 
     def warn(self, stacklevel: int) -> None:

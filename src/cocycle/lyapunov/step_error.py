@@ -15,6 +15,7 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, constant, double, namespace, tolerances
+from cocycle.lyapunov.blocks import QRBlock
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise
 from cocycle.lyapunov.spread import spread_of
 from cocycle.maps import Map
@@ -107,11 +108,23 @@ class StepCheck:
                 self._take(f)
             yield f
 
-    def watched(self, loop: Iterable[QRStep]) -> Iterator[QRStep]:
+    def watched(self, loop: Iterable[QRStep | QRBlock]) -> Iterator[QRStep | QRBlock]:
         """What the QR loop over `maps` yields."""
         for step in loop:
+            if isinstance(step, QRBlock) and self.start is not None and approximates(step.map):
+                self._take_from(step)
             self.start = step.x, step.q
             yield step
+
+    def _take_from(self, block: QRBlock) -> None:
+        """What `_take` would remember of its groups."""
+        first, place = self.count, -(-self.count // self.stride) * self.stride
+        while place < first + len(block.r):
+            i, self.count = place - first, place
+            self.start = (block.states[i - 1], block.frames[i - 1]) if i else self.start
+            self._take(block.map)
+            place = (place // self.stride + 1) * self.stride
+        self.count = first + len(block.r)
 
     def _take(self, f: Map) -> None:
         if self.count % self.stride == 0 and self.start is not None and approximates(f):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from cocycle.arrays import generator
-from cocycle.compiled import FLOATS, program
 from cocycle.flows import Flow
+from cocycle.formulas.program import FLOATS, program
 from cocycle.maps import Map, VectorField, orbit
 from cocycle.progress import tracked
 from cocycle.purity import require_same, time_to_check

@@ -6,22 +6,25 @@ which the tests show that both agree.  A step of a small system takes tens of na
 
 import hashlib
 import importlib.util
+import math
 import os
 import stat
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from cocycle.compiled import Program
+from cocycle.formulas.program import Program
 
 LONGEST = 2000  # operations of a step and its tangent; beyond, arrays are as fast, and compiling takes many seconds
+WORTH = 50_000  # components of states times steps, from which on compiling pays
 RANGE = 1e100  # lengths of vectors beyond it, and below its inverse, are left to the loop on arrays
 
 HEAD = """from math import acos as arccos, acosh as arccosh, asin as arcsin, asinh as arcsinh, atan as arctan
@@ -83,9 +86,9 @@ def logical_not(a):
 """
 
 LOOP = """
-@njit("int64(float64[:, ::1], float64[:, :, ::1], float64[:, ::1], int64, int64, float64[:, :, :, ::1])",
-      error_model="numpy", nogil=True, cache={cached})
-def block(x, q, p, groups, every, r):
+@njit("int64(float64[:, ::1], float64[:, :, ::1], float64[:, ::1], int64, int64, float64[:, :, ::1],"
+      "float64[:, :, :, ::1], float64[:, :, :, ::1])", error_model="numpy", nogil=True, cache={cached})
+def block(x, q, p, groups, every, xs, qs, r):
     n, k = {n}, {k}
     done = groups
     for b in range(len(x)):
@@ -124,16 +127,82 @@ def block(x, q, p, groups, every, r):
             if not fine:
                 done = g
                 break
-        {keep}
+            {kept}
+            for i in range(n):
+                for j in range(k):
+                    qs[g, b, i, j] = q[b, i, j]
     return done
 """
 
 
+class Block(NamedTuple):
+    """After each group of steps: the states (groups, *batch, n), the frames (groups, *batch, n, k) and the factors
+    (groups, *batch, k, k)."""
+
+    x: np.ndarray
+    q: np.ndarray
+    r: np.ndarray
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """The loop of a formula with its parameters, on so many threads."""
+
+    block: Callable
+    parameters: Sequence[Any]
+    threads: int = 1
+
+    def __call__(self, x: np.ndarray, q: np.ndarray, groups: int, every: int) -> Block:
+        """What follows x (*batch, n), q (*batch, n, k) in `groups` times `every` steps.
+
+        Fewer groups where a state or a vector leaves the range of numbers.
+        """
+        batch, (n, k) = x.shape[:-1], q.shape[-2:]
+        members = math.prod(batch)
+        given = np.empty((members, len(self.parameters)))
+        for i, parameter in enumerate(self.parameters):
+            given[:, i] = np.broadcast_to(parameter, batch).ravel()
+        parts = np.array_split(np.arange(members), self.threads if members >= 2 * self.threads else 1)
+        found = Block(*(np.zeros((groups, members, *tail)) for tail in ((n,), (n, k), (k, k))))
+
+        def part(own: np.ndarray) -> int:
+            a, b = own[0], own[-1] + 1
+            whole = len(parts) == 1
+            ours = found if whole else Block(*(np.zeros((groups, b - a, *whole.shape[2:])) for whole in found))
+            state, vectors = (np.array(a_.reshape(members, *a_.shape[len(batch) :])[a:b], order="C") for a_ in (x, q))
+            count = self.block(state, vectors, given[a:b], groups, every, *ours)
+            if not whole:
+                for all_, one in zip(found, ours, strict=True):
+                    all_[:, a:b] = one
+            return count
+
+        with ThreadPoolExecutor(len(parts)) if len(parts) > 1 else nullcontext() as pool:
+            done = min((pool.map if pool else map)(part, parts))
+        return Block(*(whole[:done].reshape(done, *batch, *whole.shape[2:]) for whole in found))
+
+
+def kernel(program: Program, parameters: Sequence[Any], x: Any, q: Any, steps: int) -> Kernel | None:
+    """The kernel that takes so many steps from x (*batch, n), q (*batch, n, k); None where it would not be faster.
+
+    That is for other states than numpy's in double precision, formulas of many operations, a run too short to be worth
+    compiling, and without numba.
+    """
+    if not isinstance(x, np.ndarray) or x.dtype != np.float64 or not isinstance(q, np.ndarray):
+        return None
+    if steps * x.size < WORTH or not available():
+        return None
+    block = kernel_of(program, q.shape[-1])
+    return None if block is None else Kernel(block, parameters)
+
+
+@lru_cache(maxsize=1)
 def available() -> bool:
     """Whether numba is installed: the extra `compiled`."""
     return importlib.util.find_spec("numba") is not None
 
 
+@lru_cache(maxsize=64)
 def kernel_of(program: Program, k: int) -> Callable | None:
     """The compiled loop of a program with as many results as states, for k vectors; None where it is too long."""
     seeds, linear = program.linear("pushed")
@@ -157,7 +226,7 @@ def _source(program: Program, seeds: Sequence[int], linear: Sequence[Any], k: in
         "store": [f"q[b, {i}, j] = {word}" for i, word in enumerate(pushed)],
         "after": [f"{', '.join(names[place] for place in state)}, = {', '.join(results)},"],
         "finite": [" and ".join(f"abs({names[place]}) < inf" for place in state)],
-        "keep": [f"x[b, {i}] = {names[place]}" for i, place in enumerate(state)],
+        "kept": [f"xs[g, b, {i}] = {names[place]}" for i, place in enumerate(state)],
     }
     text = LOOP
     for name, part in parts.items():
@@ -214,33 +283,3 @@ def _folder() -> Path | None:
         return folder if private and os.access(folder, os.W_OK) else None
     except (OSError, RuntimeError):  # without a home
         return None
-
-
-def run_block(
-    kernel: Callable, x: np.ndarray, q: np.ndarray, parameters: np.ndarray, groups: int, every: int, threads: int = 1
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x (members, n), q (members, n, k) after as many groups of `every` steps as stay in range, at most `groups`, and
-    their factors r (groups, members, k, k).  The members are shared among the threads."""
-    k, done = q.shape[-1], groups
-    while True:
-        state, frame_, r = x.copy(), q.copy(), np.zeros((done, len(x), k, k))
-        count = _on_threads(kernel, state, frame_, parameters, done, every, r, threads)
-        if count == done:
-            return state, frame_, r
-        done = count
-
-
-def _on_threads(kernel, x, q, parameters, groups, every, r, threads) -> int:
-    if threads == 1 or len(x) < 2 * threads:
-        return kernel(x, q, parameters, groups, every, r)
-    parts = np.array_split(np.arange(len(x)), threads)
-
-    def part(members):
-        a, b = members[0], members[-1] + 1
-        own = np.zeros((groups, b - a, *r.shape[2:]))
-        count = kernel(x[a:b], q[a:b], parameters[a:b], groups, every, own)
-        r[:, a:b] = own
-        return count
-
-    with ThreadPoolExecutor(threads) as pool:
-        return min(pool.map(part, parts))

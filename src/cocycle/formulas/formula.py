@@ -7,9 +7,10 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import Array, namespace
-from cocycle.compiled import Program, program
+from cocycle.formulas.kernels import kernel
+from cocycle.formulas.program import Program, program
+from cocycle.formulas.symbols import NotTraceable, Symbols
 from cocycle.maps import Dual, VectorField
-from cocycle.symbols import NotTraceable, Symbols
 
 SETTINGS = (bool, str, bytes, type(None))  # parameters of these types are handed on as they are
 
@@ -126,6 +127,10 @@ class Formula(_Parameters, Dual):
     def cotangent(self, x: Array, p: Array) -> Array:
         return self._program(x.shape[-1]).pulled(x, p, self._inputs())
 
+    def kernel(self, x: Array, q: Array, steps: int) -> Any:
+        """What takes many steps at once: see `kernels.kernel`."""
+        return kernel(self._program(x.shape[-1]), self._inputs(), x, q, steps)
+
     def __reduce__(self):
         return _formula, (self.function, self.dt, self.parameters, self.shapes)
 
@@ -156,6 +161,12 @@ class Equation(_Parameters, VectorField):
 
     def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
         return self._program(x.shape[-1]).pushed(x, q, self._inputs())
+
+    def then(self, step: Callable[[Callable, Any], Any], dt: float) -> Formula:
+        """The map x -> step(rate, x), rate being this right-hand side: an integrator's step as one formula."""
+        made = Formula(_Step(self.function, step), dt=dt)
+        made.parameters, made.shapes = self.parameters, self.shapes
+        return made
 
     def __reduce__(self):
         return _equation, (self.function, self.parameters, self.shapes)
@@ -190,3 +201,14 @@ def _vector(result: Any) -> Any:
 
 def _name(function: Callable[..., Any]) -> str:
     return getattr(function, "__qualname__", type(function).__name__)
+
+
+@final
+class _Step:
+    """x -> step(rate, x), rate being a function with its parameters."""
+
+    def __init__(self, function: Callable[..., Any], step: Callable[[Callable, Any], Any]):
+        self.function, self.step = function, step
+
+    def __call__(self, x: Any, **parameters: Any) -> Any:
+        return self.step(lambda x: _vector(self.function(x, **parameters)), x)

@@ -11,7 +11,7 @@ from typing import Any, final
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from cocycle.graph import Constant, Graph, Operand
+from cocycle.formulas.graph import Constant, Graph, Operand
 
 MOST = 20_000  # operations of a formula
 
