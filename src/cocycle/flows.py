@@ -52,12 +52,15 @@ class Flow(Map):
     def at(self, **parameters: Any) -> "Flow":
         """The flow of the same function with other parameters: see `Equation.at`."""
         if not isinstance(self.field, Equation):
-            raise TypeError(
-                f"field must be made of a plain function; {type(self.field).__name__} has its own parameters"
-            )
+            kind = type(self.field).__name__
+            raise TypeError(f"field must be a plain function to have parameters that can be changed; got {kind}")
         return dataclasses.replace(self, field=self.field.at(**parameters))
 
     def refined(self):
+        return self._refined
+
+    @cached_property
+    def _refined(self) -> "Flow":
         return dataclasses.replace(self, substeps=2 * self.substeps)
 
     @cached_property

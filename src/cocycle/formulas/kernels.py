@@ -56,7 +56,7 @@ def maximum(a, b):
 
 @compiled
 def sign(a):
-    return a if a != a else float(a > 0) - float(a < 0)
+    return 1.0 if a > 0 else -1.0 if a < 0 else a
 
 
 @compiled

@@ -132,13 +132,12 @@ class Symbols(NDArrayOperatorsMixin):
     def _method(name):
         return lambda self, *arguments, **options: getattr(np, name)(self, *arguments, **options)
 
-    for _name in ("sum", "mean", "prod", "dot", "reshape", "ravel", "swapaxes", "transpose", "clip", "max", "min", "copy",
-                  "squeeze", "repeat", "take", "cumsum", "round", "std", "var"):  # fmt: skip
+    for _name in ("sum", "mean", "prod", "dot", "reshape", "ravel", "swapaxes", "transpose", "clip", "max", "min"):
+        vars()[_name] = _method(_name)
+    for _name in ("copy", "squeeze", "repeat", "take", "cumsum", "round", "std", "var"):
         vars()[_name] = _method(_name)
     # what numpy asks of the elements of an array of objects
-    for _name in ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh",
-                  "exp", "expm1", "log", "log1p", "sqrt", "floor", "ceil", "trunc", "rint", "exp2", "log2", "log10",
-                  "arctan2", "hypot", "square", "reciprocal"):  # fmt: skip
+    for _name in (*UFUNCS, "exp2", "log2", "log10", "square", "reciprocal"):
         vars()[_name] = _method(_name)
     del _name, _method
 
@@ -291,6 +290,15 @@ def _mean(graph: Graph, a: Any, axis: Any = None, keepdims: bool = False, **_: A
     return total / (np.size(_operands(graph, a)) / max(np.size(total.operands), 1))
 
 
+def _reduction(name: str) -> Callable[..., Symbols]:
+    """np.sum and the like by the operation of that name."""
+
+    def reduced(graph: Graph, a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Symbols:
+        return _reduced(graph, getattr(np, name), a, axis, bool(keepdims) and keepdims is not np._NoValue, **options)
+
+    return reduced
+
+
 def _copy(graph: Graph, a: Any, **_: Any) -> Symbols:
     return Symbols(graph, _operands(graph, a).copy())
 
@@ -301,6 +309,12 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "clip": _clip,
     "mean": _mean,
     "copy": _copy,
+    "sum": _reduction("add"),
+    "prod": _reduction("multiply"),
+    "max": _reduction("maximum"),
+    "amax": _reduction("maximum"),
+    "min": _reduction("minimum"),
+    "amin": _reduction("minimum"),
     "zeros_like": _filled(0.0),
     "empty_like": _filled(0.0),
     "ones_like": _filled(1.0),

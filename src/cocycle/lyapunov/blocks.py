@@ -16,9 +16,9 @@ from cocycle.lyapunov.qr import FEW, FIRST, QRStep, as_map, next_length, qr_step
 from cocycle.maps import Map
 from cocycle.progress import progress_bar, tracked
 
-GROUPS = 2000  # of a block, at most
+FEW_GROUPS, GROUPS = 16, 2000  # of the first block, while the growth is not known, and of any, at most
 MEMORY = 2**22  # numbers of a block, at most
-CAUTION = 0.7  # of the digits that a frame may lose: a group that loses more ends its block
+CAUTION = 0.8  # of the digits that a frame may lose: a group that loses more ends its block
 
 
 class QRBlock(NamedTuple):
@@ -76,10 +76,11 @@ def qr_blocks(
 def _by_kernel(steps: Repeated, x: Array, q: Array, every: int | str) -> Iterator[QRStep | QRBlock]:
     f, left, auto = steps.map, steps.count, every == "auto"
     length = (FIRST if q.shape[-1] <= FEW else 1) if isinstance(every, str) else every
-    limit, size = tolerances(x.dtype).frame_spread if auto else np.inf, 2 * (x.size + q.size) * q.shape[-1]
+    limit = tolerances(x.dtype).frame_spread if auto else np.inf
+    most, size = FEW_GROUPS if auto else GROUPS, x.size + q.size + q.size // q.shape[-2] * q.shape[-1]
     with progress_bar(left, "exponents") as advance:
         while left:
-            groups = min(left // length, GROUPS if length >= 16 or not auto else 64, max(1, MEMORY // size))
+            groups = min(left // length, most, max(1, MEMORY // size))
             kernel = f.kernel(x, q, steps.count)
             block = kernel(x, q, groups, length) if groups and kernel else None
             spreads = _spreads(block.r) if block is not None and len(block.r) else np.zeros(0)
@@ -90,6 +91,7 @@ def _by_kernel(steps: Repeated, x: Array, q: Array, every: int | str) -> Iterato
                 x, q, r = block.x[fine - 1], block.q[fine - 1], block.r[:fine]
                 yield QRBlock(x, q, r, length * f.dt, taken, block.x[:fine], block.q[:fine], f)
                 if auto:
+                    most = min(2 * most, GROUPS)
                     length = next_length(length, float(spreads[:fine].max()), limit**CAUTION)
             if fine < max(groups, 1):  # what the kernel does not take, and the rest that is no whole group
                 for step in qr_steps(repeat(f, min(length, left - taken)), x, q, every=every):

@@ -200,10 +200,11 @@ def _spectrum(steps: Iterable[Map], x: Array, q: Array, every: int | str, transi
     loop = _of_one_dimension(qr_blocks(maps, x, q, every=every), x)
     result = collect(check.watched(spread.watched(loop)), thin)
     spread.warn(stacklevel=4)
-    result = replace(result, step_error=check.result(result.exponents, result.standard_error))
-    if result.step_error is not None:
-        result.step_error.warn(stacklevel=4)
-    return result
+    if not check.samples:  # of maps that are exact
+        return result
+    error = check.result(result.exponents, result.standard_error)
+    error.warn(stacklevel=4)
+    return replace(result, step_error=error)
 
 
 def _of_one_dimension(loop: Iterable[QRStep | QRBlock], x: Array) -> Iterator[QRStep | QRBlock]:

@@ -134,11 +134,8 @@ class StepCheck:
                 self.samples, self.stride = self.samples[::2], 2 * self.stride
         self.start, self.count = None, self.count + 1
 
-    def result(self, exponents: Array, errors: Array) -> StepError | None:
-        """What was found, beside the `exponents` (*batch, k) of the run, with their standard errors; None for maps that
-        are exact."""
-        if not self.samples:
-            return None
+    def result(self, exponents: Array, errors: Array) -> StepError:
+        """What was found at the samples, beside the `exponents` (*batch, k) of the run, with their standard errors."""
         parts = []
         for _, group in groupby(self.samples, key=lambda sample: id(sample[0])):
             maps, states, frames = zip(*group, strict=True)

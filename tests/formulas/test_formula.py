@@ -1,0 +1,136 @@
+"""Maps and flows made from plain functions keep the contract of maps; their parameters can be changed and batched."""
+
+import pickle
+from itertools import repeat
+
+import numpy as np
+import pytest
+
+from cocycle import Autodiff, Compiled, Flow, frame, lyapunov_spectrum, orbit
+from cocycle.formulas import Equation, Formula
+from cocycle.systems import Henon, Lorenz63
+from cocycle.testing import check_map
+
+torch = pytest.importorskip("torch")
+
+
+def henon(x, a=1.4, b=0.3):
+    return np.stack([1 - a * x[0] ** 2 + x[1], b * x[0]])
+
+
+def lorenz(u, sigma=10.0, rho=28.0, beta=8 / 3):
+    x, y, z = u
+    return sigma * (y - x), x * (rho - z) - y, x * y - beta * z
+
+
+FREQUENCIES = np.linspace(-1, 1, 6)
+
+
+def kuramoto(theta, coupling=1.5, omega=FREQUENCIES):
+    return omega + coupling * np.sin(theta - theta[:, None]).mean(axis=1)
+
+
+def powers(x, degree: int = 3, kind="odd"):
+    return sum(x ** (n + 1) for n in range(degree)) * (1.0 if kind == "odd" else 2.0)
+
+
+CASES = {
+    "map": (Formula(henon), 2),
+    "flow": (Flow(lorenz, 0.02), 3),
+    "flow of an equation": (Flow(Equation(kuramoto, coupling=2.0), 0.1, substeps=2), 6),
+    "settings": (Formula(powers, degree=2), 3),
+    "compiled": (Compiled(Formula(henon)), 2),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("batch", [(), (4,), (2, 3)])
+@pytest.mark.parametrize("name", CASES)
+def test_the_contract_of_maps(name, batch, dtype, rng):
+    f, n = CASES[name]
+    check_map(f, rng.uniform(0.1, 0.9, size=(*batch, n)).astype(dtype), rng.normal(size=(*batch, n, 2)).astype(dtype))
+
+
+def test_the_same_numbers_as_maps_with_tangents_written_by_hand(rng):
+    x, q = rng.normal(size=(5, 2)), rng.normal(size=(5, 2, 2))
+    for mine, theirs in zip(Formula(henon).tangent(x, q), Henon().tangent(x, q), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-15, atol=1e-15)
+    x, q = rng.normal(size=3) * 10, rng.normal(size=(3, 3))
+    for mine, theirs in zip(Flow(lorenz, 0.01).tangent(x, q), Flow(Lorenz63(), 0.01).tangent(x, q), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-13, atol=1e-13)
+
+
+def test_torch_states_are_followed_by_autograd():
+    x = torch.tensor([0.1, 0.2], dtype=torch.float64, requires_grad=True)
+    value, tangent = Formula(henon).tangent(x, torch.eye(2, dtype=torch.float64))
+    np.testing.assert_allclose(tangent.detach().numpy(), Henon().tangent(np.array([0.1, 0.2]), np.eye(2))[1])
+    tangent.sum().backward()  # d/dx of -2 a x + 1 + b
+    np.testing.assert_allclose(x.grad.numpy(), [-2.8, 0.0])
+    assert value.requires_grad
+
+
+def test_a_flow_of_a_torch_function(rng):
+    field = Autodiff(
+        lambda x: torch.stack(
+            [
+                10 * (x[..., 1] - x[..., 0]),
+                x[..., 0] * (28 - x[..., 2]) - x[..., 1],
+                x[..., 0] * x[..., 1] - 8 / 3 * x[..., 2],
+            ],
+            -1,
+        )
+    )
+    x, q = rng.normal(size=3) * 10, rng.normal(size=(3, 2))
+    for mine, theirs in zip(Flow(field, 0.01).tangent(x, q), Flow(Lorenz63(), 0.01).tangent(x, q), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_a_bifurcation_diagram_is_one_batch():
+    a = np.linspace(0.2, 1.4, 7)
+    x = np.zeros((7, 2))
+    together = lyapunov_spectrum(repeat(Formula(henon).at(a=a), 3000), x, frame(x, 2), transient=500)
+    for i, value in enumerate(a):
+        alone = lyapunov_spectrum(repeat(Henon(a=value), 3000), x[i], frame(x, 2)[i], transient=500)
+        if abs(alone.exponents[0]) > 0.01 and value < 1.05:  # not chaotic: rounding does not grow
+            np.testing.assert_allclose(together.exponents[i], alone.exponents, atol=1e-8)
+    np.testing.assert_allclose(together.exponents.sum(-1), np.log(0.3), atol=1e-12)
+
+
+def test_parameters_change_without_a_new_trace_and_have_shapes_of_their_own():
+    f = Equation(kuramoto)
+    flow = Flow(f, 0.1)
+    x = np.linspace(0, 1, 6)
+    many = flow.at(coupling=np.array([0.0, 1.0, 2.0]))(np.stack([x] * 3))
+    for i, coupling in enumerate((0.0, 1.0, 2.0)):
+        np.testing.assert_allclose(many[i], flow.at(coupling=coupling)(x), rtol=1e-15)
+    still = Flow(f.at(coupling=0.0, omega=np.zeros(6)), 0.1)
+    np.testing.assert_array_equal(still(x), x)
+    with pytest.raises(ValueError, match=r"omega must have shape \(\*batch, 6,\); got \(5,\)"):
+        f.at(omega=np.zeros(5))
+    with pytest.raises(TypeError, match="parameters must be among coupling, omega; got gain"):
+        f.at(gain=1.0)
+    with pytest.raises(TypeError, match="among a, b, those of henon; got c"):
+        Formula(henon, c=1.0)
+    with pytest.raises(TypeError, match="must be a function of a state"):
+        Formula(3.0)
+    with pytest.raises(TypeError, match="to have parameters that can be changed"):
+        Flow(Lorenz63(), 0.01).at(rho=1.0)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "compiled"])
+def test_they_survive_pickling_with_their_parameters(name):
+    f, n = CASES[name]
+    again, x = pickle.loads(pickle.dumps(f)), np.full(n, 0.3)
+    np.testing.assert_array_equal(again(x), f(x))
+    assert repr(again) == repr(f)
+
+
+def test_where_python_raises_numpy_has_infinities():
+    """Plain floats raise where arrays give inf or nan; the state diverges either way."""
+    f = Formula(lambda x: np.stack([np.exp(x[0]) * x[1], 1 / x[1], np.log(x[0])]))
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(f(np.array([1e3, 0.0, 1.0])), [np.nan, np.inf, np.log(1e3)])
+        assert np.isnan(f(np.array([-1.0, 1.0, 1.0]))[2])
+    x = np.array([5.0, 5.0])
+    states = np.array(list(orbit(repeat(Formula(henon), 30), x)))
+    assert not np.isfinite(states[-1]).all()

@@ -1,0 +1,178 @@
+"""A plain function of a numpy state is traced as it is written; what cannot be traced is refused with what to write."""
+
+import math
+import random
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cocycle.formulas import Formula, NotTraceable
+
+COUPLING = np.random.default_rng(1).normal(size=(4, 4))
+
+
+def filled(x):
+    y = np.zeros_like(x)
+    y[0], y[1:] = np.hypot(x[0], x[1]), x[:-1] * x[1:]
+    return y
+
+
+def unpacked(state):
+    a, b, c, d = state
+    return [a * b, b / c, c**d, a - d]
+
+
+FORMULAS = {
+    "unpacked, a list": unpacked,
+    "a tuple of slices": lambda x: (*x[1:], x[0]),
+    "array": lambda x: np.array([x[0] * x[1], 1.0, x[2] + 2, x[3]]),
+    "stack": lambda x: np.stack([x[3], x[2], x[1], x[0]], axis=-1),
+    "last axis": lambda x: np.stack([x[..., 1] * x[..., 0], x[..., 2], x[..., 3], x[..., 0]], axis=-1),
+    "roll": lambda x: (np.roll(x, -1) - np.roll(x, 2)) * np.roll(x, 1) - x + 8,
+    "concatenate": lambda x: np.concatenate([x[2:], x[:2] ** 2]),
+    "hstack": lambda x: np.hstack([x[2:], np.sin(x[:2])]),
+    "zeros filled": filled,
+    "sum over an axis": lambda x: np.sin(x - x[:, None]).sum(axis=1),
+    "mean": lambda x: np.mean(np.cos(x[:, None] - x), axis=-1) + x.mean(),
+    "sum of all": lambda x: x * np.sum(x) + x.sum(),
+    "matrix times vector": lambda x: COUPLING @ np.tanh(x),
+    "vector times matrix": lambda x: x @ COUPLING,
+    "dot": lambda x: np.dot(COUPLING, x) * np.dot(x, x),
+    "einsum": lambda x: np.einsum("ij,j->i", COUPLING, x),
+    "outer": lambda x: np.outer(x, x)[1],
+    "norm": lambda x: x / np.linalg.norm(x),
+    "where": lambda x: np.where(x > 0.5, np.exp(-x), x**3),
+    "nested where": lambda x: np.where(x > 0.5, 1.0, np.where(x < 0.2, x, 2 * x)),
+    "and": lambda x: np.where((x > 0.3) & (x < 0.7), x, -x),
+    "minimum and maximum": lambda x: np.minimum(x, 0.5) + np.maximum(x, np.roll(x, 1)),
+    "clip": lambda x: np.clip(x, 0.2, 0.6) + x.clip(0.1, 0.3),
+    "abs, sign": lambda x: np.abs(x) * np.sign(x - 0.5),
+    "power of two": lambda x: 2**x + np.exp2(x) + x**2 + x**0.5 + x ** x[::-1],
+    "angles": lambda x: np.arctan2(x, x[::-1]) + np.hypot(x, 1.0) + np.arcsin(x / 2) + np.arccos(x / 2) + np.arctan(x),
+    "hyperbolic": lambda x: np.sinh(x) + np.cosh(x) + np.arcsinh(x) + np.arccosh(1 + x) + np.arctanh(x / 2),
+    "logarithms": lambda x: np.log(x) + np.log2(x) + np.log10(x) + np.log1p(x) + np.expm1(x),
+    "modulo": lambda x: (3 * x) % 1 + np.mod(x, 0.3) + np.fmod(5 * x, 1.0),
+    "rounding": lambda x: x + np.floor(3 * x) + np.ceil(x) + np.rint(2 * x) + np.trunc(3 * x),
+    "heaviside": lambda x: np.heaviside(x - 0.5, 0.5) * x,
+    "square, reciprocal": lambda x: np.square(x) + np.reciprocal(x) + np.sqrt(x) + np.cbrt(8.0),
+    "diff and cumsum": lambda x: np.concatenate([np.diff(x), [x[0]]]) + np.cumsum(x),
+    "prod": lambda x: x * np.prod(x),
+    "max": lambda x: x * np.max(x) + x.min(),
+    "tan": lambda x: np.tan(x) + 1 / np.cos(x),
+    "constants": lambda x: np.ones_like(x) * 3.0,
+}
+
+
+def differences(f, x, step=1e-6):
+    return np.stack(
+        [(np.asarray(f(x + step * e)) - np.asarray(f(x - step * e))) / (2 * step) for e in np.eye(len(x))], -1
+    )
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_value_tangent_and_cotangent_of_what_users_write(name):
+    f, x = FORMULAS[name], np.array([0.81, 0.37, 0.62, 0.24])
+    formula, expected = Formula(f), np.asarray(f(x), dtype=float)
+    np.testing.assert_allclose(formula(x), expected, rtol=1e-14, atol=1e-14)
+    value, jacobian = formula.tangent(x, np.eye(4))
+    np.testing.assert_allclose(value, expected, rtol=1e-14, atol=1e-14)
+    # the error of central differences: step² times third derivatives, and rounding over the step
+    np.testing.assert_allclose(jacobian, differences(f, x), rtol=1e-7, atol=1e-8)
+    np.testing.assert_allclose(formula.cotangent(x, np.eye(len(value))), jacobian.T, rtol=1e-12, atol=1e-13)
+    batch = np.stack([x, x[::-1], 0.9 * x])
+    together = formula.tangent(batch, np.broadcast_to(np.eye(4), (3, 4, 4)))
+    for i, alone in enumerate(batch):
+        np.testing.assert_allclose(together[0][i], formula(alone), rtol=1e-14, atol=1e-14)
+        np.testing.assert_allclose(together[1][i], formula.tangent(alone, np.eye(4))[1], rtol=1e-13, atol=1e-13)
+
+
+UNARY = (np.sin, np.cos, np.tanh, np.exp, lambda a: a * a, lambda a: -a, lambda a: 1 / (1 + a * a), np.arctan, np.abs)
+BINARY = (np.add, np.subtract, np.multiply, np.maximum, np.hypot, lambda a, b: np.where(a < b, a * b, a - b))
+
+
+@st.composite
+def expressions(draw):
+    """A list of operations on earlier results."""
+    return draw(
+        st.lists(
+            st.tuples(st.booleans(), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50)),
+            min_size=1,
+            max_size=12,
+        )
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(expressions(), st.integers(0, 1000))
+def test_any_formula_has_the_derivative_of_autodiff(operations, seed):
+    torch = pytest.importorskip("torch")
+
+    def build(x, unary, binary):
+        values = [x[0], x[1], x[2]]
+        for one, which, i, j in operations:
+            a, b = values[i % len(values)], values[j % len(values)]
+            values.append(unary[which % len(unary)](a) if one else binary[which % len(binary)](a, b))
+        return values[-3:]
+
+    of_torch = (torch.sin, torch.cos, torch.tanh, torch.exp, *UNARY[4:7], torch.arctan, torch.abs)
+    pairs = (
+        torch.add,
+        torch.subtract,
+        torch.multiply,
+        torch.maximum,
+        torch.hypot,
+        lambda a, b: torch.where(a < b, a * b, a - b),
+    )
+    x = np.random.default_rng(seed).normal(size=3)
+    jacobian = torch.func.jacfwd(lambda x: torch.stack(build(x, of_torch, pairs)))(torch.from_numpy(x)).numpy()
+    if not np.isfinite(jacobian).all() or abs(jacobian).max() > 1e8:
+        return
+    f = Formula(lambda x: build(x, UNARY, BINARY))
+    scale = 1e-12 * max(1.0, abs(jacobian).max())
+    np.testing.assert_allclose(f.tangent(x, np.eye(3))[1], jacobian, rtol=1e-9, atol=scale)
+    np.testing.assert_allclose(f.cotangent(x, np.eye(3)), jacobian.T, rtol=1e-9, atol=scale)
+
+
+GENERATOR = np.random.default_rng(0)
+
+
+def assigned(x):
+    x[0] = 1.0
+    return x
+
+
+def zeros_by_index(x):
+    y = np.zeros(2)
+    y[0] = x[0]
+    return y
+
+
+REFUSED = {
+    "math": (lambda x: np.array([math.sin(x[0]), x[1]]), r"math\.sin .* take np\.sin"),
+    "branch": (lambda x: x if x[0] > 0 else -x, r"take np\.where"),
+    "python's max": (lambda x: np.stack([max(x[0], x[1]), x[0]]), r"np\.maximum"),
+    "zeros by index": (zeros_by_index, r"np\.stack\(\[\.\.\.\]\), np\.zeros_like"),
+    "changes its argument": (assigned, r"x = x\.copy\(\)"),
+    "random": (lambda x: x + np.random.normal(), "noise is an input"),  # noqa: NPY002
+    "generator": (lambda x: x + GENERATOR.normal(), "noise is an input"),
+    "python's random": (lambda x: x + random.random(), "noise is an input"),
+    "clock": (lambda x: x + time.perf_counter(), "what changes is an input"),
+    "sorting": (lambda x: np.sort(x), r"np\.where"),
+    "places": (lambda x: x[np.where(x > 0)[0]], r"np\.where\(condition, a, b\)"),
+    "index by value": (lambda x: COUPLING[x > 0], "boolean|index|where"),
+    "integers": (lambda x: x.astype(int), "stay with real numbers"),
+    "a number": (lambda x: x[0], "must return a vector"),
+    "a matrix": (lambda x: np.outer(x, x), "must return a vector"),
+    "linear solver": (lambda x: np.linalg.solve(np.outer(x, x) + np.eye(2), x), "cannot be traced"),
+    "complex": (lambda x: x * 1j, "complex|real"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_traced_says_what_to_write(name):
+    f, words = REFUSED[name]
+    with pytest.raises(NotTraceable, match=words):
+        Formula(f)(np.array([0.3, 0.4]))
