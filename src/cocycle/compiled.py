@@ -20,8 +20,8 @@ class Compiled(Dual):
     A single state (n,) goes through straight-line python; a batch through the same lines, on one array for each
     component.  The tangent is the exact derivative of those lines.  Whatever they cannot serve, a torch tensor, a
     formula that cannot be traced or is not pure (noise, clocks), goes through `map` itself.  The results are the same
-    either way, but for the last digits.  When attributes of the map change, its formula is traced again; now and then the
-    result is compared with that of the map.
+    either way, but for the last digits.  When attributes of the map change, its formula is traced again; now and then
+    the result is compared with that of the map.
 
     Raises RuntimeError if the two differ: the map then depends on something else that has changed.
     """

@@ -227,7 +227,7 @@ def _reduced(graph: Graph, ufunc: Any, value: Any, axis: Any = 0, keepdims: bool
     for a in reversed(axes):
         rows = np.moveaxis(found.operands, a, 0)
         total = (
-            Symbols(graph, rows[0])
+            Symbols(graph, _object_array(rows[0]))
             if len(rows)
             else Symbols(graph, _operands(graph, np.full(rows.shape[1:], ufunc.identity)))
         )
