@@ -31,7 +31,7 @@ PARTS = {
     "sweeps": "What a sweep costs",
     "fields": "Fields of exponents beside torch.func",
     "threads": "One thread or all",
-    "coverage": "How often error bars hold",
+    "error_bars": "How often error bars hold",
     "attacks": "Attacks on archives",
 }
 

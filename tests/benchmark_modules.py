@@ -16,4 +16,4 @@ def loaded(name):
     return benchmark
 
 
-coverage = loaded("coverage")
+error_bars = loaded("error_bars")

@@ -27,7 +27,7 @@ SMALL = {
     "sweeps": {"TASKS": {0.0: 50, 0.01: 20}, "TRIVIAL": (10, 10), "LARGE": (20, 20), "without_us": lambda count: 1.0},
     "fields": {"SIDE": 20, "NETWORKS": ((5, 2),), "CHUNKS": (100,), "REPEATS": 1, "IMAGES": 8},
     "threads": {"SIZES": ((20, 1), (40, 3)), "REPEATS": 1},
-    "coverage": {"RUNS": 5, "SHARE": 10},
+    "error_bars": {"RUNS": 5, "SHARE": 10},
     "attacks": {"rows": lambda scale, seed, names: []},  # tests/sweeps/test_attacks.py makes them
     "block": {"SIZE": 20, "STEPS": 300, "SCALES": np.array([(0.5, 0.01), (0.9, 0.01)])},
 }

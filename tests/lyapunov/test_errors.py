@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark_modules import coverage
+from benchmark_modules import error_bars
 from cocycle import Compiled, Diverged, Flow, Linear, Map, Spectrum, frame, lyapunov_spectrum
 from cocycle.lyapunov import entropy, kaplan_yorke, volume_growth
 from cocycle.lyapunov.errors import batch_errors, bridge_errors, standard_errors
@@ -23,7 +23,7 @@ def shares(step, x, truth, lengths, transient):
 
 def test_limit_cycle(rng):
     """Van der Pol, all lengths from 20 to 239: ten segments alone miss nearly always near multiples of ten periods."""
-    step, lengths = Compiled(Flow(coverage.VanDerPol(), 0.1)), np.arange(200, 2400, 10)
+    step, lengths = Compiled(Flow(error_bars.VanDerPol(), 0.1)), np.arange(200, 2400, 10)
     batch, ours = shares(step, rng.uniform(-1, 1, size=(100, 2)), 0.0, lengths, 500)
     assert (batch < 0.9).sum() > 20  # what the bridge is for
     assert ours.min() > 0.9
@@ -31,7 +31,7 @@ def test_limit_cycle(rng):
 
 @pytest.mark.parametrize("strength", [0.5, 0.9])
 def test_torus(strength, rng):
-    step = Compiled(coverage.Circle(strength=strength))
+    step = Compiled(error_bars.Circle(strength=strength))
     _, ours = shares(step, rng.uniform(size=(200, 1)), 0.0, np.arange(66, 200), 100)
     assert ours.min() > 0.9
 

@@ -3,7 +3,7 @@
 Of ten independent normal means the t distribution of nine degrees says 92.3 %.  On limit cycles and tori the means of
 segments agree with one another at lengths near multiples of ten periods, whatever all of them miss.
 
-python benchmarks/coverage.py
+python benchmarks/error_bars.py
 """
 
 from dataclasses import dataclass
