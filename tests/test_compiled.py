@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from cocycle import Compiled, Flow, Map, VectorField, frame, lyapunov_spectrum, orbit
-from cocycle.compiled import straight_line
+from cocycle.formulas import NotTraceable
+from cocycle.formulas.program import FLOATS, program
 from cocycle.purity import CHECKED
 from cocycle.systems import Henon, Lorenz63
 from cocycle.systems.series import ContinuousSystem, DiscreteSystem
@@ -121,8 +122,8 @@ IMPURE = {
 @pytest.mark.parametrize("name", IMPURE)
 def test_noise_and_clocks_are_not_traced(name):
     system = Noisy(IMPURE[name] if name != "python generator" else lambda: PYTHON.gauss(0, 1))
-    with pytest.raises(TypeError, match="cannot be traced"):
-        straight_line(system, 1)
+    with pytest.raises(NotTraceable, match="noise is an input|what changes is an input|these are inputs"):
+        program(system, (1,))
     compiled = Compiled(system)
     values = np.array([x[0] for x in orbit(repeat(compiled, 200), np.zeros(1))])
     series = system.series(200, transient=0, rng=1)[:, 0]
@@ -139,10 +140,10 @@ def test_noise_has_the_size_it_was_given():
 def test_tracing_leaves_random_numbers_where_they_were():
     a, b = (np.random.default_rng(5) for _ in range(2))
     with pytest.raises(TypeError):
-        straight_line(Noisy(a.normal), 1)
+        program(Noisy(a.normal), (1,))
     assert a.normal() == b.normal()
     before = np.random.get_state()[2]  # noqa: NPY002
-    straight_line(Henon(), 2)
+    program(Henon(), (2,))
     assert np.random.get_state()[2] == before  # noqa: NPY002
 
 
@@ -162,7 +163,7 @@ class Counting(Map):
 
 def test_a_map_that_changes_itself_is_not_traced():
     with pytest.raises(TypeError, match="differs from one call to the next"):
-        straight_line(Counting(), 1)
+        program(Counting(), (1,))
 
 
 class Caching(Map):
@@ -181,7 +182,7 @@ class Caching(Map):
 
 
 def test_a_cache_is_no_impurity():
-    step = straight_line(Caching(), 1)
+    step = program(Caching(), (1,)).value(FLOATS)
     assert step(2.0) == (1.4,)
     compiled = Compiled(Caching())
     assert compiled(np.array([2.0]))[0] == 1.4

@@ -86,7 +86,11 @@ def test_a_stiff_relaxation_oscillator(dt, coarse):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = lyapunov_spectrum(
-            repeat(Compiled(Flow(error_bars.VanDerPol(100.0), dt)), steps), x, frame(x, 2), every=5, transient=steps // 4
+            repeat(Compiled(Flow(error_bars.VanDerPol(100.0), dt)), steps),
+            x,
+            frame(x, 2),
+            every=5,
+            transient=steps // 4,
         )
     assert bool(caught) == coarse == result.step_error.coarse
     if not coarse:

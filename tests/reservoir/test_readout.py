@@ -173,8 +173,14 @@ def test_force_learning_makes_a_loop_that_holds_a_sine():
         (lambda u: HeldOut(folds=1), "folds must be at least 2; got 1"),
         (lambda u: train_online(Reservoir.random(20, 3), u, LeastMeanSquares(1e3)), "a smaller rate"),
         (lambda u: train_online(Reservoir.random(20, 3), u[:, None]), "got a batch"),
-        (lambda u: train_online(Reservoir.random(20, 3), u, own_output=True, target=u), "own_output=True is for the next"),
-        (lambda u: train(Reservoir.random(20, 3), u[:210], ridge=HeldOut(folds=20)), "folds must be at most the 9 times"),
+        (
+            lambda u: train_online(Reservoir.random(20, 3), u, own_output=True, target=u),
+            "own_output=True is for the next",
+        ),
+        (
+            lambda u: train(Reservoir.random(20, 3), u[:210], ridge=HeldOut(folds=20)),
+            "folds must be at most the 9 times",
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")

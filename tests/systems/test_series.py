@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cocycle import Flow, trajectory
-from cocycle.compiled import straight_line
 from cocycle.flows import rk4
+from cocycle.formulas.program import FLOATS, program
 from cocycle.systems import Henon, Ikeda, Logistic, Lorenz63, Lorenz96, Rossler, ToralAutomorphism
 from cocycle.systems.series import ContinuousSystem
 
@@ -80,19 +80,19 @@ def test_a_formula_that_cannot_be_traced_is_integrated_all_the_same():
         def tangent(self, x, q):
             raise NotImplementedError
 
-    with pytest.raises(TypeError, match="not supported between instances of 'Symbol'"):
-        straight_line(Switched(), 1)
+    with pytest.raises(TypeError, match="branches on a value"):
+        program(Switched(), (1,))
     series = Switched().series(100, dt=0.01, transient=0)
     np.testing.assert_allclose(series[:40, 0], 1 - 0.01 * np.arange(1, 41), rtol=1e-12)
 
 
-def test_straight_line_knows_functions_powers_and_constants():
+def test_a_program_has_functions_powers_and_constants():
     def formula(x):
         a, b = x[..., 0], x[..., 1]
         return np.stack([np.sin(a) ** 3 / (2 - b), -np.exp(a) % 2 + 1.5, 3 - np.sqrt(b), np.zeros_like(a) + 4.0])
 
     x = np.array([0.3, 0.7])
-    np.testing.assert_allclose(straight_line(formula, 2)(*x.tolist()), formula(x), rtol=1e-15)
+    np.testing.assert_allclose(program(formula, (2,)).value(FLOATS)(*x.tolist()), formula(x), rtol=1e-15)
 
 
 @pytest.mark.parametrize(

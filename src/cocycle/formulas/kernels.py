@@ -144,6 +144,25 @@ class Block(NamedTuple):
     r: np.ndarray
 
 
+ORBIT = """
+@njit("int64(float64[:, ::1], float64[:, ::1], int64, float64[:, :, ::1])",
+      error_model="numpy", nogil=True, cache={cached})
+def orbit(x, p, every, xs):
+    done = len(xs)
+    for b in range(len(x)):
+        {load}
+        for g in range(done):
+            for _ in range(every):
+                {first}
+                {after}
+            if not ({finite}):
+                done = g
+                break
+            {kept}
+    return done
+"""
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Kernel:
@@ -160,9 +179,7 @@ class Kernel:
         """
         batch, (n, k) = x.shape[:-1], q.shape[-2:]
         members = math.prod(batch)
-        given = np.empty((members, len(self.parameters)))
-        for i, parameter in enumerate(self.parameters):
-            given[:, i] = np.broadcast_to(parameter, batch).ravel()
+        given = _columns(self.parameters, batch)
         parts = np.array_split(np.arange(members), self.threads if members >= 2 * self.threads else 1)
         found = Block(*(np.zeros((groups, members, *tail)) for tail in ((n,), (n, k), (k, k))))
 
@@ -190,10 +207,9 @@ def kernel(program: Program, parameters: Sequence[Any], x: Any, q: Any, steps: i
     """
     if not isinstance(x, np.ndarray) or x.dtype != np.float64 or not isinstance(q, np.ndarray):
         return None
-    if steps * x.size < WORTH or not available():
+    if not _worth(program, [*program.results, *program.linear("pushed")[1]], steps * x.size):
         return None
-    block = kernel_of(program, q.shape[-1])
-    return None if block is None else Kernel(block, parameters)
+    return Kernel(kernel_of(program, q.shape[-1]), parameters)
 
 
 @lru_cache(maxsize=1)
@@ -203,15 +219,19 @@ def available() -> bool:
 
 
 @lru_cache(maxsize=64)
-def kernel_of(program: Program, k: int) -> Callable | None:
-    """The compiled loop of a program with as many results as states, for k vectors; None where it is too long."""
-    seeds, linear = program.linear("pushed")
-    if len(program.graph.needed([*program.results, *linear])) > LONGEST or len(program.results) != program.n:
-        return None
-    return _loaded(_source(program, seeds, linear, k))
+def kernel_of(program: Program, k: int) -> Callable:
+    """The compiled loop of a program for k vectors."""
+    return _loaded(_source(program, LOOP, k))["block"]
 
 
-def _source(program: Program, seeds: Sequence[int], linear: Sequence[Any], k: int) -> str:
+@lru_cache(maxsize=64)
+def _orbit_of(program: Program) -> Callable:
+    return _loaded(_source(program, ORBIT))["orbit"]
+
+
+def _source(program: Program, template: str, k: int = 0) -> str:
+    """The template with the lines of the program, and of its tangent for k vectors."""
+    seeds, linear = program.linear("pushed") if k else ([], [])
     moving = program.graph.dependent(seeds)
     lines, names = program.lines([*program.results, *linear], program.names | {s: f"d{s}" for s in seeds}, moving)
     state, rest = program.inputs[: program.n], program.inputs[program.n :]
@@ -228,19 +248,51 @@ def _source(program: Program, seeds: Sequence[int], linear: Sequence[Any], k: in
         "finite": [" and ".join(f"abs({names[place]}) < inf" for place in state)],
         "kept": [f"xs[g, b, {i}] = {names[place]}" for i, place in enumerate(state)],
     }
-    text = LOOP
+    text = template
     for name, part in parts.items():
-        margin = next((line[: line.index("{")] for line in LOOP.splitlines() if line.strip() == f"{{{name}}}"), "")
+        margin = next((line[: line.index("{")] for line in template.splitlines() if line.strip() == f"{{{name}}}"), "")
         text = text.replace(f"{{{name}}}", f"\n{margin}".join(part) or "pass")
-    sizes = {"n": program.n, "k": k, "low": RANGE**-2, "high": RANGE**2}
-    for name, value in sizes.items():
+    for name, value in {"n": program.n, "k": k, "low": RANGE**-2, "high": RANGE**2}.items():
         text = text.replace(f"{{{name}}}", repr(value))
     return HEAD + text
 
 
+def orbit_kernel(
+    program: Program, parameters: Sequence[Any], x: np.ndarray, steps: int
+) -> Callable[[np.ndarray, int, int], np.ndarray] | None:
+    """What gives the states (samples, *batch, n) that follow x (*batch, n), each after `every` steps; fewer where one
+    is no longer finite.  None where a compiled loop would not be faster for so many steps in all: see `kernel`."""
+    if not _worth(program, program.results, steps * x.size):
+        return None
+    orbit, batch = _orbit_of(program), x.shape[:-1]
+    given = _columns(parameters, batch)
+
+    def states(x: np.ndarray, samples: int, every: int = 1) -> np.ndarray:
+        found = np.empty((samples, math.prod(batch), program.n))
+        start = np.array(x.reshape(-1, program.n), dtype=np.float64, order="C")
+        done = orbit(start, given, every, found)
+        return found[:done].reshape(done, *batch, program.n)
+
+    return states
+
+
+def _worth(program: Program, operations: Sequence[Any], work: int) -> bool:
+    """Whether compiling pays: numba is there, the formula is a map of short enough code, and there is enough to do."""
+    fits = len(program.results) == program.n and len(program.graph.needed(operations)) <= LONGEST
+    return work >= WORTH and fits and available()
+
+
+def _columns(parameters: Sequence[Any], batch: tuple[int, ...]) -> np.ndarray:
+    """The parameters of each member (members, parameters)."""
+    given = np.empty((math.prod(batch), len(parameters)))
+    for i, parameter in enumerate(parameters):
+        given[:, i] = np.broadcast_to(parameter, batch).ravel()
+    return given
+
+
 @lru_cache(maxsize=64)
-def _loaded(source: str) -> Callable:
-    """The function `block` of the source, from the cache of this user if it has been compiled before."""
+def _loaded(source: str) -> dict[str, Any]:
+    """The functions of the source, from the cache of this user if it has been compiled before."""
     name = f"cocycle_kernel_{hashlib.sha256(source.encode()).hexdigest()[:24]}"
     folder = _folder()
     if folder is not None:
@@ -248,16 +300,16 @@ def _loaded(source: str) -> Callable:
             return _imported(name, _written(folder / f"{name}.py", source.replace("{cached}", "True")))
     scope: dict[str, Any] = {}
     exec(compile(source.replace("{cached}", "False"), f"<{name}>", "exec"), scope)
-    return scope["block"]
+    return scope
 
 
-def _imported(name: str, path: Path) -> Callable:
+def _imported(name: str, path: Path) -> dict[str, Any]:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)  # numba looks for it there
     spec.loader.exec_module(module)
-    return module.block
+    return vars(module)
 
 
 def _written(path: Path, source: str) -> Path:

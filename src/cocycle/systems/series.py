@@ -1,8 +1,7 @@
 """Systems: maps and vector fields that know their dimension, where to start, and how to make a series."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from itertools import count as counted
+from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
@@ -10,14 +9,16 @@ import numpy as np
 
 from cocycle.arrays import generator
 from cocycle.flows import Flow
+from cocycle.formulas.kernels import orbit_kernel
 from cocycle.formulas.program import FLOATS, program
 from cocycle.maps import Map, VectorField, orbit
 from cocycle.progress import tracked
-from cocycle.purity import require_same, time_to_check
+from cocycle.purity import require_same
 from cocycle.refinement import warn_if_coarse
 
 CHUNK = 10_000  # samples that live as python floats at a time
-SEEN = 200  # states, at least, at which the step is looked at
+SEEN = 200  # states, at least, at which the step is checked
+CHECKED = 12  # steps of a chunk at which a traced formula is compared with the map
 
 
 class DiscreteSystem(Map):
@@ -74,41 +75,55 @@ def _series(step: Map, x: np.ndarray, steps: int, transient: int, observed: slic
             raise ValueError(f"{name} must be an integer >= 0; got {count!r}")
     series = np.empty((transient + steps, len(x[observed])))
     starts = range(0, len(series), CHUNK)
-    states, seen = _states(step, x), []
+    advance, seen = _advance(step, x, len(series)), []
     for start in tracked(starts, "series") if len(starts) > 1 else starts:
         rows = series[start : start + CHUNK]
-        try:
-            whole = [next(states) for _ in range(len(rows))]
-        except (ArithmeticError, ValueError) as error:  # python raises where numpy has infinities
-            raise ArithmeticError(f"the series diverged between steps {start} and {start + len(rows)}") from error
-        rows[:] = [state[observed] for state in whole]
-        if not np.isfinite(rows).all():
+        states = advance(x, len(rows))
+        if len(states) < len(rows) or not np.isfinite(states).all():
             raise ArithmeticError(f"the series diverged between steps {start} and {start + len(rows)}")
-        seen = _spread_over(seen, whole)
+        rows[:], x = states[:, observed], states[-1]
+        seen = _spread_over(seen, states)
     warn_if_coarse(step, np.array(seen), stacklevel=3)
     return series[transient:]
 
 
-def _states(step: Map, x: np.ndarray) -> Iterator:
-    """The orbit of x, on python floats where the map is plain arithmetic: some twenty times faster."""
+def _advance(step: Map, x: np.ndarray, steps: int) -> Callable[[np.ndarray, int], np.ndarray]:
+    """What gives the next states (count, n), fewer where they are no longer finite: by a compiled loop, or on plain
+    floats, some twenty times faster than arrays; by the map itself where its formula cannot be traced."""
     try:
-        advance = program(step, (len(x),)).value(FLOATS)
-    except TypeError:  # the formula branches, is not pure, or uses a function that cannot be traced
-        return orbit(repeat(step), x)
-    return _float_orbit(step, advance, tuple(x.tolist()))
+        made = program(step, (len(x),), owner=step)
+    except TypeError:
+        return lambda x, count: np.array(list(orbit(repeat(step, count), x)))
+    compiled = orbit_kernel(made, (), x, steps)
+
+    def advance(x: np.ndarray, count: int) -> np.ndarray:
+        found = compiled(x, count, 1) if compiled else _on_floats(made.value(FLOATS), x, count)
+        _check(step, np.concatenate([x[None], found]))
+        return found
+
+    return advance
 
 
-def _spread_over(seen: list, states: list) -> list:
+def _on_floats(step: Callable, x: np.ndarray, count: int) -> np.ndarray:
+    state, found = tuple(x.tolist()), []
+    try:
+        for _ in range(count):
+            state = step(*state)
+            found.append(state)
+    except (ArithmeticError, ValueError):  # python raises where numpy has infinities
+        pass
+    return np.array(found).reshape(-1, len(x))
+
+
+def _check(step: Map, states: np.ndarray) -> None:
+    """Compare some steps of a traced formula with those of the map."""
+    for i in np.unique(np.geomspace(1, max(len(states) - 1, 1), CHECKED).astype(int)):
+        if i < len(states):
+            with np.errstate(all="ignore"):
+                require_same(states[i], step(states[i - 1]), type(step).__name__)
+
+
+def _spread_over(seen: list, states: np.ndarray) -> list:
     """At most 2 SEEN of the states seen before and of new ones, spread over them."""
     seen = [*seen, *states[:: max(1, len(states) // SEEN)]]
     return seen[:: max(1, -(-len(seen) // (2 * SEEN)))]
-
-
-def _float_orbit(step: Map, advance: Callable, x: tuple) -> Iterator[tuple]:
-    for count in counted(1):
-        after = advance(*x)
-        if time_to_check(count):
-            with np.errstate(all="ignore"):
-                require_same(np.array(after), step(np.array(x)), type(step).__name__)
-        x = after
-        yield x
