@@ -35,7 +35,8 @@ def test_a_changed_attribute_counts_at_once():
     for r in (3.2, 4.0, 3.5):
         system.r = r
         np.testing.assert_array_equal(compiled(x), system(x))
-        np.testing.assert_array_equal(compiled.tangent(x, np.ones((1, 1)))[1], system.tangent(x, np.ones((1, 1)))[1])
+        mine, theirs = (f.tangent(x, np.ones((1, 1)))[1] for f in (compiled, system))
+        np.testing.assert_allclose(mine, theirs, rtol=1e-15)
 
 
 class Parts(VectorField):
@@ -122,7 +123,7 @@ IMPURE = {
 @pytest.mark.parametrize("name", IMPURE)
 def test_noise_and_clocks_are_not_traced(name):
     system = Noisy(IMPURE[name] if name != "python generator" else lambda: PYTHON.gauss(0, 1))
-    with pytest.raises(NotTraceable, match="noise is an input|what changes is an input|these are inputs"):
+    with pytest.raises(NotTraceable, match=r"noise is an input|what changes is an input|these are inputs"):
         program(system, (1,))
     compiled = Compiled(system)
     values = np.array([x[0] for x in orbit(repeat(compiled, 200), np.zeros(1))])
@@ -215,7 +216,7 @@ def test_what_is_no_attribute_is_compared_now_and_then():
 def test_a_formula_that_only_looks_like_another_on_symbols_is_caught_at_once():
     class Typed(Map):
         def __call__(self, x):
-            return 2 * x if isinstance(x[..., 0], float) or x.dtype == float else 3 * x
+            return 2 * x if type(x) is np.ndarray else 3 * x
 
         def tangent(self, x, q):
             return self(x), 2 * q
@@ -230,7 +231,7 @@ def test_a_formula_that_only_looks_like_another_on_symbols_is_caught_at_once():
             return np.ones((*batch, 1))
 
         def __call__(self, x):
-            return -x if x.dtype == float else -2 * x
+            return -x if type(x) is np.ndarray else -2 * x
 
         def tangent(self, x, q):
             return self(x), -q
@@ -263,10 +264,10 @@ def test_systems_of_the_package_keep_their_trace():
     compiled = Compiled(Flow(Lorenz63(), 0.02))
     x = np.ones(3)
     compiled(x)
-    formulas = compiled._traced["formulas"]
+    code = compiled._traced["code"]
     for _ in range(10):
         x = compiled(x)
-    assert compiled._traced["formulas"] is formulas
+    assert compiled._traced["code"] is code
     assert pickle.loads(pickle.dumps(compiled))(x).shape == (3,)
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from cocycle.formulas.program import Program
 
 LONGEST = 2000  # operations of a step and its tangent; beyond, arrays are as fast, and compiling takes many seconds
+WIDEST = 100  # dimension of the state, likewise
 WORTH = 50_000  # components of states times steps, from which on compiling pays
 RANGE = 1e100  # lengths of vectors beyond it, and below its inverse, are left to the loop on arrays
 
@@ -101,7 +102,10 @@ def block(x, q, p, groups, every, xs, qs, r):
                     {each}
                     {store}
                 {after}
-            fine = {finite}
+            {kept}
+            fine = True
+            for i in range(n):
+                fine = fine and abs(xs[g, b, i]) < inf
             for j in range(k):
                 before = 0.0
                 for i in range(n):
@@ -127,7 +131,6 @@ def block(x, q, p, groups, every, xs, qs, r):
             if not fine:
                 done = g
                 break
-            {kept}
             for i in range(n):
                 for j in range(k):
                     qs[g, b, i, j] = q[b, i, j]
@@ -155,10 +158,12 @@ def orbit(x, p, every, xs):
             for _ in range(every):
                 {first}
                 {after}
-            if not ({finite}):
-                done = g
-                break
             {kept}
+            for i in range({n}):
+                if not abs(xs[g, b, i]) < inf:
+                    done = g
+            if done == g:
+                break
     return done
 """
 
@@ -245,7 +250,6 @@ def _source(program: Program, template: str, k: int = 0) -> str:
         "each": [f"{name} = {expression}" for place, name, expression in lines if place in moving],
         "store": [f"q[b, {i}, j] = {word}" for i, word in enumerate(pushed)],
         "after": [f"{', '.join(names[place] for place in state)}, = {', '.join(results)},"],
-        "finite": [" and ".join(f"abs({names[place]}) < inf" for place in state)],
         "kept": [f"xs[g, b, {i}] = {names[place]}" for i, place in enumerate(state)],
     }
     text = template
@@ -278,7 +282,7 @@ def orbit_kernel(
 
 def _worth(program: Program, operations: Sequence[Any], work: int) -> bool:
     """Whether compiling pays: numba is there, the formula is a map of short enough code, and there is enough to do."""
-    fits = len(program.results) == program.n and len(program.graph.needed(operations)) <= LONGEST
+    fits = len(program.results) == program.n <= WIDEST and len(program.graph.needed(operations)) <= LONGEST
     return work >= WORTH and fits and available()
 
 

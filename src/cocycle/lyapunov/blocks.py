@@ -3,7 +3,7 @@
 `qr_steps` defines what is computed; `qr_blocks` gives the same, group after group, in blocks.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from operator import length_hint
@@ -64,13 +64,18 @@ def repeated(steps: Iterable[Map]) -> Repeated | None:
 
 
 def qr_blocks(
-    steps: Repeated | Iterable[Map], x: Array, q: Array, *, every: int | str = 1
+    steps: Repeated | Iterable[Map],
+    x: Array,
+    q: Array,
+    *,
+    every: int | str = 1,
+    through: Callable[[Iterable[Map]], Iterable[Map]] = iter,
 ) -> Iterator[QRStep | QRBlock]:
-    """The steps of `qr_steps(steps, x, q, every=every)`, many together where a map has a compiled loop."""
-    if isinstance(steps, Repeated) and steps.map.kernel(x, q, steps.count) is not None:
+    """The steps of `qr_steps(through(steps), x, q, every=every)`, many together where a map has a compiled loop."""
+    if isinstance(steps, Repeated) and _kernel(steps, x, q) is not None:
         yield from _by_kernel(steps, x, q, every)
     else:
-        yield from qr_steps(tracked(steps, "exponents"), x, q, every=every)
+        yield from qr_steps(through(tracked(steps, "exponents")), x, q, every=every)
 
 
 def _by_kernel(steps: Repeated, x: Array, q: Array, every: int | str) -> Iterator[QRStep | QRBlock]:
@@ -81,7 +86,7 @@ def _by_kernel(steps: Repeated, x: Array, q: Array, every: int | str) -> Iterato
     with progress_bar(left, "exponents") as advance:
         while left:
             groups = min(left // length, most, max(1, MEMORY // size))
-            kernel = f.kernel(x, q, steps.count)
+            kernel = _kernel(steps, x, q)
             block = kernel(x, q, groups, length) if groups and kernel else None
             spreads = _spreads(block.r) if block is not None and len(block.r) else np.zeros(0)
             fine = len(spreads) if not auto else int(np.argmax(np.append(spreads, np.inf) > limit))
@@ -100,6 +105,11 @@ def _by_kernel(steps: Repeated, x: Array, q: Array, every: int | str) -> Iterato
                     yield step
             left -= taken
             advance(taken)
+
+
+def _kernel(steps: Repeated, x: Array, q: Array):
+    """The compiled loop of the map, if it has one; what is used as a map without being one has none."""
+    return getattr(steps.map, "kernel", lambda *_: None)(x, q, steps.count)
 
 
 def _spreads(r: np.ndarray) -> np.ndarray:

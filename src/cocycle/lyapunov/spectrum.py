@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, double, floating, namespace
-from cocycle.lyapunov.blocks import QRBlock, Repeated, qr_blocks, repeated
+from cocycle.lyapunov.blocks import QRBlock, qr_blocks, repeated
 from cocycle.lyapunov.dimension import kaplan_yorke_dimension
 from cocycle.lyapunov.errors import BATCHES, batches, standard_errors
 from cocycle.lyapunov.qr import QRStep, check_steps, orthonormal
@@ -196,8 +196,7 @@ def _spectrum(steps: Iterable[Map], x: Array, q: Array, every: int | str, transi
         if not (namespace(x).isfinite(x).all(-1) & namespace(q).isfinite(q).all(-1).all(-1)).any():
             raise Diverged(f"values are no longer finite after QR step {count} of the transient", count, None)
     spread, check = Spread(), StepCheck(x, q)
-    maps = counted if isinstance(counted, Repeated) else check.maps(counted)
-    loop = _of_one_dimension(qr_blocks(maps, x, q, every=every), x)
+    loop = _of_one_dimension(qr_blocks(counted, x, q, every=every, through=check.maps), x)
     result = collect(check.watched(spread.watched(loop)), thin)
     spread.warn(stacklevel=4)
     if not check.samples:  # of maps that are exact
