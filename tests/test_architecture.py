@@ -140,6 +140,8 @@ def test_no_module_hides_a_name_of_the_face():
 
 def test_without_torch_the_error_says_how_to_get_it(tmp_path):
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no', name='torch')")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from cocycle import *; lyapunov_spectrum"
+    subprocess.run([sys.executable, "-c", code], check=True)
     for line in ("from cocycle import feedforward", "from cocycle.networks import fit", "from cocycle import Autodiff"):
         code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {line}"
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
