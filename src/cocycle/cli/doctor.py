@@ -1,4 +1,4 @@
-"""What this installation consists of, and a self-check of some seconds: exponents with known values, an archive."""
+"""Versions and devices of this installation, and a self-check of a few seconds: known exponents, an archive."""
 
 import platform
 import tempfile
@@ -44,7 +44,7 @@ def _devices() -> list[str]:
     try:
         import torch
     except ImportError:
-        return ["CPU (torch, not installed, would tell of others)"]
+        return ["CPU (torch, which finds other devices, is not installed)"]
     count = torch.cuda.device_count()
     return ["CPU", *(f"{torch.cuda.get_device_name(i)} (cuda:{i})" for i in range(count))]
 
@@ -92,7 +92,7 @@ def torch() -> str:
     try:
         from torch import as_tensor
     except ImportError:
-        return "left out, torch is not installed"
+        return "skipped: torch is not installed"
     from cocycle.lyapunov import ftle
 
     rng = np.random.default_rng(1)
@@ -104,7 +104,7 @@ def torch() -> str:
 
 
 def threads() -> str:
-    """A product on one thread and on all: more are slower where something else wants the cores, too."""
+    """A product on one thread and on all: more threads are slower where other processes use the cores too."""
     rng = np.random.default_rng(1)
     weight, rows = rng.normal(size=(1000, 1000)), rng.normal(size=(4, 1000))
     times = []
@@ -113,7 +113,7 @@ def threads() -> str:
             times.append(min(_seconds(lambda: rows @ weight.T) for _ in range(20)))
     return (
         f"a product of 1000 units takes {1e3 * times[0]:.2f} ms on one thread, {1e3 * times[1]:.2f} ms on all: below"
-        f" {CROSSOVER:.0e} multiplications the engine takes one"
+        f" {CROSSOVER:.0e} multiplications the package uses one"
     )
 
 
@@ -127,13 +127,13 @@ CHECKS: tuple[Callable[[], str], ...] = (henon, reservoir, archive, torch, threa
 
 
 def self_check() -> bool:
-    """Run all checks, say what came out of each, and return whether all are right."""
+    """Run all checks, print the result of each, and return whether all are right."""
     fine = True
     for check in CHECKS:
         start = time.perf_counter()
         try:
-            said, mark = check(), "ok"
-        except Exception as error:  # whatever is wrong with this installation is what one wants to hear
-            said, mark, fine = f"{type(error).__name__}: {error}", "WRONG", False
-        print(f"{check.__name__:<13} {mark:<6} {time.perf_counter() - start:4.1f} s   {said}", flush=True)
+            words, mark = check(), "ok"
+        except Exception as error:  # any failure is a result of the check
+            words, mark, fine = f"{type(error).__name__}: {error}", "WRONG", False
+        print(f"{check.__name__:<13} {mark:<6} {time.perf_counter() - start:4.1f} s   {words}", flush=True)
     return fine
