@@ -77,7 +77,7 @@ def validate(options: Namespace) -> int:
 
 
 def draw(results: Archive, path: Path) -> Path:
-    """The figure of the built-in study's archive as a picture at `path`."""
+    """Draw the figure of the built-in study's archive to `path`."""
     draw_to_files()
     from cocycle.plotting import prediction_figure
 
