@@ -24,6 +24,7 @@ def on_slurm():
         cores=8,
         processes=8,  # one process for each core: one thread each
         job_extra_directives=["--job-name=cocycle"],
+        scheduler_options={"dashboard_address": ":0"},  # a free port: others may use the login node too
         worker_extra_args=["--lifetime", "230m", "--lifetime-stagger", "5m"],  # end before the queue kills them
     )
 
