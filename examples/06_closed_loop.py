@@ -1,9 +1,9 @@
 # %% [markdown]
-# # Has the closed loop the exponents of what it learned, and its directions?
+# # Does the closed loop have the exponents of the system that it learned, and its covariant vectors?
 #
-# Fed with its own output, the trained network is an autonomous map.  Its first exponents should be those of the
-# system; below them come its own, those of forgetting.  Covariant vectors show more: the directions that grow at each
-# exponent, and the angles between them.
+# With its output as input the trained network is an autonomous map.  Its first exponents should be those of the
+# system; the others describe how the network forgets.  Covariant vectors show more: the direction that grows at each
+# exponent, and the angles between these directions.
 
 # %%
 from itertools import repeat
@@ -11,8 +11,8 @@ from itertools import repeat
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Compiled, Flow, Reservoir, frame, lyapunov_spectrum, train
-from cocycle.lyapunov import angles, covariant_vectors
+from cocycle import Compiled, Flow, Reservoir, covariant_vectors, frame, lyapunov_spectrum, train
+from cocycle.lyapunov import angles
 from cocycle.plotting import angle_histograms
 from cocycle.systems import Lorenz63
 
@@ -28,15 +28,17 @@ conditional = lyapunov_spectrum(model.driven(series[6000:]), r, frame(r, 1), tra
 published = (0.9056, 0.0, -14.5723)
 for i, (value, error) in enumerate(zip(closed.exponents / DT, closed.standard_error / DT, strict=True)):
     print(f"λ{i + 1} = {value:8.3f} ± {error:.3f}" + (f"   Lorenz {published[i]}" if i < 3 else ""))
-print(f"conditional λ₁ = {conditional.exponents[0] / DT:.1f}: well below Lorenz' last, so it does not get in the way")
+print(
+    f"conditional λ₁ = {conditional.exponents[0] / DT:.1f}: well below the last one of Lorenz, and does not disturb it"
+)
 
 # %% [markdown]
 # A network that forgets more slowly than the system contracts mixes its own exponents with those of the system (Hart,
 # arXiv 2401.00885).
 #
 # ## Covariant vectors
-# Angles between the three directions, along the true flow and along the closed loop.  The frame of the closed loop
-# lives in 100 dimensions, so angles are those between the directions as its output shows them.
+# Angles between the three directions, along the true flow and along the closed loop.  The vectors of the closed loop
+# have 100 components, so the angles are those between their images under the readout.
 
 # %%
 flow = Compiled(Flow(Lorenz63(), dt=DT))
@@ -45,11 +47,11 @@ true = [angles(step.v) for step in covariant_vectors(repeat(flow, 6000), x, fram
 
 r, outputs = model.warmed(series[6000:6300]), model.readout.weight
 steps = covariant_vectors(repeat(model.closed, 4000), r, frame(r, 3), transient=500, settle=500)
-seen = (model.outputs.scale[:, None] * (outputs @ step.v) for step in steps)
-learned = [angles(v / np.linalg.norm(v, axis=0)) for v in seen]
+images = (model.outputs.scale[:, None] * (outputs @ step.v) for step in steps)
+learned = [angles(v / np.linalg.norm(v, axis=0)) for v in images]
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
-for ax, found, name in zip(axes, (true, learned), ("Lorenz", "closed loop, as its output shows it"), strict=True):
+for ax, found, name in zip(axes, (true, learned), ("Lorenz", "closed loop, at its output"), strict=True):
     angle_histograms(ax, np.array(found))
     ax.set_title(name)
 plt.show()

@@ -39,6 +39,7 @@ ALLOWED = {
     "studies": {*CORE, "lyapunov", "networks", "reservoir", "sweeps", "systems"},
     "plotting": {"arrays", "lyapunov", "networks", "reservoir", "sweeps"},
     "cli": {*CORE, "compiled", "lyapunov", "networks", "plotting", "reservoir", "studies", "sweeps", "systems"},
+    "cli/parser": {"__version__", "studies", "sweeps", "systems"},
     "__init__": set(),
     "__main__": {"cli"},
 }

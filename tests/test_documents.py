@@ -28,5 +28,15 @@ def test_blocks_of_python_run(path, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_messages_that_the_guide_quotes_are_those_of_the_code():
+    source = "".join(path.read_text() for path in ROOT.glob("src/**/*.py"))
+    source = re.sub(r'"\s+f?"', "", source)  # a message that is written over several lines
+    table = (ROOT / "docs/howto.md").read_text().partition("## When something fails")[2]
+    quoted = re.findall(r'^\|[^|]*"([^"|]+)"', table, flags=re.MULTILINE)
+    parts = [part.strip() for message in quoted for part in message.split("...")]
+    assert len(quoted) > 8
+    assert [part for part in parts if part not in source] == []
+
+
 def test_there_are_such_blocks():
     assert {"README.md", "CONTRIBUTING.md"} <= {path.name for path in DOCUMENTS}

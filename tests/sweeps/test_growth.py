@@ -96,7 +96,7 @@ def test_the_command_extends(archive, tmp_path, capsys, monkeypatch):
     assert cli.main([*words, "--output", "more.h5"]) == 0
     said = capsys.readouterr().out
     assert "11 to do, 33 done; outputs y, z" in said
-    assert "`cocycle resume more.h5`, or run(measure, Archive.open('more.h5')), computes what is to do" in said
+    assert "`cocycle resume more.h5`, or run(measure, Archive.open('more.h5')), computes the missing points" in said
     assert cli.main(["extend", "run.h5", "--axis", "realisation"]) == 2
     assert "--axis must be as in a study, NAME=VALUE; got realisation" in capsys.readouterr().err
 
