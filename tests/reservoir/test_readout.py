@@ -173,8 +173,14 @@ def test_force_learning_makes_a_loop_that_holds_a_sine():
         (lambda u: HeldOut(folds=1), "folds must be at least 2; got 1"),
         (lambda u: train_online(Reservoir.random(20, 3), u, LeastMeanSquares(1e3)), "a smaller rate"),
         (lambda u: train_online(Reservoir.random(20, 3), u[:, None]), "got a batch"),
-        (lambda u: train_online(Reservoir.random(20, 3), u, own_output=True, target=u), "own_output=True is for the next"),
-        (lambda u: train(Reservoir.random(20, 3), u[:210], ridge=HeldOut(folds=20)), "folds must be at most the 9 times"),
+        (
+            lambda u: train_online(Reservoir.random(20, 3), u, own_output=True, target=u),
+            "own_output=True is for the next",
+        ),
+        (
+            lambda u: train(Reservoir.random(20, 3), u[:210], ridge=HeldOut(folds=20)),
+            "folds must be at most the 9 times",
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
@@ -187,7 +193,7 @@ def test_rules_and_designs_of_another_kind():
     series = Lorenz63().series(600)
     with pytest.raises(TypeError, match="rule must be an OnlineRule"):
         train_online(Reservoir.random(20, 3), series, "rls")
-    with pytest.raises(TypeError, match="design must be a Design, or a map such as .*; got 'squares'"):
+    with pytest.raises(TypeError, match=r"design must be a Design, or a map such as .*; got 'squares'"):
         train(Reservoir.random(20, 3), series, design="squares")
     with pytest.raises(TypeError, match="network must be a Reservoir"):
         train(500, series)

@@ -117,9 +117,7 @@ class MomentSum:
         """The moments of all that was added so far: what is added later does not change them."""
         self._flush()
         sums = None if self._sums is None else (self._sums[0].copy(), self._sums[1].copy())
-        return Moments(
-            self._square.copy(), self._cross.copy(), self._squares.copy(), self._count, sums, self._origin
-        )
+        return Moments(self._square.copy(), self._cross.copy(), self._squares.copy(), self._count, sums, self._origin)
 
     def segment(self) -> Moments:
         """The total, after which the sums begin anew, of deviations from the same origin."""
