@@ -7,7 +7,6 @@
 
 # %%
 import matplotlib.pyplot as plt
-import numpy as np
 
 from cocycle import Reservoir, diagnose, forecast, train, valid_time, valid_times
 from cocycle.plotting import forecast_figure, return_map
@@ -18,7 +17,7 @@ DT, LYAPUNOV_TIME = 0.02, 1 / (0.9056 * 0.02)  # the latter in steps
 
 series = Lorenz63().series(14_000, dt=DT, rng=3)
 training, unseen = series[:6000], series[6000:]
-model = train(Reservoir.random(300, 3, rng=3), training)
+model = train(Reservoir.random(300, 3, dt=DT, rng=3), training)
 
 # %% The distribution of valid times
 times = valid_times(model, unseen, lyapunov_time=LYAPUNOV_TIME)
@@ -32,7 +31,7 @@ forecast_figure(first, truth, lyapunov_time=LYAPUNOV_TIME, valid_time=valid, nam
 plt.show()
 
 # %% Why: exponents, memory, local fields, climate
-found = diagnose(model, unseen, lyapunov_time=LYAPUNOV_TIME, true_exponents=np.array([0.9056, 0, -14.5723]) * DT)
+found = diagnose(model, unseen, lyapunov_time=LYAPUNOV_TIME, true_exponents=[0.9056, 0, -14.5723])
 print(found)
 found.plot()
 plt.show()

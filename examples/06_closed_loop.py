@@ -2,8 +2,8 @@
 # # Does the closed loop have the exponents of the system that it learned, and its covariant vectors?
 #
 # With its output as input the trained network is an autonomous map.  Its first exponents should be those of the
-# system; the others describe how the network forgets.  Covariant vectors show more: the direction that grows at each
-# exponent, and the angles between these directions.
+# system; the others are rates at which perturbations of the network decay.  Covariant vectors show more: the direction
+# that grows at each exponent, and the angles between these directions.
 
 # %%
 from itertools import repeat
@@ -18,23 +18,21 @@ from cocycle.systems import Lorenz63
 
 DT = 0.02
 series = Lorenz63().series(8000, dt=DT)
-model = train(Reservoir.random(100, 3, spectral_radius=0.3), series[:6000], ridge=1e-8)
+model = train(Reservoir.random(100, 3, spectral_radius=0.3, dt=DT), series[:6000], ridge=1e-8)
 
-# %% Exponents: per step of the network, divided by its time step
+# %% Exponents per unit time: the network knows the time between samples
 r = model.warmed(series[6000:6300])
 closed = lyapunov_spectrum(repeat(model.closed, 10_000), r, frame(r, 6), every=5, transient=200)
 r = model.network.rest()
 conditional = lyapunov_spectrum(model.driven(series[6000:]), r, frame(r, 1), transient=200)
 published = (0.9056, 0.0, -14.5723)
-for i, (value, error) in enumerate(zip(closed.exponents / DT, closed.standard_error / DT, strict=True)):
+for i, (value, error) in enumerate(zip(closed.exponents, closed.standard_error, strict=True)):
     print(f"λ{i + 1} = {value:8.3f} ± {error:.3f}" + (f"   Lorenz {published[i]}" if i < 3 else ""))
-print(
-    f"conditional λ₁ = {conditional.exponents[0] / DT:.1f}: well below the last one of Lorenz, and does not disturb it"
-)
+print(f"conditional λ₁ = {conditional.exponents[0]:.1f}: well below the last one of Lorenz, and does not disturb it")
 
 # %% [markdown]
-# A network that forgets more slowly than the system contracts mixes its own exponents with those of the system (Hart,
-# arXiv 2401.00885).
+# A network whose perturbations decay more slowly than the system contracts mixes its own exponents with those of the
+# system (Hart, arXiv 2401.00885).
 #
 # ## Covariant vectors
 # Angles between the three directions, along the true flow and along the closed loop.  The vectors of the closed loop
