@@ -18,8 +18,8 @@ import measures
 import numpy as np
 import pytest
 
-from cocycle import Archive, Grid, cli, run
-from cocycle.sweeps import AllFail, Status, arguments, files, in_words, locks, merge, provenance, refine, rerun
+from cocycle import Archive, Grid, cli, files, run
+from cocycle.sweeps import AllFail, Status, arguments, in_words, locks, merge, provenance, refine, rerun
 from cocycle.sweeps.pool import Pool, TimedOut, WorkerDied
 from cocycle.sweeps.records import Records
 from here import Here

@@ -18,10 +18,9 @@ from cocycle.cli import doctor as examination
 from cocycle.studies import reservoir_constraints, summary
 from cocycle.sweeps import AllFail, Archive, Status, read_study, rehearse, run
 from cocycle.sweeps.contents import Contents
-from cocycle.sweeps.files import replacing
 from cocycle.sweeps.imports import measure_of
 from cocycle.sweeps.jobs import Measure
-from cocycle.sweeps.layout import refused
+from cocycle.sweeps.layout import exported
 from cocycle.sweeps.merge import extended
 from cocycle.sweeps.records import WITHOUT_RESULT
 from cocycle.sweeps.run import cores
@@ -86,7 +85,7 @@ def plot(options: Namespace) -> int:
     name = options.result or next(iter(archive.outputs))
     path = options.output or options.archive.with_name(f"{options.archive.stem}-{name}.png")
     figure = archive.plot(name)
-    with replacing(path, refused) as aside:
+    with exported(path) as aside:
         figure.savefig(aside)
     print(f"Figure: {path}")
     return 0
@@ -124,7 +123,7 @@ def export(options: Namespace) -> int:
     if options.output.suffix not in (".csv", ".nc"):
         raise ValueError(f"--output must end in .nc or .csv; got {options.output}")
     data = Archive.open(options.archive).dataset()
-    with replacing(options.output, refused) as aside:
+    with exported(options.output) as aside:
         if options.output.suffix == ".csv":
             table = data.to_dataframe().reset_index()
             table = table.map(lambda value: cell(value) if isinstance(value, str) else value)
@@ -175,7 +174,7 @@ def validate(options: Namespace) -> int:
             f"Made by `cocycle validate --scale {options.scale:g} --seed {options.seed}`: mean over replicas, in "
             "brackets its standard error in units of the last digits."
         )
-        with replacing(options.output, refused) as aside:
+        with exported(options.output) as aside:
             aside.write_text(f"# Lyapunov spectra beside the published ones\n\n{made}\n\n{table}\n", "utf-8")
     return 0 if all(row.agrees for row in rows) else 1
 
@@ -191,7 +190,7 @@ def draw(results: Archive, path: Path) -> Path:
         f"{fixed['starts']} starts each; line: λ₁ = 0"
     )
     figure = prediction_figure(axes["input_std"], axes["weight_std"], summary.planes(results), title)
-    with replacing(path, refused) as aside:
+    with exported(path) as aside:
         figure.savefig(aside)
     return path
 

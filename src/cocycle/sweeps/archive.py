@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from cocycle.files import remove_leftovers
 from cocycle.results import Plotted
 from cocycle.sweeps import damage, journal, layout, views
 from cocycle.sweeps.contents import OF_POINTS, Contents, described
-from cocycle.sweeps.files import remove_leftovers
 from cocycle.sweeps.grid import Grid, Index
 from cocycle.sweeps.locks import locked, opened_to_write
 from cocycle.sweeps.records import TRIED, WITHOUT_RESULT, Records, Status, in_chunks

@@ -8,6 +8,7 @@ Behind all that, where HDF5 does not look, a seal: a digest of everything that n
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -16,16 +17,15 @@ from typing import Any
 import h5py
 import numpy as np
 
+from cocycle.files import LIBRARY_VERSIONS, aside, publish, replacing, reserve
 from cocycle.sweeps import coordinates, journal, provenance
 from cocycle.sweeps.contents import OF_POINTS, Contents
 from cocycle.sweeps.coordinates import labels_of
-from cocycle.sweeps.files import aside, publish
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.records import MESSAGE_BYTES, Status, waiting_checksums
 from cocycle.sweeps.table import Table
 
 SCHEMA = "cocycle sweep 3"
-LIBRARY_VERSIONS = ("v108", "v108")  # readable by every HDF5 in use
 JOURNAL, JOURNAL_BYTES = "provenance/journal", 2**17
 SEAL, SEAL_BYTES = b"cocycle seal ", 2**14  # one line at the end of the file
 SEAL_BLOCKS = [2**i for i in range(12)]  # of so many times these bytes: it is long if there are many outputs
@@ -64,7 +64,7 @@ def require_folder(path: Path) -> None:
 
 def fill(made: Path, contents: Contents, status: np.ndarray | None) -> None:
     """Write the whole file into an empty one."""
-    _reserve(made, size(contents))
+    reserve(made, size(contents))
     with h5py.File(made, "w", libver=LIBRARY_VERSIONS, locking=False) as file:
         _write_axes(file, contents)
         _write_results(file, contents, status)
@@ -75,13 +75,6 @@ def fill(made: Path, contents: Contents, status: np.ndarray | None) -> None:
 def size(contents: Contents) -> int:
     """The bytes of an archive, but for HDF5's own."""
     return contents.size() + JOURNAL_BYTES + SEAL_BYTES
-
-
-def _reserve(made: Path, size: int) -> None:
-    """Find out whether there is room before HDF5 does: it takes a full disk badly."""
-    with open(made, "rb+") as file:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
 
 
 def _seal(made: Path, contents: Contents) -> None:
@@ -179,12 +172,16 @@ def is_archive(path: Path) -> bool:
         return True
 
 
-def refused(path: Path) -> str:
-    """Why something that is exported may not be written to `path`; empty if it may."""
+@contextmanager
+def exported(path: Path) -> Iterator[Path]:
+    """A file to be written that takes the place of `path`.  Raises ValueError if an archive, or no file, is there."""
     require_folder(path)
     if is_archive(path):
-        return f"{path} is an archive, which an export would destroy: choose another name"
-    return f"{path} is no regular file: choose another name" if path.exists() and not path.is_file() else ""
+        raise ValueError(f"{path} is an archive, which an export would destroy: choose another name")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a regular file: choose another name")
+    with replacing(path) as made:
+        yield made
 
 
 def offsets(file: Any, contents: Contents) -> dict[str, int]:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cocycle.sweeps.files import fcntl
+from cocycle.files import fcntl
 
 LOG = logging.getLogger("cocycle")
 WAIT = 1.0  # seconds that a writer tries again: whoever looks whether there is a writer may hold the lock for a moment

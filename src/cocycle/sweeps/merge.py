@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from cocycle.files import aside, publish
 from cocycle.sweeps import layout, provenance
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.contents import Contents, described
 from cocycle.sweeps.coordinates import places, words
-from cocycle.sweeps.files import aside, publish
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.records import TRIED, Records, Status, in_chunks
 from cocycle.sweeps.table import Table

@@ -17,9 +17,9 @@ from typing import final
 
 import numpy as np
 
+from cocycle.files import NEW
 from cocycle.sweeps import journal, layout
 from cocycle.sweeps.contents import Contents
-from cocycle.sweeps.files import NEW
 from cocycle.sweeps.locks import sync
 from cocycle.sweeps.records import MESSAGE_BYTES, Columns, Records, Status, waiting_checksums
 
