@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial, wraps
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,9 +19,11 @@ import pytest
 from cocycle import Archive, Grid, cli, run
 from cocycle.sweeps import Status, arguments, crossings, in_words, merge, refine, rerun, watch
 from cocycle.sweeps import show as show_module
+from cocycle.sweeps.computing import Call
 from cocycle.sweeps.jobs import Job
 from cocycle.sweeps.records import Records
 from cocycle.sweeps.run import task_of
+from cocycle.sweeps.sent import Sent
 
 ONE = {"y": ()}
 
@@ -173,25 +174,22 @@ def test_a_block_that_failed_for_a_moment_is_computed_whole(tmp_path):
         return {"y": np.full(len(point["a"]), float(len(point["a"])))}  # which knows how many came together
 
     archive = new(tmp_path / "run.h5", Grid({"a": [1.0, 2.0, 3.0]}, block={"a": 3}))
-    outcome = replace(task_of(measure, archive), measure=measures.by_reference(measure))(Job(np.array([0])))
+    outcome = Call(measures.by_reference(measure), Sent.of(task_of(archive)))(Job(np.array([0])))
     assert calls == [3, 1, 1, 1, 3]
     assert (outcome.records.values["y"] == 3).all()
 
 
-def test_a_job_has_no_more_of_the_grid_than_it_needs(tmp_path):
+def test_a_large_grid_goes_to_a_process_once(tmp_path):
+    """Neither with every job nor with what it looked up of its axes."""
     import pickle
 
     grid = Grid({"a": np.arange(300_000.0), "b": [1, 2]}, block={"b": 2})
+    size = len(pickle.dumps(grid))
+    grid.streams(np.arange(2))
+    assert len(pickle.dumps(grid)) == size
     archive = new(tmp_path / "run.h5", grid)
-    task = task_of(measures.height, archive)
-    job = Job(np.arange(100_000, 100_050))
-    cut = task.excerpt(job)
-    assert len(pickle.dumps(cut)) < 5000
-    for block in job.blocks:
-        points = task.points(job, block)
-        np.testing.assert_array_equal(cut.points(job, block), points)
-        assert str(cut.grid.coordinates(points)) == str(grid.coordinates(points))
-        assert cut.grid.streams(points) == grid.streams(points)
+    call = Call.of(measures.height, archive.fixed, task_of(archive))
+    assert len(pickle.dumps((call.without_data(), Job(np.arange(50))))) < 5000
 
 
 def test_workers_that_cannot_start_do_not_condemn_the_points(tmp_path, monkeypatch):
@@ -342,17 +340,17 @@ def test_axes_without_order_have_nothing_between(tmp_path):
         refine(archive, tmp_path / "fine.h5", "y", level=0.7)
 
 
-def test_what_kills_its_worker_is_compared_and_rehearsed(tmp_path, capsys):
+def test_what_kills_its_worker_is_compared_and_tried_in_a_dry_run(tmp_path, capsys):
     grid = Grid({"a": [2], "b": [30]})
     outputs, fixed = {"product": (), "noise": (2,)}, {"shift": 0.5}
     archive = new(tmp_path / "run.h5", grid, outputs=outputs, fixed=fixed)
     run(measures.fragile, archive, workers=1, progress=False)
     assert archive.status[0, 0] == Status.DIED
     assert rerun(archive, (0, 0)).same
-    from cocycle.sweeps import rehearse
+    from cocycle.sweeps import dry_run
 
     with pytest.raises(RuntimeError, match="the measure killed the worker that tried it"):
-        rehearse(measures.fragile, archive.contents)
+        dry_run(measures.fragile, archive.contents)
 
 
 def test_there_is_nothing_to_compare_with_what_was_not_computed(tmp_path):
@@ -362,11 +360,11 @@ def test_there_is_nothing_to_compare_with_what_was_not_computed(tmp_path):
 
 def test_points_are_found_by_exact_numbers(tmp_path):
     grid = Grid({"n": [2**53, 2**53 + 1], "x": [1e-14, 1.0]})
-    assert grid.place({"n": str(2**53 + 1), "x": "1"}) == (1, 1)
+    assert grid.index_at({"n": str(2**53 + 1), "x": "1"}) == (1, 1)
     with pytest.raises(ValueError, match="x must be one of"):
-        grid.place({"n": 2**53, "x": 0.5e-12})
+        grid.index_at({"n": 2**53, "x": 0.5e-12})
     with pytest.raises(ValueError, match=r"n must be one of .*; got 'abc'"):
-        grid.place({"n": "abc", "x": 1.0})
+        grid.index_at({"n": "abc", "x": 1.0})
 
 
 def test_watching_what_nobody_writes(tmp_path, monkeypatch):
@@ -462,7 +460,7 @@ def test_what_the_measure_is_called_with(tmp_path):
     point, rng = arguments(archive, {"a": 2.0})
     assert point == {"a": 2.0, "b": 3}
     assert archive["y"][1] == 5 + rng.normal()
-    with pytest.raises(ValueError, match=r"an index of this grid is in \(2,\); got \(2,\)"):
+    with pytest.raises(ValueError, match=r"the index on a, of 2 values, must be in 0\.\.1; got 2"):
         arguments(archive, (2,))
 
 
@@ -500,4 +498,3 @@ def test_words_for_an_archive_given_as_a_study_and_for_a_grid(tmp_path, capsys):
     assert cli.main(["sweep", str(path)]) == 2
     assert f"is an archive, not a study: `cocycle resume {path}` goes on with it" in capsys.readouterr().err
     assert repr(Grid({"a": [1, 2]}, block={"a": 2})) == "Grid(a: 2 values [1, 2], 2 of a at once)"
-    assert "Lorenz-driven tanh reservoirs" in (cli.study.__doc__ or "")

@@ -622,7 +622,7 @@ def test_axes_of_bools_and_none(tmp_path):
     assert again.grid == grid
     assert again["y"].tolist() == [[[2, 3], [0, 1]], [[6, 7], [4, 5]]]
     assert again.point(bias=True, leak=None, kind="a")["y"] == 6
-    assert again.grid.place({"bias": "True", "leak": "None", "kind": "a"}) == (1, 0, 0)
+    assert again.grid.index_at({"bias": "True", "leak": "None", "kind": "a"}) == (1, 0, 0)
     data = xarray.load_dataset(archive.path, engine="h5netcdf")
     assert data.y.sel(bias=True, leak="0.5", kind="None") == 5
     assert again.sel(bias=True, leak=None).y.values.tolist() == [6, 7]

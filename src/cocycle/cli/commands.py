@@ -16,7 +16,7 @@ import numpy as np
 from cocycle import sweeps
 from cocycle.cli import doctor as examination
 from cocycle.studies import reservoir_constraints, summary
-from cocycle.sweeps import AllFail, Archive, Status, read_study, rehearse, run
+from cocycle.sweeps import AllFail, Archive, Status, dry_run, read_study, run
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.imports import measure_of
 from cocycle.sweeps.jobs import Measure
@@ -42,7 +42,7 @@ def sweep(options: Namespace) -> int:
         raise ValueError(f"--size, --seed and --independent are of the built-in study; {options.study} says its own")
     chosen = read_study(options.study, _part(options.part))
     if options.dry_run:
-        return _rehearsed(chosen.measure, chosen.contents, options)
+        return _dry_run(chosen.measure, chosen.contents, options)
     archive = Archive.resumed(options.output or _default(options.study.stem, options), chosen.contents)
     return _computed(chosen.measure, archive, options)
 
@@ -203,7 +203,7 @@ def _built_in(options: Namespace) -> int:
     seed = 1 if options.seed is None else options.seed
     contents = reservoir_constraints.contents(size, seed, _part(options.part), independent=options.independent)
     if options.dry_run:
-        return _rehearsed(reservoir_constraints.measure, contents, options)
+        return _dry_run(reservoir_constraints.measure, contents, options)
     results = Archive.resumed(path, contents)
     status = _computed(reservoir_constraints.measure, results, options, "Lorenz-driven reservoirs")
     if status < 2:
@@ -216,15 +216,15 @@ def _default(stem: str, options: Namespace) -> Path:
     return Path(stem + (f"-{options.part.replace('/', '-of-')}" if options.part else "") + ".h5")
 
 
-def _rehearsed(measure: Measure, contents: Contents, options: Namespace) -> int:
+def _dry_run(measure: Measure, contents: Contents, options: Namespace) -> int:
     """Say what a sweep would take; exit status 1 if points failed."""
     try:
-        rehearsal = rehearse(measure, contents)
+        tried = dry_run(measure, contents)
     except RuntimeError as error:
         print(f"cocycle: {error}", file=sys.stderr)
         return 1
-    print(rehearsal.in_words(options.workers or cores()))
-    return 1 if rehearsal.messages else 0
+    print(tried.summary(options.workers or cores()))
+    return 1 if tried.messages else 0
 
 
 def _computed(measure: Measure, archive: Archive, options: Namespace, title: str = "Sweep") -> int:

@@ -1,11 +1,11 @@
 """Sweeps: a grid of parameters, a measure of each point, an archive that survives."""
 
 from cocycle.sweeps.archive import Archive
+from cocycle.sweeps.dry_run import dry_run
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.merge import merge
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.refine import crossings, refine
-from cocycle.sweeps.rehearsal import rehearse
 from cocycle.sweeps.rerun import arguments, rerun
 from cocycle.sweeps.run import AllFail, run
 from cocycle.sweeps.show import in_words, watch
@@ -23,12 +23,12 @@ __all__ = [
     "Table",
     "arguments",
     "crossings",
+    "dry_run",
     "in_words",
     "merge",
     "printable",
     "read_study",
     "refine",
-    "rehearse",
     "rerun",
     "run",
     "watch",

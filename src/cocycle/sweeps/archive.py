@@ -169,12 +169,12 @@ class Archive(Plotted):
         """The shape of what each point has of each output."""
         return self.contents.outputs
 
-    def place(self, point: Mapping[str, Any] | Index) -> Index:
+    def index_at(self, point: Mapping[str, Any] | Index) -> Index:
         """The index of the point with these coordinates; fixed settings may be among them.
 
         Raises ValueError for a point that is not in the archive, or another value of a fixed setting.
         """
-        return self.grid.place(self.coordinates_of(point) if isinstance(point, Mapping) else point)
+        return self.grid.index_at(self.coordinates_of(point) if isinstance(point, Mapping) else point)
 
     def coordinates_of(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """A point without the fixed settings.  Raises ValueError for another value of one."""
@@ -333,7 +333,7 @@ class Archive(Plotted):
             table = self.grid
             assert isinstance(table, Table)
             stored = table.stored([self.coordinates_of(point) for point in points])
-            keys = [table.words_of(stored, i) for i in range(len(points))]
+            keys = [table.keys_of(stored, i) for i in range(len(points))]
             rows, new = list(table.rows_of(keys)), {}
             for i, key in enumerate(keys):
                 if rows[i] is None:

@@ -14,7 +14,7 @@ from cocycle.files import aside, publish
 from cocycle.sweeps import layout, provenance
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.contents import Contents, described
-from cocycle.sweeps.coordinates import places, words
+from cocycle.sweeps.coordinates import keys, positions
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.records import TRIED, Records, Status, in_chunks
 from cocycle.sweeps.table import Table
@@ -97,7 +97,7 @@ def _longer(grid: Grid, axes: Mapping[str, Any]) -> dict[str, np.ndarray]:
         values = Grid({name: given}).axes[name]
         if isinstance(grid, Table):
             break  # it says what to do instead
-        missing = set(words(grid.axes[name])) - set(words(values))
+        missing = set(keys(grid.axes[name])) - set(keys(values))
         if missing:
             raise ValueError(
                 f"{name} must keep its {len(grid.axes[name])} values, {len(missing)} of them are missing, such as"
@@ -110,7 +110,7 @@ def _longer(grid: Grid, axes: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def _with_digits_of(values: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The values of an axis, those that it shares with another one to the last digit."""
     made = np.array(values, dtype=values.dtype if values.dtype.kind in "OU" else np.result_type(values, others))
-    made[places(values, others)] = others
+    made[positions(values, others)] = others
     return made
 
 
@@ -140,7 +140,7 @@ def known(source: Archive, grid: Grid) -> Iterator[Records]:
     Raises ValueError if a point is damaged: a copy would have a right checksum.
     """
     axes = zip(source.contents.grid.axes.values(), grid.axes.values(), strict=True)
-    where = [places(theirs, ours) for ours, theirs in axes]  # once for all portions: an axis may be long
+    where = [positions(theirs, ours) for ours, theirs in axes]  # once for all portions: an axis may be long
     tried = np.flatnonzero(np.isin(source.status, TRIED))
     return (_copied(source, points, where, grid) for points in in_chunks(tried, source.contents.row_bytes()))
 
@@ -162,7 +162,7 @@ def _asked(parts: list[Archive], grid: Grid) -> np.ndarray:
     """The status (*grid) before anything is known: left out is what all the parts that have it leave out."""
     left, asked = np.zeros(grid.shape, dtype=bool), np.zeros(grid.shape, dtype=bool)
     for part in parts:
-        where = np.ix_(*(places(grid.axes[name], values) for name, values in part.grid.axes.items()))
+        where = np.ix_(*(positions(grid.axes[name], values) for name, values in part.grid.axes.items()))
         states = part.status == Status.LEFT_OUT
         left[where] |= states
         asked[where] |= ~states
@@ -210,7 +210,7 @@ def _joined(name: str, grids: list[Grid]) -> np.ndarray:
     known: dict[str, Any] = {}
     different = 0
     for values in axes:
-        for own, value in zip(words(values), values.tolist(), strict=True):
+        for own, value in zip(keys(values), values.tolist(), strict=True):
             different += known.setdefault(own, value) != value
     if different:
         LOG.warning(
@@ -219,7 +219,7 @@ def _joined(name: str, grids: list[Grid]) -> np.ndarray:
     dtype = object if any(values.dtype == object for values in axes) else np.result_type(*axes)
     whole = grids[0].whole.get(name)
     if whole is not None and all(np.array_equal(whole, grid.whole.get(name, whole)) for grid in grids):
-        order = [own for own in words(whole) if own in known]
+        order = [own for own in keys(whole) if own in known]
         if len(order) < len(whole):
             LOG.warning("%d of the %d values of %s are in none of the parts", len(whole) - len(order), len(whole), name)
         known = {own: known[own] for own in (*order, *known)}

@@ -45,7 +45,7 @@ def in_words(archive: Archive) -> str:
     lines += ["progress", f"  {_progress(used)}"]
     failed = int(np.isin(status, WITHOUT_RESULT).sum())
     failures = archive.messages(FAILURES)
-    lines += [f"  {grid.in_words(grid.number(index))}: {one_line(said)}" for index, said in failures.items()]
+    lines += [f"  {grid.point_text(grid.number(index))}: {one_line(said)}" for index, said in failures.items()]
     lines += [f"  and {failed - FAILURES} more: archive.messages()"] if failed > FAILURES else []
     lines += _frames(archive.tracebacks() if failed else {}, list(failures.values()))
     lost = journal_of(archive.path).lost

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from cocycle.results import html_table
-from cocycle.sweeps.coordinates import labels_of, place, short
+from cocycle.sweeps.coordinates import labels_of, position, short
 from cocycle.sweeps.means import mean_over
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.table import Table
@@ -39,7 +39,7 @@ class Best:
 
 def point(archive: "Archive", coordinates: Mapping[str, Any]) -> dict[str, Any]:
     """See `Archive.point`."""
-    record = archive.records(np.array([archive.contents.grid.number(archive.place(coordinates))]))
+    record = archive.records(np.array([archive.contents.grid.number(archive.index_at(coordinates))]))
     status, known = Status(record.status[0]), {}
     for name, event in archive.outputs.items():
         value = record.values[name][0] if status == Status.DONE else np.full(event, np.nan)
@@ -111,9 +111,9 @@ def sel(archive: "Archive", coordinates: Mapping[str, Any]) -> "xarray.Dataset":
         if isinstance(wanted, slice):
             data = data.sel({name: slice(_near(values, wanted.start), _near(values, wanted.stop), wanted.step)})
         elif np.ndim(wanted):
-            places[name] = [place(name, values, value) for value in wanted]
+            places[name] = [position(name, values, value) for value in wanted]
         else:
-            places[name] = place(name, values, wanted)
+            places[name] = position(name, values, wanted)
     return data.isel(places)
 
 
@@ -122,7 +122,7 @@ def _near(values: np.ndarray, end: Any) -> Any:
     if end is None:
         return None
     try:
-        return values[place("", values, end)]
+        return values[position("", values, end)]
     except ValueError:
         return end
 
