@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from cocycle import Archive, Grid, cli, run
+from cocycle.studies import reservoir_constraints
 from cocycle.sweeps import Status, arguments, crossings, in_words, merge, refine, rerun, watch
 from cocycle.sweeps import show as show_module
 from cocycle.sweeps.computing import Call
@@ -376,9 +377,9 @@ def test_watching_what_nobody_writes(tmp_path, monkeypatch):
 def test_settings_that_cannot_be_stored_or_would_hide_others(tmp_path):
     for settings, message in (
         ({"fixed": {"seed": 77}}, "must have different names; got seed"),
-        ({"units": {"y": 5}}, "units must be strings; got 5"),
-        ({"fixed": {1: 2}}, "fixed must have names; got 1"),
-        ({"outputs": {3: ()}}, "outputs must have names; got 3"),
+        ({"units": {"y": 5}}, r"units\['y'\] must be a string; got 5"),
+        ({"fixed": {1: 2}}, "names of fixed must be strings; got 1"),
+        ({"outputs": {3: ()}}, "names of outputs must be strings; got 3"),
     ):
         with pytest.raises((ValueError, TypeError), match=message):
             new(tmp_path / "run.h5", **settings)
@@ -386,7 +387,7 @@ def test_settings_that_cannot_be_stored_or_would_hide_others(tmp_path):
         Grid({1: [2, 3]})
     with pytest.raises(ValueError, match="common must name axes of the grid, a; got 'b'"):
         Grid({"a": [1, 2]}, common=["b"])
-    with pytest.raises(ValueError, match=r"common must be a sequence of names, such as \('a',\)"):
+    with pytest.raises(ValueError, match=r"common must be a sequence of names, such as \(\"x\",\); got 'a'"):
         Grid({"a": [1, 2]}, common="a")
     assert Grid({"a": [0.3]}) == Grid({"a": [0.1 + 0.2]})  # the same number, as far as a grid is concerned
     assert "first np.float64(0.3) against np.float64(0.31)" in Grid({"a": [0.3]}).difference(Grid({"a": [0.31]}))
@@ -498,3 +499,4 @@ def test_words_for_an_archive_given_as_a_study_and_for_a_grid(tmp_path, capsys):
     assert cli.main(["sweep", str(path)]) == 2
     assert f"is an archive, not a study: `cocycle resume {path}` goes on with it" in capsys.readouterr().err
     assert repr(Grid({"a": [1, 2]}, block={"a": 2})) == "Grid(a: 2 values [1, 2], 2 of a at once)"
+    assert "Lorenz-driven tanh reservoirs" in (reservoir_constraints.__doc__ or "")

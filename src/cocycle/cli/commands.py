@@ -24,7 +24,7 @@ from cocycle.sweeps.layout import exported
 from cocycle.sweeps.merge import extended
 from cocycle.sweeps.records import WITHOUT_RESULT
 from cocycle.sweeps.run import cores
-from cocycle.sweeps.studies import given_axes, given_numbers, given_outputs
+from cocycle.sweeps.study_file import given_axes, given_numbers, given_outputs
 from cocycle.sweeps.text import cell
 from cocycle.systems import validation
 

@@ -9,7 +9,7 @@ from cocycle.sweeps.refine import crossings, refine
 from cocycle.sweeps.rerun import arguments, rerun
 from cocycle.sweeps.run import AllFail, run
 from cocycle.sweeps.show import in_words, watch
-from cocycle.sweeps.studies import read_study
+from cocycle.sweeps.study_file import read_study
 from cocycle.sweeps.table import Table
 from cocycle.sweeps.text import printable
 from cocycle.sweeps.views import Best

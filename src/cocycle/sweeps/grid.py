@@ -1,6 +1,6 @@
 """The grid of a sweep: named axes, their points, and the blocks of points that are computed together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cached_property
 from math import prod
 from operator import index
@@ -40,11 +40,13 @@ class Grid:
         block: Mapping[str, int] | None = None,
         common: Sequence[str] = (),
     ):
+        if not isinstance(axes, Mapping) or not axes:
+            raise ValueError(f'axes must map at least one name to values, such as {{"x": [1, 2]}}; got {axes!r}')
+        if block is not None and not isinstance(block, Mapping):
+            raise ValueError(f'block must map names of axes to numbers of values, such as {{"x": 5}}; got {block!r}')
+        if isinstance(common, str) or not isinstance(common, Sequence | Set):
+            raise ValueError(f'common must be a sequence of names, such as ("x",); got {common!r}')
         self.axes = {name: coordinates.axis(name, values) for name, values in axes.items()}
-        if not self.axes:
-            raise ValueError("axes must name at least one axis; got none")
-        if isinstance(common, str):
-            raise ValueError(f"common must be a sequence of names, such as ({common!r},); got a string")
         self.block, self.common = dict(block or {}), tuple(name for name in self.axes if name in tuple(common))
         for what, names in (("block", self.block), ("common", common)):
             unknown = [name for name in names if name not in self.axes]
@@ -143,9 +145,7 @@ class Grid:
             )
         for name, length, position in zip(self.axes, self.shape, index, strict=True):
             if not 0 <= position < length:
-                raise ValueError(
-                    f"the index on {name}, of {length} values, must be in 0..{length - 1}; got {position}"
-                )
+                raise ValueError(f"the index on {name}, of {length} values, must be in 0..{length - 1}; got {position}")
         return int(np.ravel_multi_index(index, self.shape))
 
     def index_at(self, point: Mapping[str, Any] | Index) -> Index:

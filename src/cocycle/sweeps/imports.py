@@ -22,7 +22,7 @@ def imported(said: Any, folder: Path) -> Measure:
     """
     source, colon, name = said.partition(":") if isinstance(said, str) else ("", "", "")
     if not colon:
-        raise ValueError(f'must be "file.py:function" or "package.module:function"; got {said!r}')
+        raise ValueError(f'measure must be "file.py:function" or "package.module:function"; got {said!r}')
     module = _from_file(folder / source) if source.endswith(".py") else _from_package(source)
     if not callable(getattr(module, name, None)):
         raise ValueError(f"{source} has no function {name!r}")

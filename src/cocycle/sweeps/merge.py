@@ -31,9 +31,11 @@ def merge(parts: Sequence[Archive], path: str | os.PathLike) -> Archive:
     another seed, tables), that are damaged, or that have different values for the same point; FileExistsError if there
     is something at `path`.
     """
-    parts = list(parts)
+    parts = [parts] if isinstance(parts, Archive | str | os.PathLike) else list(parts)
     if not parts:
         raise ValueError("merge takes at least one archive; got none")
+    if other := [part for part in parts if not isinstance(part, Archive)]:
+        raise TypeError(f"parts must be archives, [Archive.open(path), ...]; got {other[0]!r}")
     contents = _union(parts)
     for part in parts:
         require_sound(part)
