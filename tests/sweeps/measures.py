@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from cocycle.sweeps.pool import Deadline
+from cocycle.sweeps.worker_process import Deadline
 
 LOCK = threading.Lock()
 CROWD = {"inside": 0, "most": 0, "mistaken": 0, "threads": set()}  # what threads of one process see of each other

@@ -471,7 +471,7 @@ def test_points_that_outsiders_kill_are_not_condemned(tmp_path):
 
 
 def test_a_deadline_is_of_the_call(tmp_path):
-    from cocycle.sweeps.pool import Deadline
+    from cocycle.sweeps.worker_process import Deadline
 
     with Pool(1) as pool:
         future = pool.submit(measures.beyond_its_deadline)

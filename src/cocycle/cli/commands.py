@@ -18,9 +18,9 @@ from cocycle.cli import doctor as examination
 from cocycle.studies import reservoir_constraints, summary
 from cocycle.sweeps import AllFail, Archive, Status, dry_run, read_study, run
 from cocycle.sweeps.contents import Contents
+from cocycle.sweeps.export import exported
 from cocycle.sweeps.imports import measure_of
 from cocycle.sweeps.jobs import Measure
-from cocycle.sweeps.layout import exported
 from cocycle.sweeps.merge import extended
 from cocycle.sweeps.records import WITHOUT_RESULT
 from cocycle.sweeps.run import cores

@@ -16,9 +16,9 @@ from cocycle.sweeps import provenance
 from cocycle.sweeps.coordinates import Generators
 from cocycle.sweeps.failures import Failure, failure
 from cocycle.sweeps.jobs import Job, Measure, Outcome, Task, WrongOutput
-from cocycle.sweeps.pool import Deadline
 from cocycle.sweeps.records import Records, Status
 from cocycle.sweeps.sent import Sent
+from cocycle.sweeps.worker_process import Deadline
 from cocycle.sweeps.workers import one_thread
 
 PATIENCE = 1.0  # seconds after which a worker hands in what it has: the job was longer than it seemed

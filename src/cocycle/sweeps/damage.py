@@ -29,8 +29,13 @@ class Uncounted(NamedTuple):
     torn: np.ndarray
 
 
-def damage(archive: "Archive") -> list[str]:
-    """What is not as it was written, in words: see `Archive.damage`."""
+def damage_of(archive: "Archive") -> list[str]:
+    """What of the file is not as it was written, in words: points by their checksums, the journal by its own.
+
+    Empty for a sound one.  Results that the status does not count are damage unless the last run has no end on
+    record: its process was killed before it could count them, and the next run does.  Raises ValueError if
+    anything else is not as it was made.
+    """
     layout.read(archive.path)
     noted = layout.journal_of(archive.path)
     found = [] if noted.whole else ["the journal of the runs is damaged"]

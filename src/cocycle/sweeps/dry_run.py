@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 
 from cocycle.progress import tracked
-from cocycle.sweeps import layout
+from cocycle.sweeps import new_file
 from cocycle.sweeps.computing import Call
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.jobs import Job, Measure, Task, WrongOutput
@@ -60,7 +60,7 @@ def dry_run(measure: Measure, contents: Contents) -> DryRun:
         raise RuntimeError("the measure killed the worker that tried it: see what it does at one point") from None
     messages = {m.decode() for o in outcomes for m in o.records.messages[o.records.status != Status.DONE]}
     seconds = tuple(outcome.pace for outcome in outcomes)
-    return DryRun(len(grid), len(blocks), seconds, layout.size(contents), tuple(sorted(messages)))
+    return DryRun(len(grid), len(blocks), seconds, new_file.size(contents), tuple(sorted(messages)))
 
 
 def _duration(seconds: float | np.floating) -> str:

@@ -63,7 +63,7 @@ def opened_to_write(path: Path) -> Iterator[int]:
 
     Raises BlockingIOError while another process writes the same file, also under another name.
     """
-    with in_words(path):
+    with path_in_errors(path):
         descriptor = os.open(path, os.O_RDWR | OPEN)
     try:
         with not_in_children(descriptor):
@@ -114,7 +114,7 @@ def _opened_lock(path: Path) -> int | None:
     """A descriptor of the file beside the archive; None where the disk has no room for another file."""
     beside = _lock_of(path)
     try:
-        with in_words(path):
+        with path_in_errors(path):
             descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | OPEN, 0o666)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT) and OPEN_FILE_LOCKS:
@@ -184,7 +184,8 @@ def not_in_children(descriptor: int) -> Iterator[None]:
 
 
 @contextmanager
-def in_words(path: Path) -> Iterator[None]:
+def path_in_errors(path: Path) -> Iterator[None]:
+    """Name the archive where the system does not allow a file."""
     try:
         yield
     except PermissionError as error:

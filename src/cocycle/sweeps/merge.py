@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from cocycle.files import aside, publish
-from cocycle.sweeps import layout, provenance
+from cocycle.sweeps import provenance
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.contents import Contents, described
 from cocycle.sweeps.coordinates import keys, positions
 from cocycle.sweeps.grid import Grid
+from cocycle.sweeps.new_file import making
 from cocycle.sweeps.records import TRIED, Records, Status, in_chunks
 from cocycle.sweeps.table import Table
 from cocycle.sweeps.writer import Writer
+from cocycle.sweeps.writing import writing_new
 
 LOG = logging.getLogger("cocycle")
 
@@ -125,15 +126,10 @@ def assembled(
     Raises FileExistsError if there is something at `path`.
     """
     path = Path(path).resolve()
-    layout.require_folder(path)
-    if path.exists():
-        raise FileExistsError(f"{path} exists: remove it, or choose another name")
-    with aside(path) as made:
-        layout.fill(made, contents, status)
+    with making(path, contents, status) as made:
         archive = Archive(made, contents)
-        with archive.only_writer() as writer:
+        with writing_new(archive) as writer:
             yield archive, writer
-        publish(made, path)
 
 
 def known(source: Archive, grid: Grid) -> Iterator[Records]:

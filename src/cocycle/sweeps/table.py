@@ -73,39 +73,45 @@ class Table(Grid):
         if set(point) != set(self.parameters):
             given = ", ".join(map(str, point)) or "nothing"
             raise ValueError(f"point must give {', '.join(self.parameters)}; got {given}")
-        wanted = {name: key(self._checked(name, value)) for name, value in point.items()}
-        found = self.rows_of([wanted])[0]
-        if found is None:
+        row = self._by_key().get(tuple(key(self._checked(name, point[name])) for name in self.parameters))
+        if row is None:
             raise ValueError(f"there is no row with {', '.join(f'{name} = {value}' for name, value in point.items())}")
-        return (found,)
+        return (row,)
 
-    def rows_of(self, wanted: Sequence[Mapping[str, str]]) -> list[int | None]:
-        """The row of each of several points, by the keys of their coordinates."""
-        rows = {tuple(self.keys_of(self._rows, i).values()): i for i in range(self.used)}
-        return [rows.get(tuple(point[name] for name in self.parameters)) for point in wanted]
+    def assigned(self, points: Sequence[Mapping[str, Any]]) -> tuple[list[int], dict[str, np.ndarray]]:
+        """The row of each point, and the stored coordinates (n,) of those that are new, in the order of their rows.
 
-    def values(self, index: Index) -> dict[str, Any]:
-        return self._decoded(self._rows, index[0])
-
-    def stored(self, points: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-        """The columns (n,) of points.  Raises ValueError for a coordinate that is missing, unknown, of another kind."""
+        Raises ValueError for a coordinate that is missing, unknown, of another kind.
+        """
         for point in points:
             if not isinstance(point, Mapping) or set(point) != set(self.parameters):
                 raise ValueError(f"a point must give {', '.join(self.parameters)}; got {point!r}")
-        return {
+        stored = {
             name: np.array([self._encoded(name, self._checked(name, point[name])) for point in points], dtype="<f8")
             for name in self.parameters
         }
+        keys = [self._key_of(stored, i) for i in range(len(points))]
+        rows, new = self._by_key(), []
+        for i, own in enumerate(keys):
+            if rows.setdefault(own, self.used + len(new)) == self.used + len(new):
+                new.append(i)
+        return [rows[own] for own in keys], {name: values[new] for name, values in stored.items()}
+
+    def _by_key(self) -> dict[tuple[str, ...], int]:
+        """The rows by the keys of their coordinates."""
+        return {self._key_of(self._rows, i): i for i in range(self.used)}
+
+    def _key_of(self, stored: Mapping[str, np.ndarray], i: int) -> tuple[str, ...]:
+        return tuple(key(value) for value in self._decoded(stored, i).values())
+
+    def values(self, index: Index) -> dict[str, Any]:
+        return self._decoded(self._rows, index[0])
 
     def with_rows(self, rows: Mapping[str, np.ndarray]) -> "Table":
         """This table with the stored coordinates of its first rows."""
         made = copy(self)
         made._rows = dict(rows)
         return made
-
-    def keys_of(self, stored: Mapping[str, np.ndarray], i: int) -> dict[str, str]:
-        """The keys of the coordinates in one row of stored ones."""
-        return {name: key(value) for name, value in self._decoded(stored, i).items()}
 
     def part(self, number: int, of: int) -> Grid:
         raise ValueError("a table has no parts: let each machine have one of its own")

@@ -1,6 +1,6 @@
 """What an archive holds, as a person wants to see it: one point, the best one, labelled arrays, a figure, a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -37,8 +37,11 @@ class Best:
         return iter((self.point, self.value))
 
 
-def point(archive: "Archive", coordinates: Mapping[str, Any]) -> dict[str, Any]:
-    """See `Archive.point`."""
+def point(archive: "Archive", /, **coordinates: Any) -> dict[str, Any]:
+    """What is known of one point, by its coordinates: every output, NaN if it is not done, `status` and `message`.
+
+    Raises ValueError for a point that is not in the archive.
+    """
     record = archive.records(np.array([archive.contents.grid.number(archive.index_at(coordinates))]))
     status, known = Status(record.status[0]), {}
     for name, event in archive.outputs.items():
@@ -47,8 +50,15 @@ def point(archive: "Archive", coordinates: Mapping[str, Any]) -> dict[str, Any]:
     return {**known, "status": status, "message": record.messages[0].decode(errors="replace")}
 
 
-def best(archive: "Archive", output: str, over: Sequence[str], *, smallest: bool) -> Best:
-    """See `Archive.best`."""
+def best(archive: "Archive", output: str, over: str | Sequence[str] = (), *, smallest: bool = False) -> Best:
+    """Where an output is largest, or smallest, and its value there.
+
+    It is averaged over the axes `over`, such as realisations, and over its event.  `point` has the fixed settings
+    too: measure(point, rng), or `arguments(archive, point)` with a value for each axis in `over`.
+
+    Raises KeyError for an unknown output, ValueError for other axes than the archive has and if no point is done.
+    """
+    over = (over,) if isinstance(over, str) else tuple(over)
     grid, values = archive.grid, archive[output]
     strangers = [name for name in over if name not in grid.axes]
     if strangers or (over and isinstance(grid, Table)):
@@ -72,7 +82,13 @@ def best(archive: "Archive", output: str, over: Sequence[str], *, smallest: bool
 
 
 def dataset(archive: "Archive") -> "xarray.Dataset":
-    """See `Archive.dataset`."""
+    """Results and status as labelled arrays, with units and long names for plots; NaN where a point is not done.
+
+    None among the values of an axis, and what stands beside it, are strings.  Of a table, the rows that are used,
+    with their coordinates.
+
+    Raises ImportError without xarray: the extra `notebooks` brings it.
+    """
     try:
         import xarray
     except ImportError:
@@ -98,8 +114,12 @@ def dataset(archive: "Archive") -> "xarray.Dataset":
     return made
 
 
-def sel(archive: "Archive", coordinates: Mapping[str, Any]) -> "xarray.Dataset":
-    """See `Archive.sel`."""
+def sel(archive: "Archive", /, **coordinates: Any) -> "xarray.Dataset":
+    """The labelled arrays of `dataset` at these coordinates: a value of an axis, a list of some, or a slice.
+
+    Of numbers the nearest value of an axis is taken, within a millionth.  Raises ValueError for a value that is not
+    on its axis, and ImportError without xarray.
+    """
     data, axes, events = dataset(archive), archive.contents.grid.axes, archive.contents.events
     coordinates = archive.coordinates_of(coordinates)
     strangers = [name for name in coordinates if name not in (*axes, *events)]
@@ -133,7 +153,7 @@ def label(archive: "Archive", name: str) -> str:
     return printable(archive.contents.long_names.get(name, name) + (f" ({unit})" if unit else ""))
 
 
-def in_short(archive: "Archive") -> str:
+def short_text(archive: "Archive") -> str:
     """An archive in one line."""
     grid, states = archive.grid, archive.status.ravel()
     table = isinstance(grid, Table)

@@ -22,6 +22,7 @@ from cocycle.sweeps import journal, layout
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.locks import sync
 from cocycle.sweeps.records import MESSAGE_BYTES, Columns, Records, Status, waiting_checksums
+from cocycle.sweeps.seal import SEAL_BYTES
 
 LOG = logging.getLogger("cocycle")
 EXPLAINED = 10  # places of failures in a run whose tracebacks are kept
@@ -82,7 +83,7 @@ class Writer:
     def _end_of_file(self) -> bytes:
         """The seal, which no run changes."""
         size = os.fstat(self._descriptor).st_size
-        return os.pread(self._descriptor, layout.SEAL_BYTES, max(0, size - layout.SEAL_BYTES))
+        return os.pread(self._descriptor, SEAL_BYTES, max(0, size - SEAL_BYTES))
 
     def _rescued(self) -> Path:
         """A copy of the file that has no name any more."""
