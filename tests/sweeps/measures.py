@@ -126,11 +126,11 @@ def last_given(*arguments):
 
 
 def by_reference(measure):
-    """A pickled measure, with no settings, that calls this very object, in this process."""
-    from cocycle.sweeps.sent import Sent
+    """A pickled measure that calls this very object, in this process."""
+    from cocycle.sweeps.pickling import Sent
 
     BY_REFERENCE.append(measure)
-    return Sent.of((last_given, {}), {"number": len(BY_REFERENCE)})  # which no other has
+    return Sent.of(last_given, {"number": len(BY_REFERENCE)})  # which no other has
 
 
 def lingering(begun):

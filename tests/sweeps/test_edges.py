@@ -1,4 +1,4 @@
-"""What a strict reviewer broke: strange measures, moved folders, links, forks, scripts that do more than define."""
+"""What a strict reviewer broke: unusual measures, moved folders, links, forks, scripts that do more than define."""
 
 import asyncio
 import os
@@ -18,13 +18,13 @@ import pytest
 
 from cocycle import Archive, Grid, cli, run
 from cocycle.studies import reservoir_constraints
-from cocycle.sweeps import Status, arguments, crossings, in_words, merge, refine, rerun, watch
+from cocycle.sweeps import Status, arguments, crossings, merge, refine, rerun, summary, watch
 from cocycle.sweeps import show as show_module
 from cocycle.sweeps.computing import Call
 from cocycle.sweeps.jobs import Job
+from cocycle.sweeps.pickling import Sent
 from cocycle.sweeps.records import Records
 from cocycle.sweeps.run import task_of
-from cocycle.sweeps.sent import Sent
 
 ONE = {"y": ()}
 
@@ -189,11 +189,11 @@ def test_a_large_grid_goes_to_a_process_once(tmp_path):
     grid.streams(np.arange(2))
     assert len(pickle.dumps(grid)) == size
     archive = new(tmp_path / "run.h5", grid)
-    call = Call.of(measures.height, archive.fixed, task_of(archive))
+    call = Call.of(measures.height, task_of(archive))
     assert len(pickle.dumps((call.without_data(), Job(np.arange(50))))) < 5000
 
 
-def test_workers_that_cannot_start_do_not_condemn_the_points(tmp_path, monkeypatch):
+def test_workers_that_cannot_start_do_not_make_points_fail(tmp_path, monkeypatch):
     (tmp_path / "threadpoolctl.py").write_text("import os\nos._exit(3)\n")
     monkeypatch.syspath_prepend(tmp_path)  # which workers import from, too
     archive = new(tmp_path / "run.h5")
@@ -319,7 +319,7 @@ def test_a_merged_refinement_leaves_out_what_it_left_out(tmp_path):
     again = merge([fine], tmp_path / "again.h5")
     assert again.grid == fine.grid
     assert (again.status == fine.status).all()
-    assert "made of others" in in_words(again)
+    assert "made of others" in summary(again)
     together = merge([fine, coarse], tmp_path / "together.h5")
     assert (together.status == fine.status).all()
 
@@ -369,9 +369,9 @@ def test_points_are_found_by_exact_numbers(tmp_path):
 
 
 def test_watching_what_nobody_writes(tmp_path, monkeypatch):
-    monkeypatch.setattr(show_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(show_module, "WITHOUT_WRITER", 0.2)
     archive = new(tmp_path / "run.h5")
-    assert watch(archive, every=0.05) == "0 of 3 points done; 3 to do; nobody is writing it"
+    assert watch(archive, every=0.05) == "0 of 3 points done; 3 to do; no process writes it"
 
 
 def test_settings_that_cannot_be_stored_or_would_hide_others(tmp_path):

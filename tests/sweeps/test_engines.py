@@ -196,8 +196,8 @@ def test_what_a_worker_left_is_handed_out_again():
 
 def test_a_worker_hands_in_what_it_has_when_its_job_is_longer_than_it_seemed(monkeypatch, tmp_path):
     archive = new(tmp_path / "run.h5")
-    work = Call.of(measures.slow, archive.fixed, Task.of(archive.contents))
-    monkeypatch.setattr(computing, "PATIENCE", 0.12)
+    work = Call.of(measures.slow, Task(archive.contents))
+    monkeypatch.setattr(computing, "HAND_IN", 0.12)
     done = work(Job(np.arange(100)))
     assert 1 <= len(done.records) < 10
     np.testing.assert_array_equal(done.left.blocks, np.arange(100)[len(done.records) :])

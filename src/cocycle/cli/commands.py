@@ -69,7 +69,7 @@ def _measure(archive: Archive, path: Path | None) -> Measure:
 
 
 def show(options: Namespace) -> int:
-    print(sweeps.in_words(Archive.open(options.archive)))
+    print(sweeps.summary(Archive.open(options.archive)))
     return 0
 
 

@@ -8,7 +8,7 @@ from cocycle.sweeps.records import Status
 from cocycle.sweeps.refine import crossings, refine
 from cocycle.sweeps.rerun import arguments, rerun
 from cocycle.sweeps.run import AllFail, run
-from cocycle.sweeps.show import in_words, watch
+from cocycle.sweeps.show import summary, watch
 from cocycle.sweeps.study_file import read_study
 from cocycle.sweeps.table import Table
 from cocycle.sweeps.text import printable
@@ -24,12 +24,12 @@ __all__ = [
     "arguments",
     "crossings",
     "dry_run",
-    "in_words",
     "merge",
     "printable",
     "read_study",
     "refine",
     "rerun",
     "run",
+    "summary",
     "watch",
 ]

@@ -19,7 +19,7 @@ from cocycle.sweeps.grid import Grid, Index
 from cocycle.sweeps.locks import locked, opened_to_write
 from cocycle.sweeps.records import TRIED, WITHOUT_RESULT, Records, Status, in_chunks
 from cocycle.sweeps.table import Table
-from cocycle.sweeps.writing import writing
+from cocycle.sweeps.writer import writing
 
 LOG = logging.getLogger("cocycle")
 ATTEMPTS = 20  # to open or make an archive that others make or replace meanwhile
@@ -229,7 +229,10 @@ class Archive(Plotted):
 
     point, sel, best, dataset = views.point, views.sel, views.best, views.dataset
     damage, writer = damage_of, writing
-    __repr__, _repr_html_ = views.short_text, views.html
+    _repr_html_ = views.html
+
+    def __repr__(self):
+        return views.short_text(self)
 
     def extended(
         self,

@@ -16,25 +16,24 @@ from cocycle.sweeps import provenance
 from cocycle.sweeps.coordinates import Generators
 from cocycle.sweeps.failures import Failure, failure
 from cocycle.sweeps.jobs import Job, Measure, Outcome, Task, WrongOutput
+from cocycle.sweeps.pickling import Sent
 from cocycle.sweeps.records import Records, Status
-from cocycle.sweeps.sent import Sent
 from cocycle.sweeps.worker_process import Deadline
 from cocycle.sweeps.workers import one_thread
 
-PATIENCE = 1.0  # seconds after which a worker hands in what it has: the job was longer than it seemed
+HAND_IN = 1.0  # seconds after which a worker returns the blocks that it has done: the job was longer than expected
 
 
 class Call(NamedTuple):
-    """What is sent to a worker with each job: a measure with the fixed settings, and a task; or only their digests, for
-    a process that has them."""
+    """What is sent with each job: a measure and a task; or only their digests, to a process that has them."""
 
     measure: Sent
     task: Sent
 
     @classmethod
-    def of(cls, measure: Measure, fixed: dict[str, Any], task: Task) -> "Call":
+    def of(cls, measure: Measure, task: Task) -> "Call":
         """Raises ValueError, which names it, for a measure that cannot be pickled."""
-        return cls(Sent.of((measure, fixed), task.digests), Sent.of(task))
+        return cls(Sent.of(measure, task.digests), Sent.of(task))
 
     def keep(self) -> None:
         """Make this process have them."""
@@ -51,11 +50,11 @@ class Call(NamedTuple):
         if task is None:
             return Outcome(job, worker, None)
         try:
-            loaded = self.measure.loaded()
+            measure = self.measure.loaded()
         except Exception as error:
             wrong = f"the measure cannot be loaded by a worker: {type(error).__name__}: {error}"
-            return Outcome(job, worker, Records.nothing(task.columns), wrong=wrong)
-        return Outcome(job, worker, None) if loaded is None else Computation(task, *loaded).outcome(job, worker)
+            return Outcome(job, worker, Records.nothing(task.contents.columns), wrong=wrong)
+        return Outcome(job, worker, None) if measure is None else Computation(task, measure).outcome(job, worker)
 
 
 class _Done(NamedTuple):
@@ -70,36 +69,36 @@ class _Failed(NamedTuple):
 
     points: np.ndarray
     failure: Failure
-    misfit: str = ""  # what does not fit the archive
+    wrong: str = ""  # what does not fit the archive
 
 
 @final
 class Computation:
     """The points of a task, computed in this process."""
 
-    def __init__(self, task: Task, measure: Measure, fixed: dict[str, Any]):
-        self._task, self._measure, self._fixed = task, measure, fixed
+    def __init__(self, task: Task, measure: Measure):
+        self._task, self._measure, self._contents, self._grid = task, measure, task.contents, task.grid
 
     def outcome(self, job: Job, worker: tuple[str, int]) -> Outcome:
-        """The records of a job, or of as many of its blocks as can be had in PATIENCE seconds."""
+        """The records of a job, or of as many of its blocks as can be had in HAND_IN seconds."""
         started, done = time.monotonic(), 0
         parts: list[_Done | _Failed] = []
-        told = ""
+        warning = ""
         with one_thread() as late_library:
-            while done < len(job.blocks) and (done == 0 or time.monotonic() - started < PATIENCE):
-                found, warning = self._block(job, int(job.blocks[done]))
+            while done < len(job.blocks) and (done == 0 or time.monotonic() - started < HAND_IN):
+                found, of_block = self._block(job, int(job.blocks[done]))
                 if not late_library():  # else once more: the last digits of what it computed may be others
                     parts.extend(found)
-                    told, done = told or warning, done + 1
+                    warning, done = warning or of_block, done + 1
         left = Job(job.blocks[done:]) if done < len(job.blocks) else None
         pace = (time.monotonic() - started) / done
-        return Outcome(job, worker, self._records(parts), pace, left, self._wrong(parts), told, self._changed())
+        return Outcome(job, worker, self._records(parts), pace, left, self._wrong(parts), warning, self._changed())
 
     def _wrong(self, parts: "list[_Done | _Failed]") -> str:
         """What of the first point that does not fit the archive."""
         for part in parts:
-            if isinstance(part, _Failed) and part.misfit:
-                return f"{part.misfit}, at {self._task.grid.point_text(int(part.points[0]))}"
+            if isinstance(part, _Failed) and part.wrong:
+                return f"{part.wrong}, at {self._grid.point_text(int(part.points[0]))}"
         return ""
 
     def _block(self, job: Job, block: int) -> "tuple[list[_Done | _Failed], str]":
@@ -119,7 +118,7 @@ class Computation:
             again = self._tried(points)
             if isinstance(again, _Done):
                 return [again], ""
-            where = self._task.grid.point_text(int(points[0]))
+            where = self._grid.point_text(int(points[0]))
             warning = f"a block fails whose points, alone, do not, at {where}: {whole.failure.message}"
             return list(alone), warning
         if all(isinstance(part, _Failed) for part in alone):
@@ -146,32 +145,32 @@ class Computation:
         done = [part for part in parts if isinstance(part, _Done)]
         if done:
             points = np.concatenate([part.points for part in done])
-            values = {name: np.concatenate([part.values[name] for part in done]) for name in self._task.outputs}
-            records.append(Records.done(points, {**self._task.grid.column_values(points), **values}))
-        return Records.joined(records) if records else Records.nothing(self._task.columns)
+            values = {name: np.concatenate([part.values[name] for part in done]) for name in self._contents.outputs}
+            records.append(Records.done(points, {**self._grid.column_values(points), **values}))
+        return Records.joined(records) if records else Records.nothing(self._contents.columns)
 
     def _results(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """What the measure returns for points of one block: (points, *event) for each output.
 
         Raises what the measure raises, and WrongOutput.
         """
-        own = deepcopy(self._fixed) if self._fixed else {}
-        generators = self._task.generators(points)
-        result = self._measure({**own, **self._task.grid.coordinates(points)}, generators)
+        fixed = deepcopy(self._contents.fixed) if self._contents.fixed else {}
+        generators, outputs = self._task.generators(points), self._contents.outputs
+        result = self._measure({**fixed, **self._grid.coordinates(points)}, generators)
         if isinstance(generators, Generators) and generators.first_for_all:
             raise ValueError(
                 "measure used rngs[0] alone for points whose numbers differ: take a generator for each, or declare the"
                 " axes over which they are the same, Grid(..., common=(...))"
             )
         returned = sorted(result) if isinstance(result, Mapping) else type(result).__name__
-        if returned != sorted(self._task.outputs):
-            raise WrongOutput(f"measure must return {sorted(self._task.outputs)}; got {returned}")
-        batch = (len(points),) if self._task.grid.block else ()
-        values = {name: _numbers(name, result[name]) for name in self._task.outputs}
-        for name, event in self._task.outputs.items():
+        if returned != sorted(outputs):
+            raise WrongOutput(f"measure must return {sorted(outputs)}; got {returned}")
+        batch = (len(points),) if self._grid.block else ()
+        values = {name: _numbers(name, result[name]) for name in outputs}
+        for name, event in outputs.items():
             if values[name].shape != (*batch, *event):
                 raise WrongOutput(f"measure must return {name} of shape {(*batch, *event)}; got {values[name].shape}")
-        return {name: value.reshape(len(points), *self._task.outputs[name]) for name, value in values.items()}
+        return {name: value.reshape(len(points), *outputs[name]) for name, value in values.items()}
 
     def _changed(self) -> str:
         """Local modules that this process imported from another text than the sweep began with.
@@ -197,7 +196,7 @@ def _both(first: _Failed, alone: _Failed) -> _Failed:
     if kinds[0] == kinds[1]:
         return alone
     tracebacks = {**first.failure.tracebacks, **alone.failure.tracebacks}
-    return _Failed(alone.points, Failure(first.failure.message, tracebacks), first.misfit)
+    return _Failed(alone.points, Failure(first.failure.message, tracebacks), first.wrong)
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:

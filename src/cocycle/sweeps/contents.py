@@ -37,7 +37,7 @@ class Contents:
         _check(self)
 
     def difference(self, other: "Contents") -> str:
-        """How another sweep differs from this one, in words; empty if it does not."""
+        """How another sweep differs from this one; empty if it does not."""
         names = ("outputs", "seed", "fixed", "units")
         ours, theirs = self.settings(), other.settings()
         lines = [f"{name}: {ours[name]} against {theirs[name]}" for name in names if ours[name] != theirs[name]]
@@ -67,8 +67,8 @@ class Contents:
         """SHA-256 of everything that gives the results their meaning."""
         grid = self.grid
         parameters = grid.parameters if isinstance(grid, Table) else {}
-        known = [self.settings(), grid.block, grid.common, list(grid.axes), {k: str(v) for k, v in parameters.items()}]
-        whole = hashlib.sha256(json.dumps(known).encode())
+        facts = [self.settings(), grid.block, grid.common, list(grid.axes), {k: str(v) for k, v in parameters.items()}]
+        whole = hashlib.sha256(json.dumps(facts).encode())
         for values in grid.axes.values():
             whole.update(values.dtype.str.encode())
             whole.update(json.dumps(values.tolist()).encode() if values.dtype == object else values.tobytes())

@@ -1,6 +1,6 @@
 """What of an archive is not as it was written, and what a writer that was killed left uncounted.
 
-Every point has a checksum, combined with what the sweep is.  Of one that was tried it covers all that is known of it.
+Every point has a checksum, combined with what the sweep is.  Of one that was tried it covers its whole record.
 A new point has 0, one that is left out, or a row of a table that is to do, that of its number, its status and its own
 coordinates: what stands where its results will be does not count, since a writer may have been killed while it wrote
 them.
@@ -30,7 +30,7 @@ class Uncounted(NamedTuple):
 
 
 def damage_of(archive: "Archive") -> list[str]:
-    """What of the file is not as it was written, in words: points by their checksums, the journal by its own.
+    """What of the file is not as it was written: points by their checksums, the journal by its own.
 
     Empty for a sound one.  Results that the status does not count are damage unless the last run has no end on
     record: its process was killed before it could count them, and the next run does.  Raises ValueError if
@@ -44,8 +44,8 @@ def damage_of(archive: "Archive") -> list[str]:
     if (status == Status.LEFT_OUT).any() and not contents.parent and not isinstance(contents.grid, Table):
         found.append("points are left out, although it is no refinement")
     for points in in_chunks(np.arange(status.size), contents.row_bytes()):
-        words = _damage_of(archive, points, status[points], killed)
-        found += [f"the point {contents.grid.index(point)} {words[point]}" for point in sorted(words)]
+        damaged = _damage_of(archive, points, status[points], killed)
+        found += [f"the point {contents.grid.index(point)} {damaged[point]}" for point in sorted(damaged)]
     return found
 
 
@@ -57,29 +57,31 @@ def uncounted(archive: "Archive") -> Uncounted:
     status, found, torn = archive.status.ravel(), {}, [np.zeros(0, dtype=int)]
     for said, other in ((Status.TO_DO, Status.LEFT_OUT), (Status.LEFT_OUT, Status.TO_DO)):
         for points in in_chunks(np.flatnonzero(status == said), 64):
-            odd = points[_sums(archive, points) != _expected(archive, points, said)]
-            found |= _whole(archive, odd)
-            found |= dict.fromkeys(odd[_sums(archive, odd) == _expected(archive, odd, other)].tolist(), other)
+            differing = points[_sums(archive, points) != _expected(archive, points, said)]
+            found |= _whole(archive, differing)
+            found |= dict.fromkeys(
+                differing[_sums(archive, differing) == _expected(archive, differing, other)].tolist(), other
+            )
             if said == Status.TO_DO and not archive.contents.grid.columns:  # else its coordinates may have changed
-                torn.append(odd[~np.isin(odd, list(found))])
+                torn.append(differing[~np.isin(differing, list(found))])
     points = np.array(sorted(found), dtype=int)
     states = np.array([found[int(point)] for point in points], dtype="u1")
     return Uncounted(points, states, np.concatenate(torn))
 
 
 def _damage_of(archive: "Archive", points: np.ndarray, status: np.ndarray, killed: bool) -> dict[int, str]:
-    """Of some points, (n,), those that are damaged, in words."""
+    """Of some points, (n,), those that are damaged, and how."""
     tried = points[np.isin(status, TRIED)]
     found = dict.fromkeys(tried[~archive.records(tried).sound].tolist(), "is damaged")
     found |= dict.fromkeys(points[~np.isin(status, list(Status))].tolist(), "has an unknown status")
     to_do, left = points[status == Status.TO_DO], points[status == Status.LEFT_OUT]
     found |= dict.fromkeys(left[_sums(archive, left) != _expected(archive, left, Status.LEFT_OUT)].tolist(),
                            "is said to be left out, and was not")  # fmt: skip
-    odd = to_do[_sums(archive, to_do) != _expected(archive, to_do, Status.TO_DO)]
-    was_left = odd[_sums(archive, odd) == _expected(archive, odd, Status.LEFT_OUT)]
+    differing = to_do[_sums(archive, to_do) != _expected(archive, to_do, Status.TO_DO)]
+    was_left = differing[_sums(archive, differing) == _expected(archive, differing, Status.LEFT_OUT)]
     found |= dict.fromkeys(was_left.tolist(), "is said to be to do, and was left out")
     if not killed:  # else the next run counts what is whole, and computes the rest
-        rest = np.setdiff1d(odd, was_left)
+        rest = np.setdiff1d(differing, was_left)
         found |= dict.fromkeys(rest.tolist(), "is damaged") | dict.fromkeys(_whole(archive, rest), CUT_OFF)
     return found
 

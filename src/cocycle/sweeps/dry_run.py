@@ -46,7 +46,7 @@ def dry_run(measure: Measure, contents: Contents) -> DryRun:
     Raises ValueError if the measure returns other outputs or shapes than the contents have, RuntimeError if it kills
     its worker.
     """
-    grid, call = contents.grid, Call.of(measure, contents.fixed, Task.of(contents))
+    grid, call = contents.grid, Call.of(measure, Task(contents))
     blocks = grid.blocks()
     tried = blocks[np.unique(np.linspace(0, len(blocks) - 1, TRIED).round().astype(int))]
     try:

@@ -90,16 +90,16 @@ class _Engine:
 
     def all_jobs(self, queue: Queue, workers: Callable[[], int], deaths: _Deaths) -> Results:
         """Records of all jobs but those whose worker died, which may be what another one did, or lack of memory."""
-        lives = False
+        any_done = False
         for answer in self._answers(queue, workers):
             if answer is None or answer.outcome:
-                lives |= answer is not None
+                any_done |= answer is not None
                 yield answer and answer.outcome and answer.outcome.records
             elif isinstance(answer.error, TimedOut):
                 yield from self._late(queue, answer)
             else:
                 deaths.add(answer.job, answer.error)
-                if not lives and len(deaths.jobs) >= ALL_DIE and getattr(answer.error, "own", True):
+                if not any_done and len(deaths.jobs) >= ALL_DIE and getattr(answer.error, "own", True):
                     raise RuntimeError(
                         f"the first {len(deaths.jobs)} calls of the measure all ended their workers, the last one"
                         f" {answer.error}: the rest was not tried"
@@ -109,7 +109,7 @@ class _Engine:
         """Records of jobs whose worker died, when all the others are done: alone, in ever smaller parts.
 
         A point is given up when it has ended its worker twice, or when its worker was killed many times, each time
-        after all the other jobs had another try: whoever kills workers from outside may kill one that computes it.
+        after all the other jobs had another try: another process that kills workers may kill one that computes it.
         """
         while deaths.jobs:
             queue = Queue(np.zeros(0, dtype=int), 0.0)
@@ -146,7 +146,7 @@ class _Engine:
         None when nothing came for a while, and at the end.  Raises RuntimeError when the executor is lost and for an
         outcome that is not that of its job or of another source, and WrongOutput if the first job has points that do
         not fit the archive: the measure does not, then; later ones, and those of a measure that `fits`, have failed.
-        Whoever stops it before its end, stops what waits in the executor too.
+        When it is closed before its end, what waits in the executor is cancelled.
         """
         pending: dict[Future, Job] = {}
         try:
@@ -190,7 +190,7 @@ class _Engine:
 
     def _learn(self, future: Future, outcome: Outcome | None) -> None:
         """Take in which process has the measure and the task."""
-        if future in self._sent and self._lacking:  # whoever lacks it still says so again
+        if future in self._sent and self._lacking:  # a process that still lacks it says so again
             self._lacking.pop()
         self._sent.discard(future)
         if outcome and outcome.records is None:
@@ -242,8 +242,8 @@ def _require_right(task: Task, job: Job, outcome: Outcome, fits: bool) -> None:
         )
     if outcome.wrong and not (fits and len(records)):
         raise WrongOutput(outcome.wrong)
-    if outcome.told:
-        LOG.warning("%s", outcome.told)
+    if outcome.warning:
+        LOG.warning("%s", outcome.warning)
     done = job.blocks if outcome.left is None else job.blocks[: len(job.blocks) - len(outcome.left.blocks)]
     wanted = np.sort(task.points_of(Job(done, job.member)))
     if not outcome.job.same_as(job) or not np.array_equal(wanted, records.points):

@@ -18,8 +18,8 @@ LARGEST = 10**9  # points of a grid
 class Grid:
     """Named axes, one-dimensional arrays of values, whose product is the set of points of a sweep.
 
-    The values of an axis are numbers, strings or bools, and None among them.  A point has a number, its place in
-    the product, the last axis fastest, and an index, its position on each axis.
+    The values of an axis are numbers, strings or bools, and None among them.  A point has a number, in
+    the order of the product, the last axis fastest, and an index, its position on each axis.
 
     `block` names axes along which points are computed together, with how many at a time: {"weight_std": 5} hands
     the measure five values of weight_std at once.  Blocks are cut here and nowhere else, so that values do not
@@ -88,8 +88,8 @@ class Grid:
         """The numbers of the blocks, in the order of the axes; of those with a `wanted` point (*grid) only."""
         if wanted is None:
             return np.arange(prod(self._cuts))
-        places = [i // size for i, size in zip(np.nonzero(wanted), self._sizes, strict=True)]
-        return np.unique(np.ravel_multi_index(places, self._cuts))
+        cuts = [i // size for i, size in zip(np.nonzero(wanted), self._sizes, strict=True)]
+        return np.unique(np.ravel_multi_index(cuts, self._cuts))
 
     def points(self, block: int) -> np.ndarray:
         """The numbers of the points of one block."""

@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
     """What a job came to.
 
     The job itself; who computed it; records, None from a process that has not got the measure; the seconds that a
-    block took; what was left undone; what does not fit the archive; what to tell the user; and modules whose text is
+    block took; what was left undone; what does not fit the archive; a warning; and modules whose text is
     not the one that the sweep began with.
     """
 
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
     pace: float = 0.0
     left: Job | None = None
     wrong: str = ""
-    told: str = ""
+    warning: str = ""
     changed: str = ""
 
 
@@ -60,17 +60,14 @@ class Task:
     and `timeout` the seconds that a point may take.
     """
 
-    grid: Grid
-    outputs: dict[str, tuple[int, ...]]
-    seed: int
+    contents: Contents
     left_out: np.ndarray | None = None
     digests: dict[str, str] = field(default_factory=dict)
     timeout: float | None = None
 
-    @classmethod
-    def of(cls, contents: Contents, left_out: np.ndarray | None = None, **more: Any) -> "Task":
-        """The task of a sweep of these contents; `more` are `digests` and `timeout`."""
-        return cls(contents.grid, contents.outputs, contents.seed, left_out, **more)
+    @property
+    def grid(self) -> Grid:
+        return self.contents.grid
 
     def points(self, job: Job, block: int) -> np.ndarray:
         """The points to compute in one block of a job."""
@@ -92,22 +89,17 @@ class Task:
 
     def without_result(self, points: np.ndarray, status: Status, message: str) -> Records:
         """Records of points that have no result, and why."""
-        return Records.without_result(points, status, message, self.outputs, self.grid.column_values(points))
-
-    @property
-    def columns(self) -> dict[str, tuple[int, ...]]:
-        """The shape of all the numbers that the archive holds of each point."""
-        return {**dict.fromkeys(self.grid.columns, ()), **self.outputs}
+        return Records.without_result(points, status, message, self.contents.outputs, self.grid.column_values(points))
 
     def generators(self, points: np.ndarray) -> Generators | np.random.Generator:
         """The random numbers of points of one block: a generator for each, or, without blocks, that of the one."""
-        streams = self.grid.streams(points)
-        return Generators(self.seed, streams) if self.grid.block else generator(self.seed, streams[0])
+        streams, seed = self.grid.streams(points), self.contents.seed
+        return Generators(seed, streams) if self.grid.block else generator(seed, streams[0])
 
 
 @final
 class Queue:
-    """The blocks that nobody computes yet, handed out in jobs of about LONGEST seconds, of less towards the end.
+    """The blocks that no worker has yet, handed out in jobs of about LONGEST seconds, of less towards the end.
 
     No job is shorter than `shortest` seconds, so that what it costs to send one does not count.
     """
@@ -146,5 +138,5 @@ class Queue:
     def _size(self, workers: int) -> int:
         if self._pace is None:
             return 1
-        share = self._left * self._pace / (2 * workers)  # at the end nobody should wait for a long job
+        share = self._left * self._pace / (2 * workers)  # at the end no worker should wait for a long job
         return max(1, int(min(LONGEST, max(share, self._shortest)) / self._pace))

@@ -102,7 +102,7 @@ def _require_plain(file: Any, size: int) -> None:
     for group in (file, file.get("provenance", file)):
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ValueError(f"{name!r} is a link to another place or file")
+                raise ValueError(f"{name!r} is a link")
             item = group[name]
             if isinstance(item, h5py.Group):
                 if group is not file or name != "provenance":

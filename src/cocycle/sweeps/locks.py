@@ -1,7 +1,7 @@
 """One writer of an archive at a time, by whatever name it comes.
 
 Two locks are held.  One on a file beside the archive, NAME.lock, which says who writes; and one on the archive itself,
-so that a hard link, another name of a renamed archive, or a lock file that somebody removed do not let a second writer
+so that a hard link, another name of a renamed archive, or a lock file that was removed do not let a second writer
 in.  The second is a lock of the open file (F_OFD_SETLK, Linux): it does not keep readers out, HDF5's own locks are of
 another kind.  Other systems have no such lock: there only the first one keeps a second writer out.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from cocycle.files import fcntl
 
 LOG = logging.getLogger("cocycle")
-WAIT = 1.0  # seconds that a writer tries again: whoever looks whether there is a writer may hold the lock for a moment
+WAIT = 1.0  # seconds that a writer tries again: a process that looks for a writer may hold the lock for a moment
 OPEN_FILE_LOCKS = sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK")  # macOS has another struct flock
 LONGEST = 500  # bytes of the words in a lock file
 UNSUPPORTED = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
@@ -139,7 +139,7 @@ def _hold(path: Path, lock, holder) -> None:
             return
         except OSError as error:
             if error.errno in UNSUPPORTED:
-                LOG.warning("the file system of %s has no locks: make sure that nobody else writes it", path)
+                LOG.warning("the file system of %s has no locks: make sure that no other process writes it", path)
                 return
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise

@@ -3,7 +3,9 @@
 The executors of the standard library give up all their workers when one dies, and all that these compute.  Here a call
 that kills its worker has the exception `WorkerDied`, one that takes too long `TimedOut`; the others go on.
 
-Pebble and loky are no substitute (tried in November 2026): see docs/clusters.md.
+Tried in its place in November 2026: pebble, whose workers share one pipe, so that a worker killed in the middle of a
+result stops the others, one killed while idle breaks the pool, and a call that ends its worker with status 0 never
+ends; and loky, which gives up all calls when one worker dies.
 """
 
 import contextlib
@@ -165,7 +167,7 @@ class Pool(Executor):
                 if time.monotonic() - looked >= LOOK:
                     looked = time.monotonic()
                     self._look()
-        except BaseException as error:  # what nobody thought of: no call may wait for ever
+        except BaseException as error:  # an unexpected one: no call may wait for ever
             self._fail(error)
             raise
         finally:

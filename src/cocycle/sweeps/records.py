@@ -1,4 +1,4 @@
-"""What is known of points of a sweep, one row for each: status, values, message, and a checksum over all of it."""
+"""Records of points of a sweep, one row for each: status, values, message, and a checksum over all of it."""
 
 import zlib
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ CHUNK = 2**24  # bytes of rows that are looked at together when all of them are 
 
 
 class Status(IntEnum):
-    """What is known of a point."""
+    """What became of a point."""
 
     TO_DO = 0
     DONE = 1
@@ -124,7 +124,7 @@ class Records:
 
 
 def checksums(points: np.ndarray, status: np.ndarray, values: Columns, messages: np.ndarray) -> np.ndarray:
-    """CRC-32 (n,) of what is known of each point and of its number: a row in a wrong place does not pass either."""
+    """CRC-32 (n,) of the record of each point and of its number: a row under another number does not pass either."""
     columns = [points.astype("<i8"), status.astype("u1"), messages, *(values[name] for name in sorted(values))]
     if len(points) == 0:
         return np.zeros(0, "<u4")
@@ -160,5 +160,5 @@ def _bytes_of(column: np.ndarray) -> np.ndarray:
 
 def clipped(message: str, size: int = MESSAGE_BYTES) -> bytes:
     """At most `size` bytes of UTF-8, no character cut in two."""
-    whole = message.encode(errors="backslashreplace")  # a message may have half a character of a strange file name
+    whole = message.encode(errors="backslashreplace")  # a message may have half a character of a file name
     return whole[:size].decode(errors="ignore").encode()

@@ -68,7 +68,7 @@ def rerun(archive: Archive, point: Mapping[str, Any] | Index, measure: Measure |
     index = archive.index_at(point)
     measure = measure or measure_of(archive.history, archive.name)
     task, grid = task_of(archive), archive.contents.grid
-    call = Call.of(measure, archive.fixed, task)
+    call = Call.of(measure, task)
     number, job = grid.number(index), _job(grid, index)
     stored = archive.records(np.array([number]))
     if stored.status[0] in (Status.TO_DO, Status.LEFT_OUT):
@@ -115,5 +115,5 @@ def _short(values: np.ndarray) -> str:
 
 
 def _largest(differences: np.ndarray) -> str:
-    known = abs(differences[~np.isnan(differences)])
-    return f"{known.max():.3g}" if known.size else "NaN"
+    sizes = abs(differences[~np.isnan(differences)])
+    return f"{sizes.max():.3g}" if sizes.size else "NaN"

@@ -76,7 +76,7 @@ def run(
         facts = provenance.of_measure(measure)
         with archive.writer() as writer:
             task = task_of(archive, digests=_of_workers(facts), timeout=timeout)
-            call = Call.of(measure, archive.fixed, task)
+            call = Call.of(measure, task)
             wanted = (Status.TO_DO, *WITHOUT_RESULT) if retry else (Status.TO_DO,)
             missing = np.isin(archive.status, wanted)
             _warn_of_change(facts, provenance.noted_digests(archive.history), archive)
@@ -124,9 +124,9 @@ def _compute(results, archive: Archive, writer: Writer, missing, progress, check
 
 
 def task_of(archive: Archive, **more: Any) -> Task:
-    """What a worker needs to compute points of the archive, except the measure; `more` are as in `Task.of`."""
+    """What a worker needs for the points of the archive, except the measure; `more` are `digests` and `timeout`."""
     left_out = archive.status == Status.LEFT_OUT
-    return Task.of(archive.now(), left_out if left_out.any() else None, **more)
+    return Task(archive.now(), left_out if left_out.any() else None, **more)
 
 
 def cores() -> int:
@@ -246,7 +246,7 @@ def _noted(facts: journal.Facts, archive: Archive, writer: Writer) -> Iterator[N
     try:
         yield
     except BaseException as error:
-        with suppress(OSError):  # a full disk, perhaps, which is the error to be told
+        with suppress(OSError):  # a full disk, perhaps, which is the error to raise
             writer.note(_end(f"{type(error).__name__}: {error}"[:500].rstrip(": ")))
         raise
     writer.note(_end("complete"))
