@@ -33,12 +33,11 @@ LOST = (
 Results = Generator[Records | None]  # None when nothing came for a while, and when all came
 
 
-class _Answer(NamedTuple):
-    """A job, and its outcome, or the error by which it has none."""
+class _Death(NamedTuple):
+    """A job whose worker died, and the error that says so."""
 
     job: Job
-    outcome: Outcome | None
-    error: BaseException | None = None
+    error: BaseException
 
 
 @final
@@ -48,14 +47,14 @@ class _Deaths:
     def __init__(self, task: Task):
         self._task, self.jobs, self._weights = task, deque[Job](), Counter[int]()
 
-    def add(self, job: Job, error: BaseException | None) -> bool:
+    def add(self, death: _Death) -> bool:
         """Take in a death.  Whether the point of the job is given up."""
-        points = self._task.points_of(job)
+        points = self._task.points_of(death.job)
         if len(points) == 1:
-            self._weights[points[0]] += _weight(error)
+            self._weights[points[0]] += _weight(death.error)
             if self._weights[points[0]] >= OUTSIDE_DEATHS:
                 return True
-        self.jobs.append(job)
+        self.jobs.append(death.job)
         return False
 
 
@@ -91,19 +90,17 @@ class _Engine:
     def all_jobs(self, queue: Queue, workers: Callable[[], int], deaths: _Deaths) -> Results:
         """Records of all jobs but those whose worker died, which may be what another one did, or lack of memory."""
         any_done = False
-        for answer in self._answers(queue, workers):
-            if answer is None or answer.outcome:
-                any_done |= answer is not None
-                yield answer and answer.outcome and answer.outcome.records
-            elif isinstance(answer.error, TimedOut):
-                yield from self._late(queue, answer)
-            else:
-                deaths.add(answer.job, answer.error)
-                if not any_done and len(deaths.jobs) >= ALL_DIE and getattr(answer.error, "own", True):
-                    raise RuntimeError(
-                        f"the first {len(deaths.jobs)} calls of the measure all ended their workers, the last one"
-                        f" {answer.error}: the rest was not tried"
-                    )
+        for found in self._found(queue, workers):
+            if not isinstance(found, _Death):
+                any_done |= found is not None
+                yield found
+                continue
+            deaths.add(found)
+            if not any_done and len(deaths.jobs) >= ALL_DIE and getattr(found.error, "own", True):
+                raise RuntimeError(
+                    f"the first {len(deaths.jobs)} calls of the measure all ended their workers, the last one"
+                    f" {found.error}: the rest was not tried"
+                )
 
     def one_by_one(self, deaths: _Deaths) -> Results:
         """Records of jobs whose worker died, when all the others are done: alone, in ever smaller parts.
@@ -114,34 +111,19 @@ class _Engine:
         while deaths.jobs:
             queue = Queue(np.zeros(0, dtype=int), 0.0)
             queue.put_back([deaths.jobs.popleft()])
-            for answer in self._answers(queue, lambda: 1, ahead=1, fits=True):
-                if answer is None or answer.outcome:
-                    yield answer and answer.outcome and answer.outcome.records
-                elif isinstance(answer.error, TimedOut):
-                    yield from self._late(queue, answer)
-                elif parts := self._task.split(answer.job):
+            for found in self._found(queue, lambda: 1, ahead=1, fits=True):
+                if not isinstance(found, _Death):
+                    yield found
+                elif parts := self._task.split(found.job):
                     deaths.jobs.extendleft(reversed(parts))
-                elif deaths.add(answer.job, answer.error):
-                    points = self._task.points_of(answer.job)
-                    yield self._task.without_result(points, Status.DIED, death_message(answer.error))
+                elif deaths.add(found):
+                    points = self._task.points_of(found.job)
+                    yield self._task.without_result(points, Status.DIED, death_message(found.error))
 
-    def _late(self, queue: Queue, answer: _Answer) -> Results:
-        """The record of a point that took too long; the rest of its job is put back, a block of several by points."""
-        task, job, error = self._task, answer.job, answer.error
-        assert isinstance(error, TimedOut)
-        late = [block for block in job.blocks if error.part in task.points(job, int(block))]
-        others = job.blocks[~np.isin(job.blocks, late)]
-        own = Job(np.array(late, dtype=int), job.member)
-        points = task.points_of(own) if late else np.zeros(0, dtype=int)
-        if len(points) == 1:
-            yield task.without_result(points, Status.FAILED, f"TimedOut: took longer than timeout = {task.timeout:g} s")
-        queue.put_back([*(task.split(own) if len(points) > 1 else []), *([Job(others)] if len(others) else [])])
-        yield None
-
-    def _answers(
+    def _found(
         self, queue: Queue, workers: Callable[[], int], *, ahead: int = 2, fits: bool = False
-    ) -> Iterator[_Answer | None]:
-        """Jobs and what they came to, in the order of completion, at most `ahead` under way for each worker.
+    ) -> Iterator[Records | _Death | None]:
+        """Records and deaths of workers in the order of completion, at most `ahead` jobs under way for each worker.
 
         None when nothing came for a while, and at the end.  Raises RuntimeError when the executor is lost and for an
         outcome that is not that of its job or of another source, and WrongOutput if the first job has points that do
@@ -158,22 +140,36 @@ class _Engine:
                     return
                 done = wait(pending, timeout=TICK, return_when=FIRST_COMPLETED).done
                 for future in [future for future in pending if future in done]:  # the first sent first
-                    job = pending.pop(future)
-                    answer = _answer(job, future)
-                    self._learn(future, answer.outcome)
-                    if answer.outcome and answer.outcome.records is None:
+                    job, outcome = pending.pop(future), _outcome(future)
+                    self._learn(future, outcome)
+                    if isinstance(outcome, TimedOut):
+                        yield self._late(queue, job, outcome)
+                    elif isinstance(outcome, BaseException):
+                        yield _Death(job, outcome)
+                    elif outcome.records is None:
                         queue.put_back([job])
-                        continue
-                    if answer.outcome:
-                        _require_right(self._task, job, answer.outcome, fits)
+                    else:
+                        _require_right(self._task, job, outcome, fits)
                         fits = True
-                        queue.learn(answer.outcome)
-                    yield answer
+                        queue.learn(outcome)
+                        yield outcome.records
                 if not done:
                     yield None
         finally:
             for future in pending:
                 future.cancel()
+
+    def _late(self, queue: Queue, job: Job, error: TimedOut) -> Records | None:
+        """The record of a point that took too long; the rest of its job is put back, a block of several by points."""
+        task = self._task
+        late = [block for block in job.blocks if error.part in task.points(job, int(block))]
+        others = job.blocks[~np.isin(job.blocks, late)]
+        own = Job(np.array(late, dtype=int), job.member)
+        points = task.points_of(own) if late else np.zeros(0, dtype=int)
+        queue.put_back([*(task.split(own) if len(points) > 1 else []), *([Job(others)] if len(others) else [])])
+        if len(points) != 1:
+            return None
+        return task.without_result(points, Status.FAILED, f"TimedOut: took longer than timeout = {task.timeout:g} s")
 
     def _submitted(self, job: Job) -> Future:
         due = len(self._lacking) > len(self._sent)
@@ -188,23 +184,21 @@ class _Engine:
             self._sent.add(future)
         return future
 
-    def _learn(self, future: Future, outcome: Outcome | None) -> None:
+    def _learn(self, future: Future, outcome: Outcome | BaseException) -> None:
         """Take in which process has the measure and the task."""
         if future in self._sent and self._lacking:  # a process that still lacks it says so again
             self._lacking.pop()
         self._sent.discard(future)
-        if outcome and outcome.records is None:
-            self._lacking.add(outcome.worker)
-        elif outcome:
-            self._lacking.discard(outcome.worker)
+        if isinstance(outcome, Outcome):
+            (self._lacking.add if outcome.records is None else self._lacking.discard)(outcome.worker)
 
 
-def _weight(error: BaseException | None) -> int:
+def _weight(error: BaseException) -> int:
     """How much a death says about the point: less if a signal from outside may have done it."""
     return OUTSIDE_DEATHS // OWN_DEATHS if getattr(error, "own", True) else 1
 
 
-def death_message(error: BaseException | None) -> str:
+def death_message(error: BaseException) -> str:
     """The message of a point whose worker died."""
     how = f": it {error}" if isinstance(error, WorkerDied) else ""
     return f"the worker died, also with this point alone{how}"
@@ -254,16 +248,17 @@ def _require_right(task: Task, job: Job, outcome: Outcome, fits: bool) -> None:
         )
 
 
-def _answer(job: Job, future: Future) -> _Answer:
+def _outcome(future: Future) -> Outcome | BaseException:
+    """What a call came to; the error by which a worker died or was stopped."""
     try:
         outcome = future.result()
     except (BrokenExecutor, CancelledError):  # dask cancels what a lost scheduler had
         raise RuntimeError(LOST) from None
     except (WorkerDied, TimedOut, *_killed_worker()) as error:
-        return _Answer(job, None, error)
+        return error
     if not isinstance(outcome, Outcome):
         raise TypeError(f"the executor must return what it was given to call returns; got {type(outcome).__name__}")
-    return _Answer(job, outcome)
+    return outcome
 
 
 def _dask_client(executor: Executor) -> Any:
