@@ -55,15 +55,12 @@ def uncounted(archive: "Archive") -> Uncounted:
     As a rule that is what a writer that was killed put down whole, but could not count any more.
     """
     status, found, torn = archive.status.ravel(), {}, [np.zeros(0, dtype=int)]
-    for said, other in ((Status.TO_DO, Status.LEFT_OUT), (Status.LEFT_OUT, Status.TO_DO)):
+    for said in (Status.TO_DO, Status.LEFT_OUT):
         for points in in_chunks(np.flatnonzero(status == said), 64):
-            differing = points[_sums(archive, points) != _expected(archive, points, said)]
-            found |= _whole(archive, differing)
-            found |= dict.fromkeys(
-                differing[_sums(archive, differing) == _expected(archive, differing, other)].tolist(), other
-            )
+            as_other, of_none = _compared(archive, points, said)
+            found |= as_other
             if said == Status.TO_DO and not archive.contents.grid.columns:  # else its coordinates may have changed
-                torn.append(differing[~np.isin(differing, list(found))])
+                torn.append(of_none)
     points = np.array(sorted(found), dtype=int)
     states = np.array([found[int(point)] for point in points], dtype="u1")
     return Uncounted(points, states, np.concatenate(torn))
@@ -74,16 +71,23 @@ def _damage_of(archive: "Archive", points: np.ndarray, status: np.ndarray, kille
     tried = points[np.isin(status, TRIED)]
     found = dict.fromkeys(tried[~archive.records(tried).sound].tolist(), "is damaged")
     found |= dict.fromkeys(points[~np.isin(status, list(Status))].tolist(), "has an unknown status")
-    to_do, left = points[status == Status.TO_DO], points[status == Status.LEFT_OUT]
-    found |= dict.fromkeys(left[_sums(archive, left) != _expected(archive, left, Status.LEFT_OUT)].tolist(),
-                           "is said to be left out, and was not")  # fmt: skip
-    differing = to_do[_sums(archive, to_do) != _expected(archive, to_do, Status.TO_DO)]
-    was_left = differing[_sums(archive, differing) == _expected(archive, differing, Status.LEFT_OUT)]
-    found |= dict.fromkeys(was_left.tolist(), "is said to be to do, and was left out")
+    as_other, of_none = _compared(archive, points[status == Status.LEFT_OUT], Status.LEFT_OUT)
+    found |= dict.fromkeys([*as_other, *of_none.tolist()], "is said to be left out, and was not")
+    as_other, of_none = _compared(archive, points[status == Status.TO_DO], Status.TO_DO)
+    left_out = [point for point, state in as_other.items() if state == Status.LEFT_OUT]
     if not killed:  # else the next run counts what is whole, and computes the rest
-        rest = np.setdiff1d(differing, was_left)
-        found |= dict.fromkeys(rest.tolist(), "is damaged") | dict.fromkeys(_whole(archive, rest), CUT_OFF)
-    return found
+        found |= dict.fromkeys(of_none.tolist(), "is damaged") | dict.fromkeys(as_other, CUT_OFF)
+    return found | dict.fromkeys(left_out, "is said to be to do, and was left out")
+
+
+def _compared(archive: "Archive", points: np.ndarray, said: Status) -> tuple[dict[int, Status], np.ndarray]:
+    """Of points that are to do or left out, as their status says: those whose checksum is of another status, with that;
+    and those whose checksum is of none."""
+    other = Status.LEFT_OUT if said == Status.TO_DO else Status.TO_DO
+    points = points[_sums(archive, points) != _expected(archive, points, said)]
+    found = _whole(archive, points)
+    found |= dict.fromkeys(points[_sums(archive, points) == _expected(archive, points, other)].tolist(), other)
+    return found, points[~np.isin(points, list(found))]
 
 
 def _sums(archive: "Archive", points: np.ndarray) -> np.ndarray:

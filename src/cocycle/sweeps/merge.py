@@ -112,7 +112,8 @@ def assemble(
     with making(path, contents, status) as made, writing_new(Archive(made, contents)) as writer:
         for part in parts:
             for records in _new_records(part, Archive(made, contents)):
-                writer.commit(records.with_values(_filled(records, contents, defaults or {})))
+                more = _filled(records, contents, defaults or {})
+                writer.commit(records.with_values(more) if more else records)
         writer.note(_note(parts))
         for part in parts:
             writer.explain(part.tracebacks())

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import final
 
@@ -103,19 +103,20 @@ class Records:
 
     def moved(self, points: np.ndarray) -> "Records":
         """The same under other numbers."""
-        sums = checksums(points, self.status, self.values, self.messages)
-        return Records(points, self.status, self.values, self.messages, sums, self.tracebacks)
+        return replace(self, points=points)._with_checksums()
 
     def with_values(self, values: Columns) -> "Records":
         """The same with more values, (n, *event) each."""
-        together = {**self.values, **values}
-        sums = checksums(self.points, self.status, together, self.messages)
-        return Records(self.points, self.status, together, self.messages, sums, self.tracebacks)
+        return replace(self, values={**self.values, **values})._with_checksums()
 
     @property
     def sound(self) -> np.ndarray:
         """Which rows (n,) have the checksum of what they hold."""
-        return checksums(self.points, self.status, self.values, self.messages) == self.checksums
+        return self._with_checksums().checksums == self.checksums
+
+    def _with_checksums(self) -> "Records":
+        sums = checksums(self.points, self.status, self.values, self.messages)
+        return replace(self, checksums=sums)
 
     @property
     def nbytes(self) -> int:
@@ -150,7 +151,7 @@ def in_chunks(points: np.ndarray, row_bytes: int) -> Iterable[np.ndarray]:
 def _checked(points, status: Status, values, message: str) -> Records:
     states = np.full(len(points), status, "u1")
     messages = np.full(len(points), clipped(message), f"S{MESSAGE_BYTES}")
-    return Records(points, states, values, messages, checksums(points, states, values, messages))
+    return Records(points, states, values, messages, np.zeros(len(points), "<u4"))._with_checksums()
 
 
 def _bytes_of(column: np.ndarray) -> np.ndarray:
