@@ -182,3 +182,21 @@ def inverse(point, rng):
 
 def inverses(points, rngs):
     return {"y": [inverse(points, rng)["y"] for rng in rngs]}
+
+
+LOADS = []
+
+
+class Loaded:
+    """A measure that counts how often it is unpickled."""
+
+    def __call__(self, point, rng):
+        return {"y": point["x"]}
+
+    def __reduce__(self):
+        return _loaded, ()
+
+
+def _loaded():
+    LOADS.append(None)
+    return Loaded()

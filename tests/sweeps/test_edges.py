@@ -377,6 +377,8 @@ def test_watching_what_nobody_writes(tmp_path, monkeypatch):
 def test_settings_that_cannot_be_stored_or_would_hide_others(tmp_path):
     for settings, message in (
         ({"fixed": {"seed": 77}}, "must have different names; got seed"),
+        ({"units": 5}, "units must be a mapping of names, .*; got 5"),
+        ({"fixed": [1]}, r"fixed must be a mapping of names, .*; got \[1\]"),
         ({"units": {"y": 5}}, r"units\['y'\] must be a string; got 5"),
         ({"fixed": {1: 2}}, "names of fixed must be strings; got 1"),
         ({"outputs": {3: ()}}, "names of outputs must be strings; got 3"),

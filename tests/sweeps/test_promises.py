@@ -548,6 +548,18 @@ def test_the_measure_goes_to_a_process_once(tmp_path):
     assert Counting.sent == 1
 
 
+def test_a_search_loads_its_measure_once(tmp_path):
+    """Each run has a task of its own, with the rows of that moment; the measure stays, and with it what it caches."""
+    table = Archive.table(tmp_path / "run.h5", {"x": float}, capacity=20, outputs={"y": ()}, seed=1)
+    measures.LOADS.clear()
+    with ThreadPoolExecutor(1) as executor:
+        for x in np.arange(20.0):
+            table.append([{"x": x}])
+            run(measures.Loaded(), table, executor, progress=False)
+    assert len(measures.LOADS) == 1
+    np.testing.assert_array_equal(table["y"], np.arange(20.0))
+
+
 def test_bits_do_not_depend_on_who_computes(tmp_path):
     """Neither on processes, threads, this one, or blocks, although linear algebra would use several threads."""
     grid = Grid({"x": np.arange(6.0)})

@@ -102,7 +102,7 @@ class Computation:
         return ""
 
     def _block(self, job: Job, block: int) -> "tuple[list[_Done | _Failed], str]":
-        """The parts of one block, and what to tell.
+        """The parts of one block, and a warning.
 
         If the measure of a block raises, its points are tried one by one: only the bad ones fail.
 

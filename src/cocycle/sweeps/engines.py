@@ -42,13 +42,13 @@ class _Death(NamedTuple):
 
 @final
 class _Deaths:
-    """Jobs whose worker died, each of which may have ended it, and how much the deaths of each point say about it."""
+    """Jobs whose worker died, each of which may have ended it, and the weight of the deaths of each point."""
 
     def __init__(self, task: Task):
         self._task, self.jobs, self._weights = task, deque[Job](), Counter[int]()
 
     def add(self, death: _Death) -> bool:
-        """Take in a death.  Whether the point of the job is given up."""
+        """Record a death.  Whether the point of the job is given up."""
         points = self._task.points_of(death.job)
         if len(points) == 1:
             self._weights[points[0]] += _weight(death.error)
@@ -185,8 +185,8 @@ class _Engine:
         return future
 
     def _learn(self, future: Future, outcome: Outcome | BaseException) -> None:
-        """Take in which process has the measure and the task."""
-        if future in self._sent and self._lacking:  # a process that still lacks it says so again
+        """Record which process has the measure and the task."""
+        if future in self._sent and self._lacking:  # a process that still lacks them reports it again
             self._lacking.pop()
         self._sent.discard(future)
         if isinstance(outcome, Outcome):
@@ -194,7 +194,7 @@ class _Engine:
 
 
 def _weight(error: BaseException) -> int:
-    """How much a death says about the point: less if a signal from outside may have done it."""
+    """How strongly a death indicates that the point did it: less if a signal may have come from outside."""
     return OUTSIDE_DEATHS // OWN_DEATHS if getattr(error, "own", True) else 1
 
 

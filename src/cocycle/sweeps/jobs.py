@@ -124,7 +124,7 @@ class Queue:
         return Job(part[:size])
 
     def learn(self, outcome: Outcome) -> None:
-        """Take in how long a block took, and what was left undone."""
+        """Record how long a block took, and what was left undone."""
         pace = max(outcome.pace, 1e-6)
         self._pace = pace if self._pace is None else (self._pace + pace) / 2
         if outcome.left:

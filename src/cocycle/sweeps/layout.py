@@ -31,7 +31,7 @@ RATIO = 1100  # deflate makes no file smaller than that
 
 def open_to_read(path: Path) -> Any:
     """The file at `path`, open for reading, as it is now."""
-    return h5py.File(path, "r", locking=False)  # the writer does not mind readers, and some file systems have no locks
+    return h5py.File(path, "r", locking=False)  # readers do not disturb the writer, and some file systems have no locks
 
 
 @contextmanager

@@ -32,7 +32,7 @@ OUR_OWN = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRA
 
 
 class WorkerDied(Exception):
-    """The worker ended while it computed the call; `own` says that the call ended it, as far as its exit tells."""
+    """The worker ended while it computed the call; `own` if the call ended it, as far as the exit status shows."""
 
     def __init__(self, exit_code: int):
         name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else ""

@@ -143,7 +143,7 @@ class _Alike:
         self._calls, self._together = 0, bool(grid.block)
 
     def add(self, records: Records) -> None:
-        """Take in the records of a job.  Raises AllFail after ALIKE calls; jobs, where a call is of several points."""
+        """Count the records of a job.  Raises AllFail after ALIKE calls; jobs, where a call is of several points."""
         if self._calls < 0:
             return
         records = records[:1] if self._together and (records.status == records.status[:1]).all() else records
