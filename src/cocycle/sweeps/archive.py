@@ -58,24 +58,15 @@ class Archive(Plotted):
 
     @classmethod
     def table(
-        cls,
-        path: str | os.PathLike,
-        parameters: Mapping[str, Any],
-        *,
-        capacity: int,
-        outputs: Mapping[str, Sequence[int] | Mapping[str, int]],
-        seed: int,
-        fixed: Mapping[str, Any] | None = None,
-        units: Mapping[str, str] | None = None,
-        long_names: Mapping[str, str] | None = None,
+        cls, path: str | os.PathLike, parameters: Mapping[str, Any], *, capacity: int, **settings: Any
     ) -> "Archive":
         """The table archive at `path` if there is one, else a new one: points without a grid, one row for each.
 
         `parameters` names the coordinates: float, int, or a list of choices; `append` gives it points, up to
-        `capacity`, and `run` computes them: a search proposes points so.  The rest is as in `create`.  Raises as
-        `resume` does.
+        `capacity`, and `run` computes them: a search proposes points so.  The settings are those of `create`.  Raises
+        as `resume` does.
         """
-        return cls.resumed(path, described(Table(parameters, capacity), outputs, seed, fixed, units, long_names))
+        return cls.resume(path, Table(parameters, capacity), **settings)
 
     @classmethod
     def made(cls, path: str | os.PathLike, contents: Contents) -> "Archive":
