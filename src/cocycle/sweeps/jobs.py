@@ -36,7 +36,7 @@ class Job:
 class Outcome(NamedTuple):
     """What a job came to.
 
-    The job itself; who computed it; records, None from a process that has not got the measure; the seconds that a
+    The job itself; who computed it; records, None from a process that lacks the measure or the task; the seconds that a
     block took; what was left undone; what does not fit the archive; a warning; and modules whose text is
     not the one that the sweep began with.
     """
