@@ -90,7 +90,7 @@ def test_another_study_does_not_go_into_the_archive(swept, capsys):
 def test_a_wrong_study_runs_nothing(folder, capsys):
     (folder / "study.toml").write_text(STUDY.replace("count = 9", "count = 0"))
     assert cli.main(["sweep", "study.toml"]) == 2
-    assert "study.toml, line 5: axes.scale: count must be" in capsys.readouterr().err
+    assert "study.toml: axes.scale.count must be" in capsys.readouterr().err
     assert not (folder / "study.h5").exists()
 
 

@@ -54,12 +54,12 @@ print("imported", len(cocycle.__all__) > 30)
 """
 READING = """
 from cocycle import Archive, Grid, run
-from cocycle.sweeps import arguments, in_words, watch
+from cocycle.sweeps import arguments, summary, watch
 from cocycle.sweeps.run import cores
 archive = Archive.open(sys.argv[1])
 assert archive["product"].shape == (2, 3)
 assert archive.messages() == {} and archive.tracebacks() == {} and not archive.damage()
-assert "6 of 6 points done" in in_words(archive) and "6 of 6" in watch(archive)
+assert "6 of 6 points done" in summary(archive) and "6 of 6" in watch(archive)
 assert archive.history[-1]["outcome"] == "complete"
 assert arguments(archive, (1, 2))[0]["b"] == 30
 assert cores() >= 1

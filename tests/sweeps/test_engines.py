@@ -16,9 +16,9 @@ import pytest
 from distributed import Client
 
 from cocycle import Archive, Grid, run
-from cocycle.sweeps import Status
-from cocycle.sweeps import jobs as jobs_module
-from cocycle.sweeps.jobs import Job, Outcome, Queue, task
+from cocycle.sweeps import Status, computing
+from cocycle.sweeps.computing import Call
+from cocycle.sweeps.jobs import Job, Outcome, Queue, Task
 from cocycle.sweeps.records import Records
 
 HERE = Path(__file__).parent
@@ -102,7 +102,7 @@ def test_the_dask_scheduler_is_killed(tmp_path, truth):
     with dask(tmp_path) as (client, (scheduler, *_)):
         killer = when_done(archive, 0.1, scheduler.kill)
         with pytest.raises(
-            RuntimeError, match=r"executor was lost; what was done is in .*run\.h5: run again to resume"
+            RuntimeError, match="executor was lost; what was done is in the archive: run again to resume"
         ):
             run(measures.quick, archive, client.get_executor(), progress=False)
         killer.join()
@@ -196,8 +196,8 @@ def test_what_a_worker_left_is_handed_out_again():
 
 def test_a_worker_hands_in_what_it_has_when_its_job_is_longer_than_it_seemed(monkeypatch, tmp_path):
     archive = new(tmp_path / "run.h5")
-    work = task(measures.slow, archive.contents)
-    monkeypatch.setattr(jobs_module, "PATIENCE", 0.12)
+    work = Call.of(measures.slow, Task(archive.contents))
+    monkeypatch.setattr(computing, "HAND_IN", 0.12)
     done = work(Job(np.arange(100)))
     assert 1 <= len(done.records) < 10
     np.testing.assert_array_equal(done.left.blocks, np.arange(100)[len(done.records) :])

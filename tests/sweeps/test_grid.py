@@ -44,12 +44,14 @@ def test_difference_in_words():
 @pytest.mark.parametrize(
     ("axes", "block", "message"),
     [
-        ({}, None, "at least one axis"),
+        ({}, None, "at least one name"),
         ({"a": []}, None, "axis 'a' must be one-dimensional and not empty"),
         ({"a": 3.0}, None, "axis 'a' must be one-dimensional"),
         ({"a": [1.0, np.nan]}, None, "axis 'a' must be finite"),
         ({"a": [1, 1]}, None, "axis 'a' must not repeat a value"),
         ({"a": [object()]}, None, "axis 'a' must hold numbers or strings or bools"),
+        ([1, 2], None, r"axes must map at least one name to values, .*; got \[1, 2\]"),
+        ({"a": [1]}, 5, "block must map names of axes to numbers of values, .*; got 5"),
         ({"a": [1]}, {"b": 2}, "block must name axes of the grid, a; got 'b'"),
         ({"a": [1]}, {"a": 0}, r"block\['a'\] must be an integer of at least 1; got 0"),
         ({"a": [1]}, {"a": 1.5}, r"block\['a'\] must be an integer of at least 1; got 1.5"),

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import differential_evolution
 
 from cocycle import Archive, Grid, cli, run
-from cocycle.sweeps import Best, Status, arguments, crossings, in_words, merge, refine, rerun
+from cocycle.sweeps import Best, Status, arguments, crossings, merge, refine, rerun, summary
 from cocycle.sweeps import writer as writer_module
 from cocycle.sweeps.table import Table
 from here import Here
@@ -41,7 +41,7 @@ def test_more_realisations(archive, tmp_path):
     whole = here(noisy, grown(tmp_path / "whole.h5", x=np.linspace(0, 1, 11), realisation=range(8)))
     np.testing.assert_array_equal(more["y"], whole["y"])
     assert more.damage() == []
-    assert "made of" in in_words(more)
+    assert "made of" in summary(more)
 
 
 def test_a_finer_axis_keeps_the_last_digits_of_the_old_one(archive, tmp_path):
@@ -262,10 +262,10 @@ def test_a_table_is_shown_drawn_and_exported(tmp_path, capsys):
     made = table(tmp_path / "t.h5", units={"x": "1/step"})
     made.append([{"x": 10.0**-i, "n": i, "kind": "ab"[i % 2]} for i in range(6)])
     here(height, made)
-    assert "table, 6 of 30 rows used\n  x (1/step): float, 1e-05 to 1\n  n: int, 0 to 5\n  kind: one of" in in_words(
+    assert "table, 6 of 30 rows used\n  x (1/step): float, 1e-05 to 1\n  n: int, 0 to 5\n  kind: one of" in summary(
         made
     )
-    assert "6 of 6 points done" in in_words(made)
+    assert "6 of 6 points done" in summary(made)
     assert "6 of 30 rows (x, n, kind); 0 to do, 6 done" in repr(made)
     assert "left out" not in made._repr_html_()
     figure = made.plot()

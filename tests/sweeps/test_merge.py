@@ -116,5 +116,7 @@ def test_nothing_is_replaced(tmp_path, whole):
     with pytest.raises(FileExistsError, match="remove it, or choose another name"):
         merge([whole], tmp_path / "merged.h5")
     assert (tmp_path / "merged.h5").read_text() == "mine"
+    with pytest.raises(TypeError, match=r"parts must be archives, \[Archive.open\(path\), ...\]; got 'run.h5'"):
+        merge("run.h5", tmp_path / "other.h5")
     with pytest.raises(ValueError, match="merge takes at least one archive"):
         merge([], tmp_path / "other.h5")

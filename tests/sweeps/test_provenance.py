@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cocycle import Archive, Grid, run
-from cocycle.sweeps import Status, in_words, journal, layout, rerun
+from cocycle.sweeps import Status, journal, layout, rerun, summary
 
 OUTPUTS = {"product": (), "noise": (2,)}
 
@@ -75,7 +75,7 @@ def test_a_full_journal_loses_the_source_first_and_then_the_entry(tmp_path, capl
     assert len(archive.history) == 2
     assert "the journal of" in caplog.text
     assert archive.damage() == []
-    assert in_words(archive).endswith("1 notes are not on record: the journal was full, or is damaged")
+    assert summary(archive).endswith("1 notes are not on record: the journal was full, or is damaged")
 
 
 def test_every_byte_of_the_journal_that_is_used_is_checked(tmp_path):
@@ -144,7 +144,7 @@ def test_rerun_of_a_point_of_a_block(tmp_path):
 
 def test_rerun_of_a_point_that_is_not_there(tmp_path):
     archive = run(measures.product, new(tmp_path / "run.h5"), workers=1, progress=False)
-    with pytest.raises(ValueError, match=r"an index of this grid is in \(3, 2\); got \(3, 0\)"):
+    with pytest.raises(ValueError, match=r"the index on a, of 3 values, must be in 0\.\.2; got 3"):
         rerun(archive, (3, 0))
     with pytest.raises(ValueError, match=r"b must be one of .*; got 15"):
         rerun(archive, {"a": 1, "b": 15})

@@ -34,7 +34,7 @@ def values(archive):
 
 @pytest.fixture(autouse=True)
 def listening():
-    """Tests that a shell started in the background are deaf to Ctrl-C."""
+    """Tests that a shell started in the background ignore Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

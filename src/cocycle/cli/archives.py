@@ -8,17 +8,16 @@ from pathlib import Path
 
 from cocycle import sweeps
 from cocycle.sweeps import Archive, read_study
-from cocycle.sweeps.files import replacing
+from cocycle.sweeps.export import exported
 from cocycle.sweeps.imports import measure_of
 from cocycle.sweeps.jobs import Measure
-from cocycle.sweeps.layout import refused
 from cocycle.sweeps.merge import extended
-from cocycle.sweeps.studies import given_axes, given_numbers, given_outputs
+from cocycle.sweeps.study_file import given_axes, given_numbers, given_outputs
 from cocycle.sweeps.text import cell
 
 
 def show(options: Namespace) -> int:
-    print(sweeps.in_words(Archive.open(options.archive)))
+    print(sweeps.summary(Archive.open(options.archive)))
     return 0
 
 
@@ -34,7 +33,7 @@ def plot(options: Namespace) -> int:
     name = options.result or next(iter(archive.outputs))
     path = options.output or options.archive.with_name(f"{options.archive.stem}-{name}.png")
     figure = archive.plot(name)
-    with replacing(path, refused) as aside:
+    with exported(path) as aside:
         figure.savefig(aside)
     print(f"Figure: {path}")
     return 0
@@ -72,7 +71,7 @@ def export(options: Namespace) -> int:
     if options.output.suffix not in (".csv", ".nc"):
         raise ValueError(f"--output must end in .nc or .csv; got {options.output}")
     data = Archive.open(options.archive).dataset()
-    with replacing(options.output, refused) as aside:
+    with exported(options.output) as aside:
         if options.output.suffix == ".csv":
             table = data.to_dataframe().reset_index()
             table = table.map(lambda value: cell(value) if isinstance(value, str) else value)

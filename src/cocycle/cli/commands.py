@@ -15,11 +15,10 @@ from cocycle import sweeps
 from cocycle.cli import doctor as examination
 from cocycle.cli.archives import chosen_measure, draw_to_files
 from cocycle.studies import reservoir_constraints, summary
-from cocycle.sweeps import AllFail, Archive, Status, read_study, rehearse, run
+from cocycle.sweeps import AllFail, Archive, Status, dry_run, read_study, run
 from cocycle.sweeps.contents import Contents
-from cocycle.sweeps.files import replacing
+from cocycle.sweeps.export import exported
 from cocycle.sweeps.jobs import Measure
-from cocycle.sweeps.layout import refused
 from cocycle.sweeps.records import WITHOUT_RESULT
 from cocycle.sweeps.run import cores
 from cocycle.systems import validation
@@ -41,7 +40,7 @@ def sweep(options: Namespace) -> int:
         )
     chosen = read_study(options.study, _part(options.part))
     if options.dry_run:
-        return _rehearsed(chosen.measure, chosen.contents, options)
+        return _dry_run(chosen.measure, chosen.contents, options)
     archive = Archive.resumed(options.output or _default(options.study.stem, options), chosen.contents)
     return _computed(chosen.measure, archive, options)
 
@@ -71,7 +70,7 @@ def validate(options: Namespace) -> int:
             f"Made by `cocycle validate --scale {options.scale:g} --seed {options.seed}`: mean over replicas, in "
             "brackets its standard error in units of the last digits."
         )
-        with replacing(options.output, refused) as aside:
+        with exported(options.output) as aside:
             aside.write_text(f"# Lyapunov spectra beside the published ones\n\n{made}\n\n{table}\n", "utf-8")
     return 0 if all(row.agrees for row in rows) else 1
 
@@ -87,7 +86,7 @@ def draw(results: Archive, path: Path) -> Path:
         f"{fixed['starts']} starts each; line: λ₁ = 0"
     )
     figure = prediction_figure(axes["input_std"], axes["weight_std"], summary.planes(results), title)
-    with replacing(path, refused) as aside:
+    with exported(path) as aside:
         figure.savefig(aside)
     return path
 
@@ -100,7 +99,7 @@ def _built_in(options: Namespace) -> int:
     seed = 1 if options.seed is None else options.seed
     contents = reservoir_constraints.contents(size, seed, _part(options.part), independent=options.independent)
     if options.dry_run:
-        return _rehearsed(reservoir_constraints.measure, contents, options)
+        return _dry_run(reservoir_constraints.measure, contents, options)
     results = Archive.resumed(path, contents)
     status = _computed(reservoir_constraints.measure, results, options, "Lorenz-driven reservoirs")
     if status < 2:
@@ -113,15 +112,15 @@ def _default(stem: str, options: Namespace) -> Path:
     return Path(stem + (f"-{options.part.replace('/', '-of-')}" if options.part else "") + ".h5")
 
 
-def _rehearsed(measure: Measure, contents: Contents, options: Namespace) -> int:
+def _dry_run(measure: Measure, contents: Contents, options: Namespace) -> int:
     """Print the time and disk space that a sweep would take; exit status 1 if points failed."""
     try:
-        rehearsal = rehearse(measure, contents)
+        tried = dry_run(measure, contents)
     except RuntimeError as error:
         print(f"cocycle: {error}", file=sys.stderr)
         return 1
-    print(rehearsal.in_words(options.workers or cores()))
-    return 1 if rehearsal.messages else 0
+    print(tried.summary(options.workers or cores()))
+    return 1 if tried.messages else 0
 
 
 def _computed(measure: Measure, archive: Archive, options: Namespace, title: str = "Sweep") -> int:

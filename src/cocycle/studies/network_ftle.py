@@ -181,7 +181,7 @@ def network(archive: Archive, **point: Any) -> nn.Sequential:
 
     Raises ValueError for a point that is not in the grid or not done, KeyError for an archive without checkpoints.
     """
-    index = archive.grid.place(point)
+    index = archive.grid.index_at(point)
     record = archive.records(np.array([archive.grid.number(index)]))
     if "parameters" not in record.values:
         raise KeyError(f"{archive.name} has no checkpoints: they are kept with sweep(..., checkpoints=True)")
