@@ -29,7 +29,7 @@ class Map(ABC):
         """f(x): (*batch, n) -> (*batch, p)."""
 
     @abstractmethod
-    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
+    def tangent(self, x: Array, q: Array, /) -> tuple[Array, Array]:
         """(f(x), Df(x) q), both at the same point: q (*batch, n, k) -> (*batch, p, k)."""
 
     def refined(self) -> "Map | None":
@@ -46,7 +46,7 @@ class Dual(Map):
     """A map that can also pull covectors back, at the cost of pushing as many vectors."""
 
     @abstractmethod
-    def cotangent(self, x: Array, p: Array) -> Array:
+    def cotangent(self, x: Array, p: Array, /) -> Array:
         """Df(x)ᵀ p: p (*batch, p, k), covectors at f(x), to covectors at x (*batch, n, k)."""
 
 
@@ -58,7 +58,7 @@ class VectorField(ABC):
         """v(x): (*batch, n) -> (*batch, n), per unit time."""
 
     @abstractmethod
-    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
+    def tangent(self, x: Array, q: Array, /) -> tuple[Array, Array]:
         """(v(x), Dv(x) q): q (*batch, n, k) -> (*batch, n, k)."""
 
 

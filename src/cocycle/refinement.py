@@ -1,9 +1,11 @@
 """Maps that approximate, compared with two steps half as long: is the step fine enough?"""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 
+from cocycle.arrays import Array, as_numpy, namespace
 from cocycle.maps import Map
 
 OF_STATE = 2e-2  # error of a state after one step beside its fluctuations, from which on the step is too coarse
@@ -39,25 +41,29 @@ def rounded_down(dt: float) -> float:
     return float(np.floor(0.95 * dt / digit) * digit)
 
 
-def applied(f: Map, states: np.ndarray) -> np.ndarray:
-    """f at all states (times, n) at once, or at one after the other if it does not take them so."""
-    first = f(states[0])
+def at_all_times(function: Callable[..., tuple[Array, ...]], *states: Array) -> tuple[Array, ...]:
+    """The results of `function` for arguments (times, ...), in one call; of a map that does not take a further batch
+    axis, in a call for each time."""
+    first = function(*(a[0] for a in states))
     try:
-        values = f(states)
-        if values.shape == states.shape and np.allclose(values[0], first, 1e-6, 1e-9, equal_nan=True):
-            return values
-    except (TypeError, ValueError, IndexError, AttributeError):
+        results = function(*states)
+        same_shapes = all(a.shape == (len(states[0]), *b.shape) for a, b in zip(results, first, strict=True))
+        if same_shapes and np.allclose(as_numpy(results[-1][0]), as_numpy(first[-1]), 1e-3, 1e-6, equal_nan=True):
+            return results
+    except (TypeError, ValueError, IndexError, RuntimeError, AttributeError):
         pass
-    return np.stack([f(x) for x in states])
+    each = [first, *(function(*arguments) for arguments in zip(*(a[1:] for a in states), strict=True))]
+    return tuple(namespace(part[0]).stack(part) for part in zip(*each, strict=True))
 
 
 def warn_if_coarse(f: Map, visited: np.ndarray, stacklevel: int) -> None:
     """Warn if one step of f at the visited states (times, n) of a series is far from two half as long."""
-    fine = f.refined()
-    if fine is None or len(visited) < 2:
+    refined = f.refined()
+    if refined is None or len(visited) < 2:
         return
     with np.errstate(all="ignore"):
-        error = float(state_error((applied(f, visited) - applied(fine, visited)) * extrapolation(f), visited))
+        (coarse,), (fine,) = (at_all_times(lambda x, g=g: (g(x),), visited) for g in (f, refined))
+        error = float(state_error((coarse - fine) * extrapolation(f), visited))
     if not error <= OF_STATE:
         dt = rounded_down(f.dt * float(shorter_step(f, np.array(error)))) if error < np.inf else f.dt / 2
         warnings.warn(

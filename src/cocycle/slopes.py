@@ -39,8 +39,8 @@ def _pointwise(value: Callable, slope: Callable) -> Callable:
             return tangents[0] * slope(ctx.saved_tensors[0])
 
         @staticmethod
-        def vmap(info, in_dims, b):
-            return Function.apply(b), in_dims[0]
+        def vmap(info, in_dims, *arguments):
+            return Function.apply(*arguments), in_dims[0]
 
     return Function.apply
 
@@ -104,7 +104,8 @@ def _along_axis(value: Callable, pushed: Callable, pulled: Callable) -> Callable
             return pushed(ctx.saved_tensors[0], tangents[0], ctx.dim)
 
         @staticmethod
-        def vmap(info, in_dims, b, dim):
+        def vmap(info, in_dims, *arguments):
+            b, dim = arguments
             return Function.apply(b.movedim(in_dims[0], 0), dim + 1 if dim >= 0 else dim), 0
 
     return Function.apply

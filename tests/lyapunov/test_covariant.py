@@ -36,7 +36,7 @@ CASES = {
 def test_each_map_carries_the_vectors_to_the_next_ones(name, window):
     f, x, k = CASES[name]
     steps = list(covariant_vectors(repeat(f, 300), x, frame(x, k), transient=100, settle=100, window=window))
-    assert [s.index for s in steps] == list(range(99, -1, -1))
+    assert [s.maps_before for s in steps] == list(range(99, -1, -1))
     for after, step in pairwise(steps):
         assert covariance_residual(step, after).max() < 1e-12
         np.testing.assert_allclose(np.linalg.norm(step.v, axis=-2), 1, rtol=1e-13)

@@ -21,15 +21,15 @@ from cocycle.threads import one_thread_if_small
 class CovariantStep(NamedTuple):
     """At the state x (*batch, n): unit vectors v (*batch, n, k), column i growing at the i-th exponent.
 
-    map is the one that follows, growth (*batch, k) the ln of the factors by which it stretches them; index counts the
-    maps before it.  The signs of vectors mean nothing.
+    map is the one that follows, growth (*batch, k) the ln of the factors by which it stretches them, maps_before the
+    number of maps between the end of the transient and x.  The signs of the vectors are arbitrary.
     """
 
     x: Array
     v: Array
     map: Map
     growth: Array
-    index: int
+    maps_before: int
 
 
 def covariant_vectors(

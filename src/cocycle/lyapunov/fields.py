@@ -184,11 +184,12 @@ def _pulled(steps: Sequence[Map], x: Array, size: int) -> tuple[Array, Array]:
     pulled = adjoint(steps, x)
     y = steps[-1](pulled[0].x)
     identity = like(np.eye(y.shape[-1]), y) + 0 * y[..., None]
-    factors = []
-    for last in qr_steps(_grouped(pulled, size), 0 * y, identity):
-        factors.append(last.r)
+    factors, q = [], identity
+    for step in qr_steps(_grouped(pulled, size), 0 * y, identity):
+        factors.append(step.r)
+        q = step.q
     found, left = _largest([r.swapaxes(-1, -2) for r in reversed(factors)], size)
-    return found, (last.q @ like(left, last.q)[..., None])[..., 0]
+    return found, (q @ like(left, q)[..., None])[..., 0]
 
 
 def _largest(factors: list[Array], size: int) -> tuple[Array, Array]:

@@ -66,17 +66,18 @@ def _largest_of_two(matrix: Array) -> tuple[Array, Array]:
 
 def product_svd(factors: list[Array]) -> tuple[Array, Array, Array]:
     """u, ln s, v with r_L ... r_1 = u diag(s) vᵀ."""
-    left, right = None, None
-    for sweep in range(1, SWEEPS + 1):
+    left, right, sweeps = None, None, 0
+    while True:
         z, factors = _transposed(factors)
-        if sweep % 2:
-            right = z if right is None else right @ z
-            continue
+        right = z if right is None else right @ z
+        z, factors = _transposed(factors)
         left = z if left is None else left @ z
+        sweeps += 2
         log_scale, rows = scaled_product(factors)
         coupled = _coupled(rows)
         worst = float(constant(_spread(log_scale, coupled)).max())
-        if worst <= np.log(SPREAD if sweep < ENOUGH or is_differentiated(rows) else SPREAD_JACOBI):
+        limit = SPREAD if sweeps < ENOUGH or is_differentiated(rows) else SPREAD_JACOBI
+        if worst <= np.log(limit) or sweeps >= SWEEPS:
             break
     u, log_factors, v = _separated(log_scale, rows, coupled)
     order = (-log_factors).argsort(-1)

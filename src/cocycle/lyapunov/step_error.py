@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import ceil, prod
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from cocycle.arrays import Array, as_numpy, constant, double, namespace, toleran
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise
 from cocycle.lyapunov.spread import spread_of
 from cocycle.maps import Map
-from cocycle.refinement import approximates, extrapolation, rounded_down, shorter_step, state_error
+from cocycle.refinement import approximates, at_all_times, extrapolation, rounded_down, shorter_step, state_error
 
 STATES = 200  # at least: with 20 the jumps of a relaxation oscillator are missed
 FEWEST_TIMES = 10  # of a batch as large as that
@@ -155,25 +155,12 @@ def _compared(f: Map, x: Array, q: Array) -> tuple[np.ndarray, np.ndarray, np.nd
     n, whole = x.shape[-1], q
     if q.shape[-1] < n <= WHOLE and n * prod(x.shape) <= max(MEMORY, prod(q.shape)):
         whole = orthonormalise(namespace(q).concatenate([q, frame(x, n - q.shape[-1])], axis=-1))[0]
-    (y, s), (better, t) = _pushed(f, x, whole), _pushed(f.refined(), x, whole)
+    refined = f.refined()
+    assert refined is not None  # `StepCheck` takes only maps that have one
+    (y, s), (better, t) = (at_all_times(g.tangent, x, whole) for g in (f, refined))
     growth, finer = (np.log(as_numpy(namespace(a).linalg.diagonal(orthonormalise(double(a))[1]))) for a in (s, t))
     moved = ((as_numpy(s) - as_numpy(whole)).astype(np.float64) ** 2).sum((-2, -1)) / whole.shape[-1]
     return growth, finer, as_numpy(double(y) - double(better)), moved**0.5
-
-
-def _pushed(f: Any, x: Array, q: Array) -> tuple[Array, Array]:
-    """f's value and tangent at all states at once; of a map that takes no further batch axis at one after the other."""
-    xp = namespace(x)
-    first = f.tangent(x[0], q[0])
-    try:
-        y, s = f.tangent(x, q)
-        same = y.shape == x.shape and s.shape == q.shape and np.allclose(as_numpy(s[0]), as_numpy(first[1]), 1e-3, 1e-6)
-    except (TypeError, ValueError, IndexError, RuntimeError):
-        same = False
-    if same:
-        return y, s
-    pairs = [first, *(f.tangent(*pair) for pair in zip(x[1:], q[1:], strict=True))]
-    return xp.stack([y for y, _ in pairs]), xp.stack([s for _, s in pairs])
 
 
 def _known(growth: np.ndarray, finer: np.ndarray, k: int, lost: float) -> int:

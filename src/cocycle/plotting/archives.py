@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, TwoSlopeNorm
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.tri import Triangulation
 
 from cocycle.arrays import refuse_masked
-from cocycle.plotting.panels import STYLE
+from cocycle.plotting.panels import STYLE, figure_of
 from cocycle.plotting.planes import bounded, extended, is_geometric, plane, signed_ticks, zero_line
 from cocycle.sweeps.means import mean_over
 from cocycle.sweeps.records import Status
@@ -109,8 +109,8 @@ def result_figure(
         room = f"draw a part, at most {PANELS}" if ax is None else "leave `ax` out, or draw a part"
         raise ValueError(f"{', '.join(layout.split)} would make {count} panels; {room}")
     if ax is not None:
-        _draw(ax.get_figure(), np.array([[ax]]), layout, layout.ordered(values), label, labels, scattered)
-        return ax.get_figure()
+        _draw(ax.figure, np.array([[ax]]), layout, layout.ordered(values), label, labels, scattered)
+        return figure_of(ax)
     with plt.style.context(STYLE):
         figure, panels = _panels(count)
         _draw(figure, panels, layout, layout.ordered(values), label, labels, scattered)
@@ -132,7 +132,7 @@ def _panels(count: int) -> tuple[Figure, np.ndarray]:
     )
 
 
-def _draw(figure: Figure, panels, layout: _Layout, values: np.ndarray, label: str, labels, scattered: bool) -> None:
+def _draw(figure: FigureBase, panels, layout: _Layout, values: np.ndarray, label: str, labels, scattered: bool) -> None:
     used, keys, shown = panels.ravel()[: len(layout.keys)], layout.keys, layout.shown
     for ax in panels.ravel()[len(keys) :]:
         ax.remove()
@@ -213,7 +213,9 @@ def _line(ax: Axes, x: np.ndarray, values: np.ndarray, scattered: bool) -> None:
         ax.set_xscale("log")
 
 
-def _planes(figure: Figure, panels, planes: list[np.ndarray], x: np.ndarray, y: np.ndarray, label: str, draw) -> None:
+def _planes(
+    figure: FigureBase, panels, planes: list[np.ndarray], x: np.ndarray, y: np.ndarray, label: str, draw
+) -> None:
     low = min(np.min(values[np.isfinite(values)], initial=np.inf) for values in planes)
     high = max(np.max(values[np.isfinite(values)], initial=-np.inf) for values in planes)
     beyond = extended(np.concatenate([values.ravel() for values in planes]))

@@ -79,7 +79,7 @@ def field_panel(
     (len(y), len(x), 2) as short lines, ridges as points, the zero of `outputs` as a dashed line."""
     mesh = exponent_plane(ax, x, y, exponents, lowest=-np.inf)
     both = "\nscales above and below zero differ" if isinstance(mesh.norm, TwoSlopeNorm) else ""
-    ticks, beyond, figure = signed_ticks(mesh.norm), extended(exponents), ax.get_figure()
+    ticks, beyond, figure = signed_ticks(mesh.norm), extended(exponents), ax.figure
     figure.colorbar(mesh, ax=ax, ticks=ticks, extend=beyond, label=label + both)
     shown = {}
     if directions is not None:

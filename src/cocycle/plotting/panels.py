@@ -18,8 +18,14 @@ def one_panel(
     """A figure of one panel with what `draw(ax, *what, **options)` draws; that of `ax`, where it is given."""
     if ax is not None:
         draw(ax, *what, **options)
-        return ax.get_figure()
+        return figure_of(ax)
     with plt.style.context(STYLE):
         figure, ax = plt.subplots(figsize=size, layout="constrained")
         draw(ax, *what, **options)
     return figure
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The whole figure that `ax` belongs to, also where it is on a part of it, a SubFigure."""
+    figure = ax.figure
+    return figure if isinstance(figure, Figure) else figure.figure
