@@ -1,4 +1,4 @@
-"""Affine, then pointwise: the one map that a reservoir step, an RNN step, a dense layer and a closed loop all are."""
+"""Affine, then pointwise: the map of a reservoir step, an RNN step, a dense layer and a closed loop."""
 
 from dataclasses import dataclass
 from typing import final
@@ -68,7 +68,7 @@ class Pointwise(Dual):
 @final
 @dataclass(frozen=True, eq=False)
 class Residual(Dual):
-    """x -> x + dt f(x): a residual layer, and Euler's step of x' = f(x), which takes the time dt.
+    """x -> x + dt f(x): a residual layer, or a step of x' = f(x) by Euler's method, over the time dt.
 
     Raises ValueError unless dt is positive.
     """

@@ -1,4 +1,4 @@
-"""Recurrent networks as dynamical systems: random ones, associative memories, and torch's cells."""
+"""Recurrent networks as dynamical systems: random rate networks and associative memories."""
 
 from dataclasses import dataclass
 from typing import final
@@ -26,7 +26,7 @@ class RateNetwork(VectorField):
 
     @classmethod
     def gaussian(cls, size: int, gain: float = 2.0, *, rng: np.random.Generator | int = 0) -> "RateNetwork":
-        """A network of given size with independent Gaussian weights of variance gain²/size."""
+        """A network of `size` units with independent Gaussian weights of variance gain²/size."""
         return cls(generator(rng).normal(scale=gain / size**0.5, size=(size, size)))
 
     def __call__(self, x):
