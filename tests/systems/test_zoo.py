@@ -142,7 +142,7 @@ def test_hyper_rossler_has_two_positive_exponents():
         (lambda: CoupledMapLattice(Logistic(), 8, 1.5), r"coupling must be in \[0, 1\]; got 1.5"),
         (lambda: KuramotoSivashinsky(points=15), "points must be even and at least 8; got 15"),
         (lambda: MackeyGlass(points=2), "points must be at least 3; got 2"),
-        (lambda: exponent_sum(Logistic()), "not the same at every point"),
+        (lambda: exponent_sum(Logistic()), "must have the same volume growth at every point"),
     ],
 )
 def test_bad_input(make, message):
