@@ -3,6 +3,8 @@
 In every shape *batch stands for any number of leading batch axes, also none.
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass
 from functools import lru_cache

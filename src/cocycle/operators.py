@@ -1,5 +1,7 @@
 """Matrices that act without being formed, and the products of a matrix with states and frames."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from math import prod
 from typing import Any, final
@@ -34,7 +36,7 @@ class LowRankUpdate:
         return gain(self.gain) * product(self.base, x) + product(self.left, product(self.right, x))
 
     @property
-    def transposed(self) -> "LowRankUpdate":
+    def transposed(self) -> LowRankUpdate:
         return LowRankUpdate(transposed(self.base), transposed(self.right), transposed(self.left), self.gain)
 
 
@@ -62,7 +64,7 @@ class SideBySide:
         return gain(self.left_gain) * left + gain(self.right_gain) * right
 
     @property
-    def transposed(self) -> "Stacked":
+    def transposed(self) -> Stacked:
         return Stacked(transposed(self.left), transposed(self.right), self.left_gain, self.right_gain)
 
 

@@ -1,5 +1,7 @@
 """Ridges of a field over a plane, level lines, and distances between them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -8,7 +10,7 @@ import numpy as np
 import scipy
 from contourpy import contour_generator
 
-from cocycle.arrays import Array, as_numpy, floating, require_finite
+from cocycle.arrays import Array, State, as_numpy, floating, require_finite
 
 NEIGHBOURS = np.ones((3, 3))  # adjacent grid points, which belong to one curve
 UNEVEN = 1e-4  # relative tolerance of grid steps and of unit vectors: above the rounding of single precision
@@ -59,7 +61,7 @@ class Ridges:
         return overlap(self.normals, directions)
 
 
-def overlap(first: Array, second: Array) -> Array:
+def overlap(first: State, second: State) -> Array:
     """|cos| (*batch,) of the angle between unit vectors (*batch, n), such as directions of maximal stretching."""
     return abs((first * second).sum(-1))
 

@@ -1,5 +1,7 @@
 """Pointwise non-linearities g, value beside slope, both functions of the local field b: see `cocycle.saturation`."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -7,7 +9,7 @@ from typing import final
 import numpy as np
 import scipy
 
-from cocycle.arrays import Array, namespace
+from cocycle.arrays import Array, State, namespace
 from cocycle.saturation import erf_slope, sigmoid, sigmoid_slope, tanh_slope
 
 
@@ -24,7 +26,7 @@ class Activation:
     slope: Callable[[Array], Array]
     pair: Callable[[Array], tuple[Array, Array]] | None = None
 
-    def both(self, field: Array) -> tuple[Array, Array]:
+    def both(self, field: State) -> tuple[State, State]:
         """g(b) and g'(b) of local fields b (*batch, n)."""
         followed = (
             namespace(field) is not np and field.requires_grad
