@@ -9,7 +9,7 @@ import numpy as np
 
 from cocycle.arrays import Array, as_numpy
 from cocycle.lyapunov.dimension import kaplan_yorke_dimension
-from cocycle.lyapunov.errors import beside
+from cocycle.lyapunov.errors import broadcastable
 
 if TYPE_CHECKING:
     from cocycle.lyapunov.spectrum import Spectrum
@@ -67,7 +67,7 @@ def local_exponents(result: Spectrum, window: int) -> Array:
     used = groups // window * window
     growth = result.growth[:used].reshape(-1, window, *result.growth.shape[1:]).sum(1)
     times = result.times[:used].reshape(-1, window).sum(1)
-    return growth / beside(times, growth)
+    return growth / broadcastable(times, growth)
 
 
 def _neutralised(exponents: np.ndarray, neutral: int) -> np.ndarray:

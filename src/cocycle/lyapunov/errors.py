@@ -55,11 +55,11 @@ def standard_errors(growth: Array, times: Array, ends: np.ndarray) -> Array:
     xp = namespace(growth)
     with np.errstate(invalid="ignore"):
         error = xp.maximum(batch_errors(growth, times, ends), bridge_errors(growth, times, ends))
-        rate = abs(growth).cumsum(0)[ends - 1] / beside(times.cumsum(0)[ends - 1], growth)
+        rate = abs(growth).cumsum(0)[ends - 1] / broadcastable(times.cumsum(0)[ends - 1], growth)
         return xp.where(error < 4 * tolerances(growth.dtype).eps * rate, 0.0 * error, error)  # constant growth
 
 
-def beside(times: Array, growth: Array) -> Array:
+def broadcastable(times: Array, growth: Array) -> Array:
     """times (groups,) with the axes of growth (groups, *batch, k), of length 1."""
     return times.reshape(-1, *[1] * (growth.ndim - 1))
 
@@ -79,7 +79,7 @@ def _scatter(total: Array, clock: Array) -> Array:
     growth, times = total[ends] * 1, clock[ends] * 1
     growth[1:] -= total[ends[:-1]]
     times[1:] -= clock[ends[:-1]]
-    column = beside(times, growth)
+    column = broadcastable(times, growth)
     if float(clock[-1] ** 2 / (times**2).sum()) < FEWEST:
         return xp.full_like(total[-1], np.nan)
     deviation = growth / column - total[-1] / clock[-1]
@@ -92,7 +92,7 @@ def bridge_errors(growth: Array, times: Array, ends: np.ndarray) -> Array:
     With G(t) the cumulative deviation from the rate of the whole record, the bridge of its first part is G(t) - d t,
     where d is the difference of the two rates; its variance is quadratic in d, with running means as coefficients.
     """
-    weight = beside(times, growth)
+    weight = broadcastable(times, growth)
     clock = weight.cumsum(0)
     deviation = (growth - growth.sum(0) / clock[-1] * weight).cumsum(0)
 

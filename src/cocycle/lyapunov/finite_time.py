@@ -151,8 +151,8 @@ def _known(factors: list[Factor], log_factors: Exponents, eps: float) -> np.ndar
     with np.errstate(all="ignore"):
         logs = np.log(np.stack([diagonal_of(r)[..., :m] for r in factors]))
         lost = 4 * eps * np.exp(2 * spread_of(logs)).sum(0) ** 0.5 > tolerances(np.float64).UNRELIABLE
-        noise = np.where(lost, logs.sum(0), -np.inf).max(-1)
-    above = (as_numpy(log_factors) > noise[..., None]).sum(-1)
+        largest_lost = np.where(lost, logs.sum(0), -np.inf).max(-1)
+    above = (as_numpy(log_factors) > largest_lost[..., None]).sum(-1)
     return np.where(lost.any(-1), np.minimum(above, (~lost).sum(-1)), m)
 
 

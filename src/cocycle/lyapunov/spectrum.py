@@ -6,8 +6,9 @@
         growth += log(diag(r))               # growth of the successive vectors
     exponents = growth / time
 
-Benettin, Galgani, Giorgilli & Strelcyn, Meccanica 15, 9 (1980); Shimada & Nagashima, Prog. Theor. Phys. 61, 1605
-(1979). The loop itself is `cocycle.lyapunov.qr.qr_steps`, the sum `collect`; the rest is errors, warnings and failures.
+Shimada & Nagashima, Prog. Theor. Phys. 61, 1605 (1979); Benettin, Galgani, Giorgilli & Strelcyn, Meccanica 15, 9
+(1980). The loop is `cocycle.lyapunov.qr.qr_steps`, the sum `collect`; the rest is standard errors, warnings and
+exceptions.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 
 from cocycle.arrays import Array, Exponents, Frame, State, as_numpy, double, floating, namespace
 from cocycle.lyapunov.dimension import kaplan_yorke_dimension
-from cocycle.lyapunov.errors import BATCHES, batches, beside, standard_errors
+from cocycle.lyapunov.errors import BATCHES, batches, broadcastable, standard_errors
 from cocycle.lyapunov.qr import QRStep, check_steps, orthonormal, qr_steps
 from cocycle.lyapunov.spread import Spread, log_diagonal
 from cocycle.lyapunov.step_error import StepCheck, StepError
@@ -94,7 +95,7 @@ class Spectrum(Plotted):
         them, at no more than `points` times, evenly spaced over the record."""
         ends = np.linspace(1, len(self.times), min(points, len(self.times))).astype(int)
         growth, times = self.growth.cumsum(0)[ends - 1], self.times.cumsum(0)[ends - 1]
-        return times, growth / beside(times, growth), standard_errors(self.growth, self.times, ends)
+        return times, growth / broadcastable(times, growth), standard_errors(self.growth, self.times, ends)
 
     @property
     def kaplan_yorke(self) -> np.ndarray:

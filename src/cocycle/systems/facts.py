@@ -27,7 +27,7 @@ from cocycle.systems.maps import (
     Tent,
     ToralAutomorphism,
 )
-from cocycle.systems.series import System
+from cocycle.systems.series import ContinuousSystem, DiscreteSystem, System
 from cocycle.systems.spatial import KuramotoSivashinsky
 
 
@@ -40,7 +40,7 @@ class Published:
     continuous symmetry in time or space: their number is `neutral`.
     """
 
-    system: System
+    system: DiscreteSystem | ContinuousSystem
     exponents: tuple[float, ...]
     uncertainty: float | tuple[float, ...]
     source: str
