@@ -9,6 +9,8 @@ import re
 import shutil
 from pathlib import Path
 
+from sphinx.util.inspect import TypeAliasForwardRef
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 
@@ -33,6 +35,10 @@ nb_merge_streams = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+shapes = ("Array", "State", "Frame", "Factor", "Trajectory", "Exponents", "Weight")
+autodoc_type_aliases = {name: f"cocycle.arrays.{name}" for name in shapes}  # shown by these names, not as Any
+python_use_unqualified_type_names = True
+TypeAliasForwardRef.__repr__ = lambda alias: alias.name.rpartition(".")[2]  # within other types, such as a tuple
 autodoc_mock_imports: list[str] = []
 default_role = "py:obj"
 

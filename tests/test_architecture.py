@@ -24,7 +24,7 @@ ALLOWED = {
     "flows": {"maps"},
     "saturation": {"arrays"},
     "slopes": {"saturation"},
-    "refinement": {"maps"},
+    "refinement": {"arrays", "maps"},
     "purity": set(),
     "compiled": {"arrays", "maps", "purity"},
     "autodiff": {"arrays", "maps", "slopes"},

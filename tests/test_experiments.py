@@ -61,7 +61,7 @@ def archives(request, tmp_path_factory):
         sweep.SIZES["tiny"] = TINY[request.param]
         patch.setattr(commands, "run", lambda measure, archive, **_: run(measure, archive, Here(), progress=False))
         few = {"circle": lambda rng: circle(rng, samples=300), "digits": digits}
-        patch.setattr(network_ftle, "task_named", lambda name, rng: few[name](rng))
+        patch.setattr(network_ftle, "dataset_named", lambda name, rng: few[name](rng))
         sweep.main(["--size", "tiny", "--output", str(folder)])
     return request.param, sweep.PARTS, folder
 

@@ -1,8 +1,8 @@
-"""A map as straight-line python: its formula run once on symbols, written down, compiled.
+"""A map as straight-line python code: its formula is traced with symbols, and the recorded operations are compiled.
 
-Array libraries spend about a microsecond on every operation on a three-vector; plain python floats take twenty
-nanoseconds.  Nobody should write a formula twice for that, so the formula is traced: numpy arrays of objects carry
-symbols through it, each of which writes down the operation that made it.
+An array library takes about a microsecond for every operation on a three-vector, python about twenty nanoseconds for
+one on floats.  So that no formula has to be written twice, it is traced: it is called with an array of symbols, and
+each operation on a symbol records a line of source code.
 """
 
 import math
@@ -19,19 +19,21 @@ from cocycle.maps import Map
 from cocycle.purity import Dependencies, has_iterator, random_numbers_unused, require_same, time_to_check
 
 LONGEST = 5000  # operations
-NAME = re.compile(r"\bt\d+\b")  # of a line's result
+NAME = re.compile(r"\bt\d+\b")  # of the result of a line
 FUNCTIONS = ("sin", "cos", "tan", "tanh", "exp", "log", "sqrt")
 
 
 class Symbol:
-    """A number that is not known yet; arithmetic on it appends one line of source to `lines`."""
+    """A symbolic number; arithmetic on it appends one line of source code to `lines`."""
 
     def __init__(self, lines: list[str], text: str):
         self.lines, self.text = lines, text
 
     def _record(self, source: str) -> "Symbol":
         if len(self.lines) == LONGEST:
-            raise TypeError(f"a formula of more than {LONGEST} operations is faster on arrays")
+            raise TypeError(
+                f"a formula must have at most {LONGEST} operations to be traced: a longer one is faster on arrays"
+            )
         name = f"t{len(self.lines)}"
         self.lines.append(f"{name} = {source}")
         return Symbol(self.lines, name)
@@ -92,11 +94,11 @@ def straight_line(
 ) -> Callable[..., tuple]:
     """`function`, (n,) -> (p,), as a function of n python floats that returns a tuple of p.
 
-    With numpy as the `library` of elementary functions it takes n arrays, each a component of a whole batch.  The
-    operations and their order are the same, so are the results, to the last digit for arithmetic alone.  Raises
-    TypeError for a function that does anything but arithmetic and the elementary FUNCTIONS: one that branches or
-    compares, one that is long; and for one that is not pure, because it draws random numbers, reads a clock or changes
-    attributes of its `owner`, the function itself by default.
+    With numpy as the `library` of elementary functions it takes n arrays, the components of a batch.  The operations
+    and their order are the same, and so are the results, to the last digit for arithmetic, nearly so for elementary
+    functions.  Raises TypeError for a function with anything but arithmetic and the elementary FUNCTIONS, such as
+    branches and comparisons, for one that is too long, and for one that is not pure, because it draws random numbers,
+    reads a clock or changes attributes of its `owner`, by default the function itself.
     """
     arguments = [f"x{i}" for i in range(n)]
     owner = function if owner is None else owner
@@ -105,14 +107,14 @@ def straight_line(
     with random_numbers_unused(owner) as unused:
         lines = _traced(function, arguments)
         attributes = Dependencies(owner)
-        again = _traced(function, arguments)  # the first time it may have filled caches
+        again = _traced(function, arguments)  # the first call may have filled caches
         if not unused():
             raise TypeError("a formula that draws random numbers cannot be traced: noise is an input")
     if lines != again or attributes.changed():
         raise TypeError("a formula that differs from one call to the next cannot be traced: what changes is an input")
     source = f"def step({', '.join(arguments)}):\n    " + "\n    ".join(_with_few_names(lines))
     scope = {name: getattr(library, name) for name in FUNCTIONS}
-    scope["power"] = math.pow if library is math else operator.pow  # python's own turns complex where numpy has NaN
+    scope["power"] = math.pow if library is math else operator.pow  # python's is complex where numpy's is NaN
     exec(compile(source, "<straight line>", "exec"), scope)
     return scope["step"]
 
@@ -123,15 +125,15 @@ def _traced(function: Callable[[np.ndarray], np.ndarray], arguments: list[str]) 
     symbols = np.array([Symbol(lines, name) for name in arguments], dtype=object)
     try:
         results = [Symbol(lines, "0.0")._text(y) for y in function(symbols)]
-    except Exception as error:  # whatever a library says of arrays of symbols
+    except Exception as error:  # any error that a library raises for an array of symbols
         raise TypeError(f"the formula cannot be traced: {error}") from error
     return [*lines, f"return ({', '.join(results)},)"]
 
 
 def _with_few_names(lines: list[str]) -> list[str]:
-    """The same lines, a name being used again once its value is no longer needed, at best by the operation itself.
+    """The same lines with names reused once their values are no longer needed, if possible by in-place operations.
 
-    Of a batch every value is an array: overwritten, or freed at once, its memory is still in the cache.
+    For a batch every value is an array, and memory that is reused or freed at once is still in the cache.
     """
     last = {name: i for i, line in enumerate(lines) for name in NAME.findall(line)}
     names: dict[str, str] = {}
@@ -158,7 +160,7 @@ def _with_few_names(lines: list[str]) -> list[str]:
 
 
 def _in_place(source: str, ended: list[str]) -> str | None:
-    """`a op= b` for `a op b` if a has ended, or b where the operands commute."""
+    """`a op= b` for `a op b` if a is no longer needed, or `b op= a` if b is not and the operands commute."""
     left, operator, right = parts if len(parts := source.split()) == 3 else ("", "", "")
     if left in ended:
         return f"{left} {operator}= {right}"
@@ -170,13 +172,13 @@ def _in_place(source: str, ended: list[str]) -> str | None:
 class Compiled(Map):
     """The same map, value and tangent, some ten times faster for a low-dimensional system in numpy.
 
-    A single state (n,) goes through straight-line python; a batch through the same lines, on one array for each
-    component.  Whatever they cannot serve, a torch tensor, a number out of range, a formula that cannot be traced or is
-    not pure (noise, clocks), goes through `map` itself.  The results are the same either way, but for the last digit of
-    elementary functions.  When attributes of the map change, its formula is traced again; now and then the result is
-    compared with that of the map.
+    A single state (n,) is computed by straight-line python code, a batch by the same lines with one array for each
+    component.  For torch tensors, numbers out of range, and formulas that cannot be traced or are not pure (noise,
+    clocks), `map` itself is called.  The results are the same except for the last digit of elementary functions.  When
+    attributes of the map change, its formula is traced again; at calls 1, 2, 4, ... the result is compared with that of
+    the map.
 
-    Raises RuntimeError if the two differ: the map then depends on something else that has changed.
+    Raises RuntimeError if the two differ: the map then depends on something that is neither attribute nor argument.
     """
 
     map: Map
@@ -191,7 +193,7 @@ class Compiled(Map):
         return self.map.order
 
     def refined(self):
-        return self.map.refined()  # looked at a few times, for which no trace pays
+        return self.map.refined()  # called too few times for a trace
 
     def __call__(self, x):
         pushed = self._pushed(x, x.shape[-1], 0, ())
@@ -206,7 +208,7 @@ class Compiled(Map):
         return pushed[..., :p], pushed[..., p:].reshape(*pushed.shape[:-1], p, k)
 
     def _pushed(self, x, n, k, q):
-        """Value and tangent in one vector (*batch, p + p k), or None where straight lines do not serve."""
+        """Value and tangent in one vector (*batch, p + p k), or None where the traced code cannot be used."""
         if namespace(x) is not np or x.dtype != np.float64:
             return None
         formulas = self._formulas()
@@ -233,7 +235,7 @@ class Compiled(Map):
 
 @final
 class _Formulas:
-    """The traced formulas of a map whose attributes are what they are now."""
+    """The traced formulas of a map for its present attributes."""
 
     def __init__(self, f: Map):
         self.map, self.attributes = f, Dependencies(f)
@@ -253,7 +255,7 @@ class _Formulas:
         return step
 
     def check(self, pushed: np.ndarray, x: np.ndarray, k: int, q: np.ndarray) -> None:
-        """Compare with the map, if it is time."""
+        """Compare with the map at some of the calls."""
         self.calls += 1
         if not time_to_check(self.calls):
             return
@@ -273,12 +275,12 @@ def _through(step: Callable, x: np.ndarray, n: int, k: int, q) -> np.ndarray | N
         return _stacked(step(*x.transpose(x.ndim - 1, *axes), *columns), batch)
     try:
         return np.array(step(*x.tolist(), *(q.ravel().tolist() if k else ())))
-    except (ArithmeticError, ValueError):  # where python raises, numpy has infinities
+    except (ArithmeticError, ValueError):  # python floats raise where numpy arrays overflow
         return None
 
 
 def _stacked(components: tuple, batch: tuple[int, ...]) -> np.ndarray:
-    """(*batch, p) from p arrays, each left in one piece: that is how the next step takes them apart again."""
+    """(*batch, p) from p arrays, each contiguous in memory, because the next step uses them one by one."""
     whole = np.empty((len(components), *batch))
     for row, component in zip(whole, components, strict=True):
         row[...] = component

@@ -8,7 +8,7 @@ from cocycle.maps import Map, VectorField
 
 
 def rk4(rate: Callable[..., tuple], x: tuple, dt: float) -> tuple:
-    """One classical Runge–Kutta step for x' = rate(*x), where x is a tuple of arrays that move together."""
+    """One step of the classical Runge–Kutta method for x' = rate(*x), where x is a tuple of arrays."""
 
     def shifted(h, k):
         return tuple(a + h * b for a, b in zip(x, k, strict=True))
@@ -25,12 +25,12 @@ def rk4(rate: Callable[..., tuple], x: tuple, dt: float) -> tuple:
 class Flow(Map):
     """The time-dt map of x' = field(x), by `substeps` equal Runge–Kutta steps of fourth order.
 
-    The pair (x, q) is integrated as one system, so the tangent is the exact derivative of the numerical step,
-    not an approximation to the derivative of the true flow.  Raises ValueError unless dt > 0 and substeps >= 1.
+    The pair (x, q) is integrated as one system, so that the tangent is the exact derivative of the numerical step, not
+    an approximation to the derivative of the exact flow.  Raises ValueError unless dt > 0 and substeps >= 1.
     """
 
     field: VectorField
-    dt: float = dataclasses.field()  # no default: a flow has a unit of time
+    dt: float = dataclasses.field()  # no default: the user chooses it
     substeps: int = 1
     order = 4
 

@@ -1,6 +1,7 @@
 """Published exponents within the stated error, results that continue, failures that keep what was reached."""
 
 import pickle
+import re
 from itertools import chain, repeat
 
 import numpy as np
@@ -16,10 +17,12 @@ from cocycle import (
     Linear,
     Map,
     Reservoir,
+    Spectrum,
     finite_time_exponents,
     frame,
     lyapunov_spectrum,
 )
+from cocycle.results import rounded
 from cocycle.systems import Henon, Lorenz63, Lorenz96, Rossler
 from cocycle.systems.facts import PUBLISHED
 
@@ -177,7 +180,7 @@ def test_repr_says_the_exponents_and_their_errors():
     assert repr(result) == "Spectrum over time 20: 0.693147 ± 0, -0.693147 ± 0 per step"
     half = lyapunov_spectrum(repeat(Linear(np.diag([2.0, 0.5]), dt=0.5), 8), np.zeros(2), np.eye(2), every=2)
     assert (result.unit, half.unit, (half + half).maps) == ("per step", "per unit time", 16)
-    assert repr(half).startswith("Spectrum over time 4: 1.38629 (fewer than ten records: no error bar), ")
+    assert repr(half).startswith("Spectrum over time 4: 1.38629 (fewer than ten groups of maps: no error bar), ")
 
 
 class Exploding(Map):
@@ -214,7 +217,7 @@ def test_projection_has_exponent_minus_infinity():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"q": np.zeros((2, 3))}, "q must not be wider than the state, n=2; got k=3"),
+        ({"q": np.zeros((2, 3))}, "k must be in 1..2 for a state of dimension n=2; got q with k=3"),
         ({"q": np.eye(3)}, r"q must have shape \(\*batch, n, k\) for x of shape \(2,\); got \(3, 3\)"),
         ({"q": np.zeros(2)}, "q must have shape"),
         ({"every": 0}, "every must be an integer of at least 1 or .auto.; got 0"),
@@ -223,9 +226,9 @@ def test_projection_has_exponent_minus_infinity():
         ({"transient": 20}, "at least one map after the transient"),
         ({"steps": []}, "at least one map"),
         ({"thin": 0}, "thin must be an integer of at least 1; got 0"),
-        ({"q": np.ones((2, 2))}, "q must have full rank"),
-        ({"steps": repeat(Linear(np.diag([1e-20, 1e-19])), 60), "every": 20}, "every=20 takes the vectors out"),
-        ({"steps": [Linear(np.ones((1, 2)))]}, "keep the dimension, n=2; a map made it 1"),
+        ({"q": np.ones((2, 2))}, r"q must have independent columns.*frame\(x, 2\) makes"),
+        ({"steps": repeat(Linear(np.diag([1e-20, 1e-19])), 60), "every": 20}, "range of numbers; got every=20"),
+        ({"steps": [Linear(np.ones((1, 2)))]}, "keep the dimension, n=2; got a map to dimension 1"),
     ],
 )
 def test_bad_input(arguments, message):
@@ -255,7 +258,7 @@ def test_frame_needs_a_seed():
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
 def test_an_interval_that_overflows():
-    with pytest.raises(ValueError, match="every=20 takes the vectors out of the range"):
+    with pytest.raises(ValueError, match="range of numbers; got every=20: take a smaller one"):
         lyapunov_spectrum(repeat(Linear(np.diag([1e20, 1e19])), 60), np.zeros(2), np.eye(2), every=20)
 
 
@@ -293,7 +296,7 @@ def test_a_projection_is_not_an_interval_that_is_too_long():
 
 def test_narrow_then_wide_is_refused_wherever_it_happens():
     steps = chain(repeat(Linear(np.eye(3)), 4), [Linear(np.ones((1, 3)))])
-    with pytest.raises(ValueError, match="keep the dimension, n=3; a map made it 1"):
+    with pytest.raises(ValueError, match="keep the dimension, n=3; got a map to dimension 1"):
         lyapunov_spectrum(steps, np.zeros(3), np.eye(3)[:, :2])
 
 
@@ -322,6 +325,16 @@ def test_a_frame_that_is_not_orthonormal_adds_no_growth():
         np.testing.assert_allclose(
             finite_time_exponents([Linear(np.diag([3.0, 2.0]))], x, q).log_factors, np.log([3, 2]), atol=1e-14
         )
+
+
+def test_a_value_has_as_many_digits_as_its_error(rng):
+    growth, step = rng.normal(0.9, 0.01, size=(400, 1)), np.ones(400)
+    text = repr(Spectrum(growth, step, np.zeros(1), np.eye(1)))
+    value, error = re.search(r": (\S+) ± (\S+) per", text).groups()
+    assert re.fullmatch(r"0\.000\d\d", error)
+    assert value == f"{growth.mean():.5f}"
+    assert rounded(-14.5723, 23.0) == ("-15", "23")
+    assert rounded(0.25, np.nan) == ("0.25", "nan")
 
 
 def test_a_long_spectrum_is_shown_in_short():

@@ -197,7 +197,7 @@ def test_two_runs_as_one_carry_what_was_found():
 
 
 def test_a_series_of_another_system_warns():
-    with pytest.warns(UserWarning, match=r"the step dt=0.12 is too coarse: .* the series is one of another system"):
+    with pytest.warns(UserWarning, match=r"the step dt=0.12 is too coarse: .* the series is that of another system"):
         Lorenz63().series(2000, dt=0.12)
     with pytest.warns(UserWarning, match="more substeps"):
         Lorenz63().series(25_000, dt=0.1)

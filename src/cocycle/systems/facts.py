@@ -1,4 +1,4 @@
-"""What is known about the systems: published exponents, with their uncertainty and source, and exact identities."""
+"""Published exponents of the systems, with their uncertainties and sources, and exact sums of exponents."""
 
 from dataclasses import dataclass
 from typing import final
@@ -27,17 +27,17 @@ from cocycle.systems.maps import (
     Tent,
     ToralAutomorphism,
 )
-from cocycle.systems.series import ContinuousSystem, DiscreteSystem
+from cocycle.systems.series import ContinuousSystem, DiscreteSystem, System
 from cocycle.systems.spatial import KuramotoSivashinsky
 
 
 @final
 @dataclass(frozen=True)
 class Published:
-    """Exponents of a system per unit time, largest first and perhaps not all, how sure they are, and who says so.
+    """The largest exponents of a system per unit time, or all, in descending order, with their uncertainty and source.
 
-    uncertainty: one standard deviation, for all exponents or for each; exponents given as 0 are exactly zero and have
-    none.  neutral: how many these are, by a continuous symmetry in time or space.
+    `uncertainty` is one standard deviation, for all exponents or for each; exponents given as 0 are exactly zero, by a
+    continuous symmetry in time or space: their number is `neutral`.
     """
 
     system: DiscreteSystem | ContinuousSystem
@@ -106,10 +106,10 @@ PUBLISHED = {
 }
 
 
-def exponent_sum(system: DiscreteSystem | ContinuousSystem) -> float:
-    """The sum of all exponents per unit time: the divergence, or ln|det|, where it is the same at every point.
+def exponent_sum(system: System) -> float:
+    """The sum of all exponents per unit time: the divergence, or ln|det|, if it is the same at every point.
 
-    Raises ValueError for systems where it is not.
+    Raises ValueError for other systems.
     """
     match system:
         case Lorenz63():
@@ -128,4 +128,4 @@ def exponent_sum(system: DiscreteSystem | ContinuousSystem) -> float:
             return float(np.log(system.u**2))
         case ToralAutomorphism() | Standard():
             return 0.0
-    raise ValueError(f"the volume growth of {system} is not the same at every point")
+    raise ValueError(f"system must have the same volume growth at every point; that of {system} varies")

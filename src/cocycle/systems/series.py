@@ -1,6 +1,6 @@
-"""Systems: maps and vector fields that know their dimension, where to start, and how to make a series."""
+"""Systems: maps and vector fields with a dimension, random starts, and series on the attractor."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from itertools import count as counted
 from itertools import repeat
@@ -16,38 +16,37 @@ from cocycle.progress import tracked
 from cocycle.purity import require_same, time_to_check
 from cocycle.refinement import warn_if_coarse
 
-CHUNK = 10_000  # samples that live as python floats at a time
-SEEN = 200  # states, at least, at which the step is looked at
+CHUNK = 10_000  # samples that are python floats at the same time
+SEEN = 200  # states, at least, at which the step is checked
 
 
-class DiscreteSystem(Map):
-    """A map with a state space: `dimension`, `start` and `series`."""
+class System(ABC):
+    """A state space: its `dimension`, and random states in the basin of the attractor, `start`."""
 
     dimension: Any  # int: n, that of the state
-    observed = slice(None)  # the components that `series` gives
 
     @abstractmethod
     def start(self, rng: np.random.Generator, batch: tuple[int, ...] = ()) -> np.ndarray:
-        """Random states (*batch, n) that the attractor attracts."""
+        """Random states (*batch, n) in the basin of the attractor."""
+
+
+class DiscreteSystem(System, Map):
+    """A map with a state space."""
+
+    observed = slice(None)  # the components that `series` gives
 
     def series(self, steps: int, *, transient: int = 1000, rng: np.random.Generator | int = 0) -> np.ndarray:
         """`steps` successive states (time, n) on the attractor, after `transient` steps from a random start.
 
-        Of a delay equation the present value alone, (time, 1), not its history.
+        Of a delay equation the present value (time, 1), without its history.
 
-        Raises ValueError for negative counts, ArithmeticError if the orbit leaves every bound.
+        Raises ValueError for negative counts, ArithmeticError if the orbit diverges.
         """
         return _series(self, self.start(generator(rng)), steps, transient, self.observed)
 
 
-class ContinuousSystem(VectorField):
-    """A vector field with a state space: `dimension`, `start` and `series`."""
-
-    dimension: Any  # int: n, that of the state
-
-    @abstractmethod
-    def start(self, rng: np.random.Generator, batch: tuple[int, ...] = ()) -> np.ndarray:
-        """Random states (*batch, n) that the attractor attracts."""
+class ContinuousSystem(System, VectorField):
+    """A vector field with a state space."""
 
     def series(
         self,
@@ -60,10 +59,10 @@ class ContinuousSystem(VectorField):
     ) -> np.ndarray:
         """`steps` successive states (time, n) on the attractor, dt apart.
 
-        The first `transient` samples after the random start are dropped; 0.02 suits Lorenz63.  Each dt is made by
+        The first `transient` samples after the random start are dropped; the default dt suits Lorenz63.  Each dt takes
         `substeps` Runge–Kutta steps of fourth order (`Flow`).  Warns where these are too long.
 
-        Raises ValueError for negative counts or dt <= 0, ArithmeticError if the orbit leaves every bound.
+        Raises ValueError for negative counts or dt <= 0, ArithmeticError if the orbit diverges.
         """
         return _series(Flow(self, dt, substeps), self.start(generator(rng)), steps, transient)
 
@@ -79,18 +78,18 @@ def _series(step: Map, x: np.ndarray, steps: int, transient: int, observed: slic
         rows = series[start : start + CHUNK]
         try:
             whole = [next(states) for _ in range(len(rows))]
-        except (ArithmeticError, ValueError) as error:  # python raises where numpy has infinities
+        except (ArithmeticError, ValueError) as error:  # python floats raise where numpy arrays overflow
             raise ArithmeticError(f"the series diverged between steps {start} and {start + len(rows)}") from error
         rows[:] = [state[observed] for state in whole]
         if not np.isfinite(rows).all():
             raise ArithmeticError(f"the series diverged between steps {start} and {start + len(rows)}")
-        seen = _spread_over(seen, whole)
+        seen = _thinned(seen, whole)
     warn_if_coarse(step, np.array(seen), stacklevel=3)
     return series[transient:]
 
 
 def _states(step: Map, x: np.ndarray) -> Iterator:
-    """The orbit of x, on python floats where the map is plain arithmetic: some twenty times faster."""
+    """The orbit of x; on python floats, some twenty times faster, where the map can be traced."""
     try:
         advance = straight_line(step, len(x))
     except TypeError:  # the formula branches, is not pure, or uses a function that cannot be traced
@@ -98,8 +97,8 @@ def _states(step: Map, x: np.ndarray) -> Iterator:
     return _float_orbit(step, advance, tuple(x.tolist()))
 
 
-def _spread_over(seen: list, states: list) -> list:
-    """At most 2 SEEN of the states seen before and of new ones, spread over them."""
+def _thinned(seen: list, states: list) -> list:
+    """At most 2 SEEN of the states seen before and the new ones, about evenly spaced."""
     seen = [*seen, *states[:: max(1, len(states) // SEEN)]]
     return seen[:: max(1, -(-len(seen) // (2 * SEEN)))]
 

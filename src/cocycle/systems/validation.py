@@ -1,6 +1,6 @@
-"""Recompute the Lyapunov spectrum of every system in the zoo, beside the published values.
+"""The Lyapunov spectrum of every system, computed and compared with the published values.
 
-Many replicas of each run side by side; the error of a mean is their scatter over the square root of their number.
+Each is the mean over a batch of replicas; its error is their scatter over the square root of their number.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from cocycle.lyapunov import frame, lyapunov_spectrum
 from cocycle.lyapunov.derived import kaplan_yorke
 from cocycle.maps import Map
 from cocycle.progress import progress_bar
+from cocycle.results import decimals
 from cocycle.systems import ContinuousSystem
 from cocycle.systems.facts import PUBLISHED, Published
 
@@ -24,7 +25,7 @@ DISAGREES = 3.0  # standard errors
 @final
 @dataclass(frozen=True)
 class Setting:
-    """How a system is run: time step of a flow, replicas, counted steps, steps until state and frame have settled."""
+    """How a system is run: time step of a flow, number of replicas, steps after the transient, and the transient."""
 
     dt: float = 1.0
     replicas: int = 200
@@ -54,8 +55,8 @@ SETTINGS = {
 
 
 class Row(NamedTuple):
-    """What came out for one system: exponents (k,) and dimension, each with its standard error, and the deviation of
-    the exponents (k,) from the published ones in units of both errors together."""
+    """The result for one system: exponents (k,) and dimension, each with its standard error, and the deviations (k,) of
+    the exponents from the published ones in units of the combined errors."""
 
     name: str
     published: Published
@@ -71,9 +72,9 @@ class Row(NamedTuple):
 
 
 def validate(names: list[str] | None = None, *, scale: float = 1.0, seed: int = 1) -> list[Row]:
-    """A row for each system of `facts.PUBLISHED`, or for those of given names; `scale` multiplies the counted steps.
+    """A row for each system of `facts.PUBLISHED`, or for those named; `scale` multiplies the number of steps.
 
-    Raises ValueError for a name that is not there.
+    Raises ValueError for an unknown name.
     """
     if not 0 < scale < np.inf:
         raise ValueError(f"scale must be a positive number; got {scale}")
@@ -81,7 +82,7 @@ def validate(names: list[str] | None = None, *, scale: float = 1.0, seed: int = 
     names = list(PUBLISHED) if names is None else [spelled.get(name.lower(), name) for name in names]
     unknown = sorted(set(names) - set(PUBLISHED))
     if unknown:
-        raise ValueError(f"no published exponents of {', '.join(unknown)}; there are those of {', '.join(PUBLISHED)}")
+        raise ValueError(f"names must be among {', '.join(PUBLISHED)}; got {', '.join(unknown)}")
     rows = []
     with progress_bar(len(names), "systems") as advance:
         for name in names:
@@ -94,24 +95,24 @@ def row(name: str, published: Published, scale: float, rng: np.random.Generator)
     """The spectrum of one system, as many exponents as are published."""
     setting, system = SETTINGS.get(name, MAP), published.system
     step: Map = Compiled(Flow(system, setting.dt) if isinstance(system, ContinuousSystem) else system)
-    x = _spread_starts(step, system.start(rng), setting, rng)
+    x = _starts_on_attractor(step, system.start(rng), setting, rng)
     k, steps = len(published.exponents), setting.transient + int(scale * setting.steps)
     result = lyapunov_spectrum(repeat(step, steps), x, frame(x, k, rng), every="auto", transient=setting.transient)
     dimension = kaplan_yorke(result, published.neutral).value
     exponents, errors = result.exponents.mean(0), result.scatter / np.sqrt(setting.replicas)
     expected, both = np.array(published.exponents), np.hypot(errors, published.errors)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # exact exponents of constant slopes come out to rounding, with no scatter
+        # exponents of maps with constant slopes are exact to rounding and have no scatter
         deviation = np.where(abs(exponents - expected) < 1e-9, 0.0, (exponents - expected) / both)
     dimension_error = dimension.std(ddof=1) / np.sqrt(len(dimension))
     return Row(name, published, exponents, errors, float(dimension.mean()), float(dimension_error), deviation)
 
 
-def _spread_starts(step: Map, x: np.ndarray, setting: Setting, rng: np.random.Generator) -> np.ndarray:
-    """Replicas near random moments of one orbit on the attractor, a millionth of the way to its middle.
+def _starts_on_attractor(step: Map, x: np.ndarray, setting: Setting, rng: np.random.Generator) -> np.ndarray:
+    """Replicas at random times of one orbit on the attractor, moved by a millionth of the distance to its mean.
 
-    Its basin may be small, so that other starts might not come there.  Chaos parts the replicas within the transient,
-    but the phase of what is nearly a limit cycle would stay common to all, hence the different moments.
+    Other starts may lie outside a small basin.  Chaos separates the replicas within the transient; the random times
+    give them different phases where the attractor is close to a limit cycle.
     """
     visited = np.stack([x := step(x) for _ in range(2 * setting.transient)][setting.transient :])
     x = visited[rng.integers(len(visited), size=setting.replicas)]
@@ -119,7 +120,7 @@ def _spread_starts(step: Map, x: np.ndarray, setting: Setting, rng: np.random.Ge
 
 
 def in_words(rows: list[Row]) -> str:
-    """The rows as a markdown table, with what disagrees said below it."""
+    """The rows as a markdown table, followed by the disagreements."""
     lines = [
         "| system | exponents, per unit time | published | Kaplan-Yorke dimension | source |",
         "| --- | --- | --- | --- | --- |",
@@ -145,8 +146,6 @@ def in_words(rows: list[Row]) -> str:
 
 
 def _with_error(value: float, error: float) -> str:
-    """0.90572(38): the error's two digits in brackets belong to the last two of the value."""
-    if not 1e-12 < error < np.inf:
-        return f"{value:.6f}"
-    digits = max(int(np.ceil(-np.log10(error))) + 1, 0)
-    return f"{value:.{digits}f}({round(error * 10**digits)})"
+    """0.90572(38): the two digits in brackets are the error of the last two digits of the value."""
+    places = decimals(error)
+    return f"{value:.6f}" if places is None else f"{value:.{places}f}({round(error * 10**places)})"
