@@ -41,10 +41,13 @@ print(f"conditional λ₁ = {conditional.exponents[0]:.1f}: well below the last 
 # %%
 flow = Compiled(Flow(Lorenz63(), dt=DT))
 x = series[0]
-true = [angles(step.v) for step in covariant_vectors(repeat(flow, 6000), x, frame(x, 3), transient=500, settle=500)]
+true = [
+    angles(step.v)
+    for step in covariant_vectors(repeat(flow, 6000), x, frame(x, 3), transient=500, backward_transient=500)
+]
 
 r, outputs = model.warmed(series[6000:6300]), model.readout.weight
-steps = covariant_vectors(repeat(model.closed, 4000), r, frame(r, 3), transient=500, settle=500)
+steps = covariant_vectors(repeat(model.closed, 4000), r, frame(r, 3), transient=500, backward_transient=500)
 images = (model.outputs.scale[:, None] * (outputs @ step.v) for step in steps)
 learned = [angles(v / np.linalg.norm(v, axis=0)) for v in images]
 

@@ -162,7 +162,6 @@ def require_same(traced: np.ndarray, expected: np.ndarray, name: str) -> None:
     ):
         raise RuntimeError(
             f"the traced formula of {name} must give the values of {name} itself; they differ, because {name} depends"
-            " on"
-            " something other than its attributes and its arguments, and the latest results may be wrong: make that an"
-            " input or an attribute, or do not use Compiled"
+            " on something other than its attributes and its arguments, and the latest results may be wrong: make that"
+            " an input or an attribute, or do not use Compiled"
         )

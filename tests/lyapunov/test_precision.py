@@ -81,7 +81,7 @@ def test_a_saturated_network_in_single_precision():
 
 def test_covariant_vectors_in_single_precision():
     x = Henon().series(1)[0].astype(np.float32)
-    steps = list(covariant_vectors(repeat(Henon(), 300), x, frame(x, 2), transient=50, settle=50))[::-1]
+    steps = list(covariant_vectors(repeat(Henon(), 300), x, frame(x, 2), transient=50, backward_transient=50))[::-1]
     residuals = [covariance_residual(*pair).max() for pair in pairwise(steps)]
     assert np.median(residuals) < 1e-5
     assert steps[0].growth.dtype == np.float64

@@ -41,42 +41,40 @@ def covariant_vectors(
     q: Frame,
     *,
     transient: int,
-    settle: int,
+    backward_transient: int,
     window: int | None = None,
     rng: np.random.Generator | int = 0,
 ) -> Iterator[CovariantStep]:
     """The covariant vectors along the orbit of x, from its last state back to its first.
 
     During the first `transient` maps the frame q aligns with the Gram-Schmidt vectors; the backward iteration begins
-    with random vectors and converges during the last `settle` maps; between them one step is yielded for each map.
-    Both converge as exp(-(λ_i - λ_{i+1}) t): transient and settle should be many times 1 / (smallest gap).  Of equal
-    exponents only the common subspace is defined.
+    with random vectors and converges during the last `backward_transient` maps; between them one step is yielded for
+    each map.  Both converge as exp(-(λ_i - λ_{i+1}) t): both transients should be many times 1 / (smallest gap).  Of
+    equal exponents only the common subspace is defined.
 
     Memory: the maps, and about 2 √T frames for T maps.  Frames are computed again from checkpoints, `window` maps at a
     time, so that every tangent map is applied twice.
 
-    Raises ValueError for shapes that do not fit and for an orbit of no more than `transient` + `settle` maps,
+    Raises ValueError for shapes that do not fit and for an orbit of no more maps than both transients have,
     ArithmeticError where a tangent map is singular on the frame or a value is not finite.
     """
     check_steps(steps)
     x, q = floating("x", x), floating("q", q)
     q = orthonormal(x, q)
-    for name, count in (("transient", transient), ("settle", settle)):
+    for name, count in (("transient", transient), ("backward_transient", backward_transient)):
         if count < 0:
             raise ValueError(f"{name} must not be negative; got {count}")
     steps = iter(steps)
     for step in qr_steps(islice(tracked(steps, "alignment", transient), transient), x, q):
         x, q = step.x, step.q
     maps = list(steps)
-    if len(maps) <= settle:
-        raise ValueError(
-            f"steps must hold more than transient + settle = {transient + settle} maps; got {transient + len(maps)} at"
-            " most"
-        )
-    return _backward(maps, x, q, settle, window or isqrt(len(maps)) + 1, generator(rng))
+    if len(maps) <= backward_transient:
+        both, got = transient + backward_transient, transient + len(maps)
+        raise ValueError(f"steps must hold more than transient + backward_transient = {both} maps; got {got} at most")
+    return _backward(maps, x, q, backward_transient, window or isqrt(len(maps)) + 1, generator(rng))
 
 
-def _backward(maps, x, q, settle, window, rng):
+def _backward(maps, x, q, backward_transient, window, rng):
     with one_thread_if_small(x, q.shape[-1]):
         checkpoints = _checkpoints(maps, x, q, window)
     coefficients, end = _random_coefficients(q, rng), len(maps)
@@ -85,7 +83,7 @@ def _backward(maps, x, q, settle, window, rng):
         for t in range(end - 1, start - 1, -1):
             (x, q, _), (_, _, r) = frames[t - start], frames[t - start + 1]
             coefficients, growth = _pulled_back(r, coefficients, t)
-            if t < len(maps) - settle:
+            if t < len(maps) - backward_transient:
                 yield CovariantStep(x, q @ coefficients, maps[t], growth, t)
         end = start
 
