@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +17,7 @@ import numpy as np
 import pytest
 
 from cocycle import Archive, Grid, cli, run
-from cocycle.sweeps import Status, arguments, crossings, in_words, merge, refine, rerun, watch
+from cocycle.sweeps import Status, arguments, crossings, in_words, locks, merge, refine, rerun, watch
 from cocycle.sweeps import show as show_module
 from cocycle.sweeps.jobs import Job
 from cocycle.sweeps.records import Records
@@ -125,7 +124,8 @@ def test_an_archive_that_was_replaced_is_not_written(tmp_path):
     assert (other.status == Status.TO_DO).all()
 
 
-def test_a_link_has_the_lock_of_its_file(tmp_path):
+def test_a_link_has_the_lock_of_its_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "WAIT", 0.1)
     archive = new(tmp_path / "run.h5")
     (tmp_path / "link.h5").symlink_to("run.h5")
     linked = Archive.open(tmp_path / "link.h5").writer()
@@ -181,10 +181,10 @@ def test_a_block_that_failed_for_a_moment_is_computed_whole(tmp_path):
 def test_a_job_has_no_more_of_the_grid_than_it_needs(tmp_path):
     import pickle
 
-    grid = Grid({"a": np.arange(300_000.0), "b": [1, 2]}, block={"b": 2})
+    grid = Grid({"a": np.arange(50_000.0), "b": [1, 2]}, block={"b": 2})
     archive = new(tmp_path / "run.h5", grid)
     task = task_of(measures.height, archive)
-    job = Job(np.arange(100_000, 100_050))
+    job = Job(np.arange(20_000, 20_050))
     cut = task.excerpt(job)
     assert len(pickle.dumps(cut)) < 5000
     for block in job.blocks:
@@ -302,7 +302,6 @@ def test_a_study_whose_measure_has_neighbours_is_resumed(tmp_path, monkeypatch, 
             if words[0] == "sweep":
                 writer.forget(np.array([0, 1]))
     assert (Archive.open("study.h5")["y"] == [3, 6]).all()
-    assert signal.SIGINT == 2
 
 
 @pytest.mark.parametrize("values", [[8.0, 9.0, 3.0, 4.0, 0.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])
