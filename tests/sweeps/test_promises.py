@@ -1,7 +1,6 @@
 """What is promised around an archive: one writer, one file, complete means complete, workers that come and go."""
 
 import errno
-import multiprocessing
 import os
 import shutil
 import signal
@@ -10,7 +9,6 @@ import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -448,20 +446,24 @@ def test_one_worker_that_dies_takes_no_other_with_it(tmp_path):
 
 def test_points_that_outsiders_kill_are_not_condemned(tmp_path):
     """Every worker is killed again and again while it computes the only point that is left."""
-    archive, over, killed = new(tmp_path / "run.h5", Grid({"x": [1.0]})), threading.Event(), []
-
-    def killer():
-        while len(killed) < 4:
-            for child in multiprocessing.active_children():
-                if over.wait(1.0):
-                    return
-                with suppress(ProcessLookupError):
-                    os.kill(child.pid, signal.SIGKILL)
-                killed.append(child.pid)
+    archive, kills = new(tmp_path / "run.h5", Grid({"x": [1.0]})), 4
+    begun, over = tmp_path / "begun", threading.Event()  # the workers that began with the point, one a line
+    begun.touch()
 
     def measure(point, rng):
-        time.sleep(0.8)
+        with open(begun, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        if len(begun.read_text().split()) <= kills:
+            time.sleep(60)  # until it is killed
         return {"y": 1.0}
+
+    def killer():
+        killed = 0
+        while killed < kills and not over.wait(0.02):
+            workers = begun.read_text().splitlines(keepends=True)
+            if len(workers) > killed and workers[killed].endswith("\n"):
+                os.kill(int(workers[killed]), signal.SIGKILL)
+                killed += 1
 
     thread = threading.Thread(target=killer)
     thread.start()
@@ -469,6 +471,7 @@ def test_points_that_outsiders_kill_are_not_condemned(tmp_path):
     over.set()
     thread.join()
     assert archive.status[0] == Status.DONE
+    assert len(begun.read_text().split()) == kills + 1
 
 
 def test_a_deadline_is_of_the_call(tmp_path):
