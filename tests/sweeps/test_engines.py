@@ -86,21 +86,16 @@ def when_done(archive, share, call):
     return thread
 
 
-def test_a_dask_worker_is_killed(tmp_path, truth):
-    archive = new(tmp_path / "run.h5")
-    with dask(tmp_path) as (client, (_, victim, _)):
-        killer = when_done(archive, 0.1, victim.kill)
-        run(measures.quick, archive, client.get_executor(), progress=False)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what distributed says of its loss
+def test_a_dask_worker_is_killed_and_then_the_scheduler(tmp_path, truth):
+    first, archive = new(tmp_path / "first.h5"), new(tmp_path / "run.h5")
+    with dask(tmp_path) as (client, (scheduler, victim, _)):
+        killer = when_done(first, 0.1, victim.kill)
+        run(measures.quick, first, client.get_executor(), progress=False)
         killer.join()
         assert victim.wait(10) == -signal.SIGKILL
-    assert (archive.status == Status.DONE).all()
-    assert_right(archive, truth)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what distributed says of its loss
-def test_the_dask_scheduler_is_killed(tmp_path, truth):
-    archive = new(tmp_path / "run.h5", 600)
-    with dask(tmp_path) as (client, (scheduler, *_)):
+        assert (first.status == Status.DONE).all()
+        assert_right(first, truth)
         killer = when_done(archive, 0.1, scheduler.kill)
         with pytest.raises(
             RuntimeError, match=r"executor was lost; what was done is in .*run\.h5: run again to resume"
