@@ -1,4 +1,4 @@
-"""Published exponents within the stated error, results that continue, failures that keep what was reached."""
+"""Known exponents within the stated error, results that continue, failures that keep what was reached."""
 
 import pickle
 from itertools import chain, repeat
@@ -24,9 +24,9 @@ from cocycle.systems import Henon, Lorenz63, Lorenz96, Rossler
 from cocycle.systems.facts import REFERENCE
 
 
-def deviation(result, published):
-    """Distance to the published values in units of the combined standard error."""
-    return (result.exponents - published.exponents) / np.hypot(result.standard_error, published.errors)
+def deviation(result, reference):
+    """Distance to the reference values in units of the combined standard error."""
+    return (result.exponents - reference.exponents) / np.hypot(result.standard_error, reference.errors)
 
 
 def test_lorenz():

@@ -98,7 +98,10 @@ def test_next_generation_reservoir_of_gauthier_2021():
 
 @pytest.mark.slow
 def test_inference_of_gauthier_2021():
-    """z from x and y: dt 0.05, 4 taps every 5 steps, ridge 0.05; errors 1.2e-2 in training, 2.0e-2 in the test."""
+    """z from x and y: dt 0.05, 4 taps every 5 steps, ridge 0.05; errors 1.2e-2 in training, 2.0e-2 in the test.
+
+    Those come from the authors' code, for one stretch of a series.  Over 25 stretches each of ours scatters by 0.34e-2.
+    """
     series = lorenz_of_gauthier(400 + 15 + 900, 0.05, 5.0)
     model = train(
         DelayLine(2, 4, 5),
@@ -140,7 +143,8 @@ def test_tables_of_valid_times(observed, table):
     """Mean over 8 starts x 4 networks against an independent one over 8 x 2, each with a scatter of 30 %.
 
     The table's and ours together: 30 % · √(1 + 1/2) = 37 % for one standard deviation, and 0.05 for its digits and the
-    steepest cells.  Of the 30 or 36 cells 95 % must lie within two, all within four; the logarithms agree on average.
+    steepest cells.  Of the 30 or 36 cells 95 % must lie within two, all within four.  Cells share their networks: where
+    digits matter little, the mean of the logarithms must lie within one.
     """
     rows = np.array(list(table))
     weight_std, input_std = (a.ravel() for a in np.meshgrid(rows, INPUT_STD, indexing="ij"))
@@ -154,12 +158,16 @@ def test_tables_of_valid_times(observed, table):
     found = np.zeros(len(weight_std))
     for seed in range(4):
         point = fixed | {"weight_std": weight_std, "input_std": input_std}
-        found += reservoir_constraints.measure(point, [np.random.default_rng(seed)])["valid_time"][:, 0].mean(axis=-1) / 4
+        found += (
+            reservoir_constraints.measure(point, [np.random.default_rng(seed)])["valid_time"][:, 0].mean(axis=-1) / 4
+        )
     expected = np.array(list(table.values())).ravel()
     deviation = abs(found - expected) / (0.37 * expected + 0.05)
     report = np.stack([weight_std, input_std, expected, found, deviation], axis=-1).round(3)
-    assert (deviation < 2).mean() >= 0.9, report
+    assert (deviation < 2).mean() >= 0.95, report
     assert deviation.max() < 4, report
+    long = expected >= 0.2
+    assert abs(np.log(found[long] / expected[long]).mean()) < 0.37, report
 
 
 FIT = """
