@@ -21,7 +21,7 @@ def tiny(monkeypatch):
 
 def measured(observed, weight_std, input_std):
     """The study's outputs at a block of points, over two networks: exponents (2, B), valid times (2, B, 8)."""
-    fixed = reservoir_constraints.SETTINGS | {"size": 400, "training": 6000, "starts": 8, "horizon": 6.0}
+    fixed = reservoir_constraints.SETTINGS | {"size": 250, "training": 6000, "starts": 8, "horizon": 6.0}
     point = {"observed": observed, "weight_std": np.array(weight_std), "input_std": np.array(input_std)}
     results = [reservoir_constraints.measure(fixed | point, [np.random.default_rng(seed)]) for seed in (1, 2)]
     exponent, times = (np.stack([result[name] for result in results]) for name in ("exponent", "valid_time"))
