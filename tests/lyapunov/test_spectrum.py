@@ -69,7 +69,8 @@ def test_lorenz96_of_ten_sites():
 def covered(result, truth):
     """In which fraction of the runs the truth lies within two standard errors of the first exponent.
 
-    Of ten independent normal means the t distribution of nine degrees says 92.3 %; 1000 runs tell it to 0.8 %.
+    Of ten independent normal means the t distribution of nine degrees says 92.3 %; 1000 runs tell it to 0.8 %.  The
+    bounds are three of these away.
     """
     return (abs(result.exponents[:, 0] - truth) < 2 * result.standard_error[:, 0]).mean()
 
@@ -77,7 +78,7 @@ def covered(result, truth):
 def test_standard_error_covers_the_truth_over_a_thousand_orbits(rng):
     x = Henon().start(rng, (1000,))
     result = lyapunov_spectrum(repeat(Compiled(Henon()), 2200), x, frame(x, 1), every=2, transient=200)
-    assert 0.90 < covered(result, 0.419217) < 0.99
+    assert 0.90 < covered(result, 0.419217) < 0.95
 
 
 def test_standard_error_covers_the_truth_over_a_thousand_drives_of_a_reservoir(rng):
@@ -85,7 +86,7 @@ def test_standard_error_covers_the_truth_over_a_thousand_drives_of_a_reservoir(r
     reservoir = Reservoir.gaussian(50, 1, weight_std=1.2, input_std=0.3, rng=1)
     x = reservoir.rest((1000,))
     result = lyapunov_spectrum(reservoir.driven(rng.normal(size=(800, 1000, 1))), x, frame(x, 1), transient=100)
-    assert 0.90 < covered(result, result.exponents.mean()) < 0.99
+    assert 0.90 < covered(result, result.exponents.mean()) < 0.95
 
 
 def test_two_halves_are_one_whole():

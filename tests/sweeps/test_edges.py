@@ -15,6 +15,7 @@ from pathlib import Path
 import measures
 import numpy as np
 import pytest
+import xarray
 
 from cocycle import Archive, Grid, cli, run
 from cocycle.sweeps import Status, arguments, crossings, in_words, locks, merge, refine, rerun, watch
@@ -396,6 +397,8 @@ def test_settings_that_cannot_be_stored_or_would_hide_others(tmp_path):
 def test_settings_of_any_kind_are_exported(tmp_path):
     archive = new(tmp_path / "run.h5", fixed={"flag": True, "big": 2**70, "list": [1, 2], "none": None})
     assert cli.main(["export", str(archive.path), "--output", str(tmp_path / "run.nc")]) == 0
+    exported = xarray.load_dataset(tmp_path / "run.nc").attrs
+    assert exported == {"seed": "1", "flag": "true", "big": str(2**70), "list": "[1, 2]", "none": "None"}
 
 
 CACHED = """
