@@ -1,4 +1,7 @@
-"""Python in a document that shows no output runs too, block after block as one script; doctests are pytest's own."""
+"""Python in a document that shows no output runs too, block after block as one script; doctests are pytest's own.
+
+Axes of ten values have three here: the code is what is tested.
+"""
 
 import os
 import re
@@ -13,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 
 def script(path):
     blocks = re.findall(r"```python\n(.*?)```", path.read_text(), flags=re.DOTALL)
-    return "\n".join(block for block in blocks if ">>>" not in block)
+    code = "\n".join(block for block in blocks if ">>>" not in block)
+    return re.sub(r"(np\.(?:lin|geom)space\([^()]*, )10\)", r"\g<1>3)", code)
 
 
 DOCUMENTS = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")) if script(path)]

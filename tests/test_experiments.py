@@ -16,14 +16,14 @@ from here import Here
 FOLDER = Path(__file__).parents[1] / "experiments"
 TINY = {
     "reservoir_constraints": {
-        "rows": 3,
-        "columns": 3,
+        "rows": 2,
+        "columns": 2,
         "realisations": 2,
         "starts": 3,
         "size": 40,
         "horizon": 2.0,
         "steps": 700,
-        "training": 1500,
+        "training": 1000,
     },
     "network_ftle": {
         "widths": [10, 20],

@@ -54,7 +54,7 @@ def test_windows_do_not_change_the_vectors():
 
 
 def test_growth_of_the_vectors_averages_to_the_exponents():
-    x, steps = Henon().series(1)[0], 20_000
+    x, steps = Henon().series(1)[0], 5000
     result = lyapunov_spectrum(repeat(Compiled(Henon()), steps), x, frame(x, 2), transient=100)
     grown = [
         s.growth

@@ -1,4 +1,4 @@
-"""Published exponents within the stated error, results that continue, failures that keep what was reached."""
+"""Known exponents within the stated error, results that continue, failures that keep what was reached."""
 
 import pickle
 import re
@@ -24,12 +24,12 @@ from cocycle import (
 )
 from cocycle.results import rounded
 from cocycle.systems import Henon, Lorenz63, Lorenz96, Rossler
-from cocycle.systems.facts import PUBLISHED
+from cocycle.systems.facts import REFERENCE
 
 
-def deviation(result, published):
-    """Distance to the published values in units of the combined standard error."""
-    return (result.exponents - published.exponents) / np.hypot(result.standard_error, published.errors)
+def deviation(result, reference):
+    """Distance to the reference values in units of the combined standard error."""
+    return (result.exponents - reference.exponents) / np.hypot(result.standard_error, reference.errors)
 
 
 def test_lorenz():
@@ -38,29 +38,29 @@ def test_lorenz():
         repeat(Compiled(Flow(Lorenz63(), 0.02)), 100_000), x, frame(x, 3), every=5, transient=500
     )
     assert result.standard_error[0] <= 0.005
-    assert (abs(deviation(result, PUBLISHED["Lorenz63"])) < 3).all(), result
+    assert (abs(deviation(result, REFERENCE["Lorenz63"])) < 3).all(), result
     assert result.kaplan_yorke == pytest.approx(2.06215, abs=0.002)
 
 
 def test_rossler():
     x = Rossler().series(1, dt=0.05)[0]
     result = lyapunov_spectrum(
-        repeat(Compiled(Flow(Rossler(), 0.05, substeps=3)), 100_000), x, frame(x, 3), every=5, transient=500
+        repeat(Compiled(Flow(Rossler(), 0.05, substeps=3)), 50_000), x, frame(x, 3), every=5, transient=500
     )
     assert result.standard_error[0] <= 0.005
-    assert (abs(deviation(result, PUBLISHED["Rossler"])) < 3).all(), result
+    assert (abs(deviation(result, REFERENCE["Rossler"])) < 3).all(), result
 
 
 def test_henon():
     x = Henon().series(1)[0]
-    result = lyapunov_spectrum(repeat(Compiled(Henon()), 200_000), x, frame(x, 2), every=5, transient=100)
+    result = lyapunov_spectrum(repeat(Compiled(Henon()), 100_000), x, frame(x, 2), every=5, transient=100)
     assert result.standard_error[0] <= 0.002
-    assert (abs(deviation(result, PUBLISHED["Henon"])) < 3).all(), result
+    assert (abs(deviation(result, REFERENCE["Henon"])) < 3).all(), result
     assert result.kaplan_yorke == pytest.approx(1.258, abs=0.002)
 
 
 def test_lorenz96_of_ten_sites():
-    """Reference: RK4 0.02, [computed] in shared/reference.md; the scatter over replicas is the error."""
+    """Reference: computed independently, RK4 with dt = 0.02; the scatter over replicas is the error."""
     expected = [1.175, 0.6945, 0.0934, 0.0, -0.4294, -0.8768, -1.3187, -1.9395, -2.8017, -4.5970]
     system = Lorenz96(10)
     x = system.start(np.random.default_rng(2), (40,))
@@ -72,7 +72,8 @@ def test_lorenz96_of_ten_sites():
 def covered(result, truth):
     """In which fraction of the runs the truth lies within two standard errors of the first exponent.
 
-    Of ten independent normal means the t distribution of nine degrees says 92.3 %; 1000 runs tell it to 0.8 %.
+    Of ten independent normal means the t distribution of nine degrees says 92.3 %; 1000 runs tell it to 0.8 %.  The
+    bounds are three of these away.
     """
     return (abs(result.exponents[:, 0] - truth) < 2 * result.standard_error[:, 0]).mean()
 
@@ -80,7 +81,7 @@ def covered(result, truth):
 def test_standard_error_covers_the_truth_over_a_thousand_orbits(rng):
     x = Henon().start(rng, (1000,))
     result = lyapunov_spectrum(repeat(Compiled(Henon()), 2200), x, frame(x, 1), every=2, transient=200)
-    assert 0.90 < covered(result, 0.419217) < 0.99
+    assert 0.90 < covered(result, 0.419217) < 0.95
 
 
 def test_standard_error_covers_the_truth_over_a_thousand_drives_of_a_reservoir(rng):
@@ -88,7 +89,7 @@ def test_standard_error_covers_the_truth_over_a_thousand_drives_of_a_reservoir(r
     reservoir = Reservoir.gaussian(50, 1, weight_std=1.2, input_std=0.3, rng=1)
     x = reservoir.rest((1000,))
     result = lyapunov_spectrum(reservoir.driven(rng.normal(size=(800, 1000, 1))), x, frame(x, 1), transient=100)
-    assert 0.90 < covered(result, result.exponents.mean()) < 0.99
+    assert 0.90 < covered(result, result.exponents.mean()) < 0.95
 
 
 def test_two_halves_are_one_whole():

@@ -14,7 +14,7 @@ import xarray
 import cocycle
 from cocycle import Archive, Grid
 from cocycle.files import publish
-from cocycle.sweeps import Status, layout, new_file
+from cocycle.sweeps import Status, layout, locks, new_file
 from cocycle.sweeps import writer as writer_module
 from cocycle.sweeps.records import Records
 
@@ -215,7 +215,8 @@ def _hold(path, ready, release):
         release.wait(30)
 
 
-def test_one_writer_at_a_time(archive):
+def test_one_writer_at_a_time(archive, monkeypatch):
+    monkeypatch.setattr(locks, "WAIT", 0.1)
     context = multiprocessing.get_context("spawn")
     ready, release = context.Event(), context.Event()
     other = context.Process(target=_hold, args=(archive.path, ready, release))

@@ -38,7 +38,7 @@ def test_difference_in_words():
     assert grid == Grid({"a": np.arange(1, 4)})
     assert "a: 3 values [1, 2, 3] against 2 values [1, 2]" in grid.difference(Grid({"a": [1, 2]}))
     assert grid.difference(Grid({"b": [1, 2, 3]})) == "axes ['a'] against ['b']"
-    assert "block" in grid.difference(Grid({"a": [1, 2, 3]}, block={"a": 2}))
+    assert grid.difference(Grid({"a": [1, 2, 3]}, block={"a": 2})) == "block: {} against {'a': 2}"
 
 
 @pytest.mark.parametrize(

@@ -245,12 +245,12 @@ def test_an_optimiser_searches_and_goes_on(tmp_path):
         (row,) = made.append([{"x": x[0], "n": 0, "kind": "a"}])
         return -here(height, made)["y"][row]
 
-    found = differential_evolution(objective, [(-1, 1)], rng=3, maxiter=5, polish=False)
+    found = differential_evolution(objective, [(-1, 1)], rng=3, maxiter=2, polish=False)
     assert abs(found.x[0] - 0.3) < 0.05
     before = made.history
-    differential_evolution(objective, [(-1, 1)], rng=3, maxiter=5, polish=False)
+    differential_evolution(objective, [(-1, 1)], rng=3, maxiter=2, polish=False)
     assert made.history == before  # no run had anything to do
-    assert made.grid.used == found.nfev > 60
+    assert made.grid.used == found.nfev > 30
     point, value = made.best("y")
     assert -value == found.fun
     assert abs(point["x"] - 0.3) < 0.05

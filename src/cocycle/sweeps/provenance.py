@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import CellType, FunctionType, ModuleType
@@ -156,13 +156,21 @@ def is_library(file: str) -> bool:
     return bool(installed) or any(Path(folder) in parents for folder in (*LIBRARIES, PACKAGE))
 
 
-def _imports(name: str, file: Path) -> set[str]:
-    """The names of modules that a text may import."""
+def _imports(name: str, file: Path) -> frozenset[str]:
+    """The names of modules that a file may import."""
     try:
-        tree = ast.parse(file.read_text("utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return set()
-    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        text = file.read_text("utf-8")
+    except (OSError, ValueError):
+        return frozenset()
+    return _imports_of_text(text, name if file.name == "__init__.py" else name.rpartition(".")[0])
+
+
+@lru_cache(maxsize=256)  # a search calls `run` for every point: the same files, a tenth of a second each time
+def _imports_of_text(text: str, package: str) -> frozenset[str]:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return frozenset()
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -172,7 +180,7 @@ def _imports(name: str, file: Path) -> set[str]:
             base = ".".join([*filter(None, above), *([node.module] if node.module else [])])
             found |= {base, *(f"{base}.{alias.name}" for alias in node.names)} if base else set()
     parents = {".".join(words[:i]) for words in map(lambda n: n.split("."), found) for i in range(1, len(words))}
-    return found | parents
+    return frozenset(found | parents)
 
 
 def file_of_module(name: str, folder: Path | None = None) -> Path | None:
