@@ -3,8 +3,8 @@
     python benchmarks/block.py
 
 N = 500, 5 weight scales x 5 input scales, 5,000 training steps, exponents included: training and conditional exponent
-in one pass (`study.train_with_exponent`), by the same code for 25 points and for one.  The last lines tell how much
-of the ratio is the matrix product alone: a product with few rows is less efficient than one with many.
+in one pass (`reservoir_constraints.train_with_exponent`), by the same code for 25 points and for one.  The last lines
+tell how much of the ratio is the matrix product alone: a product with few rows is less efficient than one with many.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""One long orbit, and a thousand: time per step of the spectrum beside lyapax and pynamicalsys, where they are installed.
+"""One long orbit, and a thousand: time per step of the spectrum, beside other packages where they are installed.
 
 python benchmarks/orbits.py [--steps N]
 """

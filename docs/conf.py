@@ -9,13 +9,15 @@ import re
 import shutil
 from pathlib import Path
 
+from sphinx.util.inspect import TypeAliasForwardRef
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 
 project = "cocycle"
 author = "The cocycle authors"
 project_copyright = author
-os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}  # of the kernels
+os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}  # in the kernels
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
 html_theme = "furo"
 html_title = "cocycle"
@@ -33,6 +35,10 @@ nb_merge_streams = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+shapes = ("Array", "State", "Frame", "Factor", "Trajectory", "Exponents", "Weight")
+autodoc_type_aliases = {name: f"cocycle.arrays.{name}" for name in shapes}  # shown by these names, not as Any
+python_use_unqualified_type_names = True
+TypeAliasForwardRef.__repr__ = lambda alias: alias.name.rpartition(".")[2]  # within other types, such as a tuple
 autodoc_mock_imports: list[str] = []
 default_role = "py:obj"
 

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # What are the exponents of a map and of a flow, and how sure are they?
+# # What are the exponents of a map and of a flow, and how accurate are they?
 #
 # A system is an iterable of maps; `lyapunov_spectrum` pushes a frame of tangent vectors through it and averages their
 # growth.  Every exponent comes with a standard error: from the scatter of ten consecutive segments of the orbit, and
@@ -11,14 +11,13 @@ from itertools import repeat
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Compiled, Flow, frame, lyapunov_spectrum
-from cocycle.lyapunov import kaplan_yorke
+from cocycle import Compiled, Flow, frame, kaplan_yorke, lyapunov_spectrum
 from cocycle.plotting import phase_portrait, spectrum_points
 from cocycle.systems import Henon, Lorenz63
 
 # %% [markdown]
 # ## A map
-# Its exponents are per iteration.  Their sum is ln |det| = ln 0.3 at every step, whatever the orbit does.
+# Its exponents are per iteration.  Their sum is ln |det| = ln 0.3 at every step of every orbit.
 
 # %%
 henon = Henon()
@@ -29,8 +28,8 @@ print(f"sum {result.exponents.sum():.12f}, ln 0.3 = {np.log(0.3):.12f}")
 
 # %% [markdown]
 # ## A flow
-# `Flow` makes a map of a vector field and a time step, `Compiled` runs it as straight-line python.  Exponents of a
-# flow are per unit time; one of them is zero, along the flow itself.
+# `Flow` makes a map of a vector field and a time step, `Compiled` compiles it to Python without arrays.  Exponents
+# of a flow are per unit time; one of them is zero, in the direction of the flow.
 
 # %%
 lorenz = Lorenz63()
@@ -45,7 +44,7 @@ plt.show()
 
 # %% [markdown]
 # ## Many orbits at once
-# A batch of replicas costs little more than one orbit, and says how much finite-time estimates scatter: that error
+# A batch of replicas costs little more than one orbit, and shows how much finite-time estimates scatter: this error
 # bar needs no assumption about correlations.
 
 # %%

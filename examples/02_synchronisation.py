@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Does my reservoir synchronise with its drive?
 #
-# A driven network is one map for each input.  Its *conditional* exponents, the input held, say whether it forgets
-# where it started: copies of it meet if the largest is negative.  A network that does not cannot predict: its state
-# is not a function of what it has seen.
+# A driven network is one map for each input.  Its *conditional* exponents, at a given input, show whether it forgets
+# its initial state: copies of it converge if the largest is negative.  A network that does not synchronise cannot
+# predict: its state is not a function of the past input.
 
 # %%
 import matplotlib.pyplot as plt
@@ -16,7 +16,7 @@ from cocycle.systems import Lorenz63
 
 u = Lorenz63().series(2000, dt=0.02)
 
-# %% Copies of two networks, started apart
+# %% Copies of two networks, from different initial states
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
 for ax, weight_std in zip(axes, (0.9, 2.5), strict=True):
     network = Reservoir.gaussian(200, 3, weight_std=weight_std, input_std=0.02, rng=1)
@@ -30,11 +30,11 @@ for ax, weight_std in zip(axes, (0.9, 2.5), strict=True):
 plt.show()
 
 # %% [markdown]
-# The rate at which copies meet is the exponent, without tangents; where they do not, the network has a mind of its
-# own.
+# The rate at which copies converge is the exponent, measured without tangents.  Where the exponent is positive, copies
+# stay apart: the dynamics of the network is chaotic.
 #
 # ## Where is the border?
-# Networks that share their random matrices and differ in its scale are a batch: one matrix product serves all of
+# Networks that share their random matrices and differ in their scale are a batch: one matrix product serves all of
 # them.
 
 # %%

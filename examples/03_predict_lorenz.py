@@ -1,24 +1,23 @@
 # %% [markdown]
 # # For how long does a reservoir predict the Lorenz system, and why?
 #
-# Train on 120 time units, then let the network run on its own output from twenty starts that it has not seen.  The
-# valid time is the first time at which the error passes 0.3 of the fluctuations of the system; it differs from start
-# to start.
+# Train on 120 time units, then run the network in closed loop from twenty starts that are not in the training data.
+# The valid time is the first time at which the error passes 0.3 of the fluctuations of the system; it differs from
+# start to start.
 
 # %%
 import matplotlib.pyplot as plt
-import numpy as np
 
-from cocycle import Reservoir, diagnose, forecast, train, valid_time
+from cocycle import Reservoir, diagnose, forecast, train, valid_time, valid_times
 from cocycle.plotting import forecast_figure, return_map
-from cocycle.reservoir import maxima, valid_times
+from cocycle.reservoir import maxima
 from cocycle.systems import Lorenz63
 
 DT, LYAPUNOV_TIME = 0.02, 1 / (0.9056 * 0.02)  # the latter in steps
 
 series = Lorenz63().series(14_000, dt=DT, rng=3)
 training, unseen = series[:6000], series[6000:]
-model = train(Reservoir.random(300, 3, rng=3), training)
+model = train(Reservoir.random(300, 3, dt=DT, rng=3), training)
 
 # %% The distribution of valid times
 times = valid_times(model, unseen, lyapunov_time=LYAPUNOV_TIME)
@@ -32,15 +31,15 @@ forecast_figure(first, truth, lyapunov_time=LYAPUNOV_TIME, valid_time=valid, nam
 plt.show()
 
 # %% Why: exponents, memory, local fields, climate
-found = diagnose(model, unseen, lyapunov_time=LYAPUNOV_TIME, true_exponents=np.array([0.9056, 0, -14.5723]) * DT)
+found = diagnose(model, unseen, lyapunov_time=LYAPUNOV_TIME, true_exponents=[0.9056, 0, -14.5723])
 print(found)
 found.plot()
 plt.show()
 
 # %% [markdown]
-# ## What is kept when the orbit is lost
-# Each maximum of z against the one before it: the long run of the network, which has left the true orbit long ago,
-# has Lorenz' return map.
+# ## What is right after the forecast has failed
+# Each maximum of z against the one before it: the long run of the network, which left the true orbit long before its
+# end, has the return map of the Lorenz system.
 
 # %%
 figure, ax = plt.subplots(figsize=(4, 3), layout="constrained")

@@ -1,17 +1,16 @@
 # %% [markdown]
 # # Where does prediction succeed?  A sweep, an archive, a figure
 #
-# A measure takes a point of the grid and a random generator, and returns numbers.  The archive is a file that holds
-# the grid, the settings, the seed and every result as it comes; the run may be stopped at any moment, and goes on
-# where it was.
+# A measure takes a point of the grid and a random generator, and returns numbers.  The archive is a file with
+# the grid, the settings, the seed and every result as soon as it is computed; the run may be interrupted at any
+# moment, and computes the missing points when it is started again.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Archive, Grid, Reservoir, frame, lyapunov_spectrum, run, train
+from cocycle import Archive, Grid, Reservoir, frame, lyapunov_spectrum, run, train, valid_times
 from cocycle.plotting import exponent_plane, signed_ticks, valid_time_plane, zero_line
-from cocycle.reservoir import valid_times
 from cocycle.systems import Lorenz63
 
 
@@ -38,12 +37,12 @@ archive = Archive.resume(
     fixed={"size": 100, "ridge": 1e-4},
     units={"exponent": "1/step", "valid_time": "Lyapunov times"},
 )
-archive = run(measure, archive)  # all cores; run this cell again: there is nothing left to do
+archive = run(measure, archive)  # on all cores; if this cell is run again, no point is missing
 print(archive)
 
 # %% [markdown]
-# One call draws a result over its axes, `archive.plot("exponent")`.  Both side by side, with the line on which the
-# exponent is zero:
+# One call draws a result over its axes, `cocycle.plot(archive, "exponent")`.  Here both results, with the line on which
+# the exponent is zero:
 
 # %%
 x, y = grid.axes["input_std"], grid.axes["weight_std"]
@@ -63,5 +62,5 @@ print(f"exponent > 0.01: {positive.sum()} networks, longest valid time {longest[
 print(f"the others: {(~positive).sum()} networks, of which {(longest[~positive] > 1).sum()} predict for more than 1")
 
 # %% [markdown]
-# Negative is necessary, not sufficient (Storm, Gustavsson & Mehlig, arXiv 2206.02575).  The archive opens with h5py
-# and xarray too: `archive.dataset()` has labels and units.
+# A negative exponent is necessary, not sufficient (Storm, Gustavsson & Mehlig, arXiv 2206.02575).  h5py and xarray
+# read the archive too: `archive.dataset()` has labels and units.

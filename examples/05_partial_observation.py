@@ -1,15 +1,15 @@
 # %% [markdown]
 # # What if I observe one component only?
 #
-# The present value of one component does not determine the future: the network has to remember enough of the past to
-# stand for the rest.  Memory is what the conditional exponent measures, about 1 / |λ₁| steps.
+# The present value of one component does not determine the future: the network needs enough of the past to determine
+# the others.  The conditional exponent measures this memory, about 1 / |λ₁| steps.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Reservoir, frame, lyapunov_spectrum, train
-from cocycle.reservoir import nrmse, valid_times
+from cocycle import Reservoir, frame, lyapunov_spectrum, train, valid_times
+from cocycle.reservoir import nrmse
 from cocycle.systems import Lorenz63
 
 LYAPUNOV_TIME = 1 / (0.9056 * 0.02)
@@ -21,14 +21,14 @@ radii = [0.1, 0.5, 0.9, 1.2, 1.4]
 columns = {"all three": slice(None), "second only": slice(1, 2)}
 memory, medians = [], {name: [] for name in columns}
 for spectral_radius in radii:
-    for name, seen in columns.items():
+    for name, observed in columns.items():
         network = Reservoir.random(
-            300, training[:, seen].shape[1], spectral_radius=spectral_radius, bias_scaling=0.5, rng=2
+            300, training[:, observed].shape[1], spectral_radius=spectral_radius, bias_scaling=0.5, rng=2
         )
-        model = train(network, training[:, seen], ridge=1e-8)
-        medians[name].append(valid_times(model, unseen[:, seen], lyapunov_time=LYAPUNOV_TIME, starts=12))
+        model = train(network, training[:, observed], ridge=1e-8)
+        medians[name].append(valid_times(model, unseen[:, observed], lyapunov_time=LYAPUNOV_TIME, starts=12))
     r = model.network.rest()
-    exponent = lyapunov_spectrum(model.driven(unseen[:1500, seen]), r, frame(r, 1), transient=200).exponents[0]
+    exponent = lyapunov_spectrum(model.driven(unseen[:1500, observed]), r, frame(r, 1), transient=200).exponents[0]
     memory.append(-1 / exponent)
     print(
         f"spectral radius {spectral_radius}: λ₁ = {exponent:.3f} per step from the second component, "
@@ -46,14 +46,14 @@ ax.legend(title="observed", frameon=False)
 plt.show()
 
 # %% [markdown]
-# ## Inferring what is not observed
-# The same network can be asked for the third component instead of the future.
+# ## Inferring a component that is not observed
+# The same network can be trained on the third component instead of the future.
 
 # %%
 observer = train(Reservoir.random(300, 1, spectral_radius=1.2, rng=2), training[:, 1:2], target=training[:, 2:])
 estimate = observer.predictions(unseen[:, 1:2])
 error = nrmse(estimate[200:], unseen[200:, 2:])
-print(f"z from y: normalised error {error:.3f} (1 is no better than the mean)")
+print(f"z from y: normalised error {error:.3f} (1: as large as for the mean)")
 
 figure, ax = plt.subplots(figsize=(6, 2.5), layout="constrained")
 time = np.arange(600) * 0.02

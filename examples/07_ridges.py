@@ -34,7 +34,7 @@ print(field)
 field.plot(outputs)
 plt.show()
 
-# %% How well do ridge and boundary agree, and does the network stretch across its ridges?
+# %% How well do ridge and boundary agree, and is the stretching direction normal to the ridge?
 found = ridges(X, X, field.exponents)
 away = distances(found.points, level_lines(X, X, outputs[..., 0])) / 2  # the square is 2 wide
 aligned = found.alignment(ftle(steps, found.points).directions)
@@ -45,9 +45,9 @@ plt.show()
 
 # %% [markdown]
 # ## The wider the network, the fainter the ridge
-# Its many hidden units embed the inputs so that a linear readout suffices: inputs far from the boundary are no longer
-# contracted.  (Short ridges away from the boundary belong to bumps of the field in the corners.)  Trained as in the
-# paper, by plain stochastic gradient descent; Adam moves wide networks further.
+# Its many hidden units embed the inputs so that a linear readout is sufficient: inputs far from the boundary are no
+# longer contracted.  (Short ridges away from the boundary belong to bumps of the field in the corners.)  Trained as in
+# the paper, by plain stochastic gradient descent; Adam moves wide networks further.
 
 # %%
 descent = Recipe(learning_rate=0.05, epochs=40)

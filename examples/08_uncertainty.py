@@ -1,9 +1,9 @@
 # %% [markdown]
-# # Do ridges tell where a classifier of digits is uncertain?
+# # Do ridges show where a classifier of digits is uncertain?
 #
-# An ensemble of networks says what it does not know: the entropy of its mean prediction, and the part of it on which
-# members disagree, the mutual information (epistemic).  The maximal exponent of a single network points to the same
-# digits.
+# An ensemble of networks measures its uncertainty: the entropy of its mean prediction, and the part of it that comes
+# from disagreement between members, the mutual information (epistemic).  The maximal exponent of a single network is
+# large at the same digits.
 
 # %%
 import matplotlib.pyplot as plt
@@ -54,8 +54,8 @@ accuracy_map(known, right, bins=8).plot()
 plt.show()
 
 # %% [markdown]
-# ## A plane to see classes in
-# A bottleneck of two units in place of the readout, trained alone; and a path that leads from one class to another.
+# ## The classes in a plane
+# A bottleneck of two units in place of the readout, trained alone; and a path from one class to another.
 
 # %%
 narrow = with_bottleneck(members[0], rng=4)
@@ -66,7 +66,7 @@ nine = x[np.flatnonzero((target == 9) & right)[0]]
 path = adversarial_path(narrow, nine, 4, length=1.5, bounds=(0.0, 1.0))
 along = ftle(feedforward(narrow), path).exponents
 classes = end(feedforward(narrow), path).argmax(-1)
-print(f"class along the path: {classes[0]} at first, {classes[-1]} at last")
+print(f"class along the path: {classes[0]} at its start, {classes[-1]} at its end")
 
 figure, (left, right_ax) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 places = end(to_plane, x)

@@ -2,8 +2,8 @@
 # # Bring your own torch network
 #
 # Any `torch.nn.Sequential` in evaluation mode is a tuple of maps: convolutions, pooling, normalisation, attention,
-# residual blocks of your own.  Weights are shared, not copied; what is not affine-then-pointwise goes through
-# automatic differentiation.
+# residual blocks of your own.  Weights are shared, not copied; modules that are not affine and then pointwise
+# are differentiated automatically.
 
 # %%
 import matplotlib.pyplot as plt
@@ -17,7 +17,7 @@ from cocycle.networks import Cell
 
 
 class Block(nn.Module):
-    """A residual block: no module of torch's, so it is a step of its own."""
+    """A residual block: not a module of torch, so it is a step of its own."""
 
     def __init__(self, channels):
         super().__init__()
@@ -33,7 +33,7 @@ network = nn.Sequential(
 )
 network = network.double().eval()
 
-# %% Images are flat states; `shape` says what one input is
+# %% Images are flat states; `shape` is that of one input
 steps = feedforward(network, shape=(1, 8, 8))
 for number, step in enumerate(steps, 1):
     print(f"step {number}: {type(step).__name__}")
@@ -46,7 +46,7 @@ jacobians = vmap(jacrev(lambda x: network(x.reshape(1, 1, 8, 8))[0]))(torch.as_t
 singular = torch.linalg.svdvals(jacobians).numpy()
 print(f"largest difference of ln Λ₁: {abs(field.log_factors - np.log(singular[:, 0])).max():.1e}")
 
-# %% All factors, however far apart, and how they come about layer by layer
+# %% All singular values, however far apart, after each layer
 x = torch.as_tensor(images[:1])
 figure, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 for layer in range(1, len(steps) + 1):

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Bring your own system, or your own data
 #
-# An equation is a `VectorField`: its value beside its linearisation.  `check_map` compares the two, also with central
-# differences, before you rely on them.
+# An equation is a `VectorField`: its value beside its linearisation.  `check_map` compares the two with each other
+# and with central differences.
 
 # %%
 from itertools import repeat
@@ -10,9 +10,20 @@ from itertools import repeat
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Flow, Reservoir, VectorField, forecast, frame, lyapunov_spectrum, train, trajectory, valid_time
+from cocycle import (
+    Flow,
+    Reservoir,
+    VectorField,
+    forecast,
+    frame,
+    lyapunov_spectrum,
+    train,
+    trajectory,
+    valid_time,
+    valid_times,
+)
 from cocycle.plotting import phase_portrait
-from cocycle.reservoir import CrossValidated, valid_times
+from cocycle.reservoir import CrossValidated
 from cocycle.testing import check_map
 
 
@@ -45,14 +56,14 @@ print(f"sum {result.exponents.sum():.6f}, -δ = {-Duffing.delta}")
 
 # %% [markdown]
 # ## Your own data
-# Any array (time, components) will do: from `np.loadtxt`, a data frame's `.to_numpy()`, an experiment.  Here the
+# Any array (time, components) serves: from `np.loadtxt`, a data frame's `.to_numpy()`, an experiment.  Here the
 # position and velocity of the particle; the phase of the force is not predicted but given, as an `external` input.
 
 # %%
 series = trajectory(repeat(flow, 9500), result.x)
 data = series[:, :2]  # what an experiment would measure
 force = np.stack([np.cos(series[:, 2]), np.sin(series[:, 2])], axis=-1)
-ridges = CrossValidated(ridges=10.0 ** np.arange(-14, 3))  # data without noise: down to very small ones
+ridges = CrossValidated(ridges=10.0 ** np.arange(-14, 3))  # data without noise: very small ones too
 model = train(Reservoir.random(300, 4, spectral_radius=0.5, rng=2), data[:6000], external=force[:6000], ridge=ridges)
 start, steps, exponent = 6300, 3000, result.exponents[0]
 prediction = forecast(model, data[6000:start], steps, external=force[6000 : start + steps])
@@ -70,12 +81,12 @@ right.set(xlabel="time (Lyapunov times)", ylabel="position")
 right.legend(frameon=False, ncols=2)
 plt.show()
 
-# %% Without the force the network has to guess its phase
+# %% Without the force as input the network has to infer its phase
 alone = train(Reservoir.random(300, 2, spectral_radius=0.9, rng=2), data[:6000], ridge=ridges)
 print("without the force:", valid_times(alone, data[6000:], lyapunov_time=1 / (exponent * 0.05), horizon=4.0))
 
 # %% [markdown]
-# A gap in the data is an error that says where, before anything is computed:
+# A gap in the data raises an error with its position, before anything is computed:
 
 # %%
 broken = data.copy()

@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Tuning a reservoir to a conditional exponent, by gradient
 #
-# Weights that are torch tensors make the exponents differentiable: through the QR loop runs the derivative of λ₁ by
-# anything the maps depend on.  Here by the scale of the recurrent weights, so that a network driven by the Lorenz
-# system can be set to a requested distance from the edge of chaos.  A few steps of Newton's method do it.
+# With weights that are torch tensors the exponents are differentiable: torch computes the derivative of λ₁ by any
+# parameter of the maps through the QR loop.  Here the parameter is the scale of the recurrent weights, so that a
+# network driven by the Lorenz system is set to a given distance from the edge of chaos by a few steps of Newton's
+# method.
 
 # %%
 import torch
@@ -26,7 +27,7 @@ def exponent(weight_std):
     return lyapunov_spectrum(reservoir.driven(u), x, frame(x, 1), transient=100).exponents[0]
 
 
-# %% The derivative is that of the numbers that come out: central differences agree to 1e-6
+# %% The derivative agrees with central differences to 1e-6
 weight_std = torch.tensor(0.6, dtype=torch.float64, requires_grad=True)
 (slope,) = torch.autograd.grad(exponent(weight_std), weight_std)
 difference = (exponent(weight_std.detach() + 1e-5) - exponent(weight_std.detach() - 1e-5)) / 2e-5

@@ -1,9 +1,8 @@
 # %% [markdown]
 # # From a laptop to a cluster
 #
-# The same measure and the same grid, on the cores of this machine, on any executor, or in parts on machines that do
-# not know of each other.  Every point draws from a stream of its own, so that the numbers are the same whatever
-# computed them.
+# The same measure and the same grid, on the cores of this machine, on any executor, or in parts on machines without a
+# connection.  Every point has a random stream of its own, so that the numbers are the same wherever they are computed.
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from cocycle.systems import Rossler
 
 
 def measure(point, rng):
-    """The conditional exponent of a network that hears the Rössler system."""
+    """The conditional exponent of a network driven by the Rössler system."""
     u = Rossler().series(800, dt=0.1, rng=rng)
     network = Reservoir.gaussian(point["size"], 3, weight_std=point["weight_std"], input_std=0.1, rng=rng)
     r = network.rest()
@@ -49,14 +48,14 @@ plt.show()
 
 # %% [markdown]
 # ## On the cluster
-# With the measure in a file and the grid in a small [study](https://toml.io) file, nothing has to be written:
+# With the measure in a Python file and the grid in a [TOML](https://toml.io) file, a study, no script is needed:
 #
 # ```sh
-# cocycle sweep study.toml --dry-run                 # what it would take, from a few timed points
+# cocycle sweep study.toml --dry-run                 # estimates time and disk space from a few points
 # cocycle sweep study.toml --part 3/10               # one of ten jobs of an array
 # cocycle merge study-*-of-10.h5 --output study.h5
 # cocycle sweep study.toml --dask scheduler.json     # or on dask; --mpi under mpiexec
 # cocycle watch study.h5                             # from anywhere, while it runs
 # ```
 #
-# `examples/cluster/` has the job scripts for SLURM, and docs/clusters.md says what happens when a job is killed.
+# `examples/cluster/` has the job scripts for SLURM, and docs/clusters.md describes what happens when a job is killed.

@@ -1,8 +1,8 @@
 # %% [markdown]
-# # One engine, four kinds of system, side by side
+# # One function for four kinds of system
 #
-# A system is an iterable of maps.  `lyapunov_spectrum` pushes tangent vectors through it and averages their growth,
-# whatever the maps are.
+# A system is an iterable of maps of any kind.  `lyapunov_spectrum` pushes tangent vectors through it and averages their
+# growth.
 
 # %%
 from itertools import repeat
@@ -30,8 +30,8 @@ reservoir = Reservoir.gaussian(300, 3, weight_std=0.9, input_std=0.05, rng=1)
 r = reservoir.rest()
 print("reservoir, per step   ", lyapunov_spectrum(reservoir.driven(series), r, frame(r, 2), transient=200))
 
-# %% The trained network, fed with its own output, is a map again, and has Lorenz' exponents, and more negative ones
-# normalise=False: the network has no bias, and the mean of z does its work
+# %% The trained network with its output as input is a map again, with the exponents of Lorenz and more negative ones
+# normalise=False: the network has no bias, and the mean of z acts as one
 model = train(reservoir, series[:6000], normalise=False)
 warm = model.warmed(series[6000:6300])
 result = lyapunov_spectrum(repeat(model.closed, 6000), warm, frame(r, 4), every=5, transient=500)

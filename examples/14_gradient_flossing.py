@@ -6,8 +6,8 @@
 # minimises the mean of λᵢ², by gradient descent through the QR loop, and then trains.
 #
 # The task: reproduce a random ±1 input with a delay of `DELAY` steps.  The same network, once flossed and once not,
-# is trained by the same number of steps.  What is looked at: the exponents before and after, the condition number of
-# the long Jacobian on the directions that were flossed, and the loss.
+# is trained by the same number of steps.  The results are the exponents before and after, the condition number of the
+# long Jacobian on the directions that were flossed, and the loss.
 
 # %%
 import matplotlib.pyplot as plt
@@ -94,10 +94,10 @@ print("                         after :", after.numpy().round(3))
 print(f"decades of the long Jacobian: {conditioning(plain):.1f} before, {conditioning(flossed):.1f} after")
 assert (after**2).mean() < 0.2 * (before**2).mean()
 
-# %% Training, from the same start but for the flossing
+# %% Training, from the same initial weights except for the flossing
 losses = {"not flossed": train(plain, TRAINING), "flossed": train(flossed, TRAINING)}
 for name, values in losses.items():
-    print(f"{name:>12}: loss {values[:5].mean():.3f} at first, {values[-10:].mean():.3f} after {TRAINING} steps")
+    print(f"{name:>12}: loss {values[:5].mean():.3f} at the start, {values[-10:].mean():.3f} after {TRAINING} steps")
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Why are ridges of the exponent decision boundaries?
 #
-# The smallest networks that decide anything, by hand.  A perceptron trained by Hebb's rule learns what a line can
+# The smallest classifiers, with weights set by hand.  A perceptron trained by Hebb's rule learns what a line can
 # separate, and not XOR; two layers do XOR; more layers do the parity of more bits with few units.  Beside each
 # decision boundary: the maximal finite-time exponent over the plane of inputs.  Far from a boundary every unit is
-# saturated and nothing that is done to the input matters; where the output changes, the input is stretched. (Mehlig,
+# saturated and a change of the input has no effect; where the output changes, the input is stretched. (Mehlig,
 # Machine Learning with Neural Networks, Cambridge University Press 2021, chapters 2, 5 and 7.)
 
 # %%
@@ -18,7 +18,7 @@ from cocycle.lyapunov.ridges import distances, level_lines, ridges
 from cocycle.maps import end
 from cocycle.plotting import boundary_lines, exponent_plane, ridge_points
 
-GAIN = 4.0  # how sharp the units decide
+GAIN = 4.0  # the larger, the sharper is the transition of a unit
 X = np.linspace(-2, 2, 201)
 BITS = np.array(list(product([-1.0, 1.0], repeat=2)))
 
@@ -44,7 +44,7 @@ for name, (layers, targets) in learned.items():
     print(
         f"{name}: weights {layers[0].weight[0] / GAIN}, threshold {layers[0].bias[0] / GAIN}, {right.sum()} of 4 right"
     )
-assert not np.any(learned["XOR (Hebb)"][0][0].weight)  # ⟨t x⟩ = 0: there is nothing to learn from
+assert not np.any(learned["XOR (Hebb)"][0][0].weight)  # ⟨t x⟩ = 0: the targets do not correlate with the inputs
 
 
 # %% Two layers: "or" without "and"; and the parity of four bits as a tree of such blocks
@@ -71,7 +71,7 @@ sectors = np.sign(
 print("parity over the eight sectors between four lines:", sectors.astype(int))
 assert (sectors[1:] == -sectors[:-1]).all()
 
-# %% The picture
+# %% The figure
 figure, panels = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
 for ax, (name, layers) in zip(panels, networks.items(), strict=True):
     field, y = ftle(layers, plane(X, X)), outputs(layers, plane(X, X))

@@ -1,20 +1,31 @@
 # %% [markdown]
-# # One engine, both pictures
+# # One loop, both figures
 #
-# The figure of the README: reservoirs that hear the Lorenz system, whose conditional exponent says where they can
-# predict it, and a deep classifier, whose maximal exponent shows where it decides.  The same loop over tangent maps
-# made both.
+# The figure of the README: reservoirs driven by the Lorenz system, which can predict it only where their conditional
+# exponent is negative, and a deep classifier, whose maximal exponent has its ridge on the decision boundary.  One loop
+# over tangent maps computes both.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cocycle import Archive, Grid, Reservoir, feedforward, frame, ftle, lyapunov_spectrum, plane, run, train
+from cocycle import (
+    Archive,
+    Grid,
+    Reservoir,
+    feedforward,
+    frame,
+    ftle,
+    lyapunov_spectrum,
+    plane,
+    run,
+    train,
+    valid_times,
+)
 from cocycle.lyapunov.ridges import ridges
 from cocycle.maps import end
 from cocycle.networks import Recipe, circle, fit, perceptron
 from cocycle.plotting import boundary_lines, exponent_plane, ridge_points, signed_ticks, valid_time_plane, zero_line
-from cocycle.reservoir import valid_times
 from cocycle.systems import Lorenz63
 
 LYAPUNOV_TIME = 1 / (0.9056 * 0.02)  # steps
@@ -53,8 +64,8 @@ figure.colorbar(mesh, ax=left, extend="min", ticks=ticks, label="conditional exp
 figure.colorbar(valid_time_plane(middle, x, y, times), ax=middle, label="median valid time (Lyapunov times)")
 zero_line(left, x, y, exponent, color="black")
 zero_line(middle, x, y, exponent, color="white")
-left.set(title="a reservoir that hears Lorenz", xlabel="input scale", ylabel="weight scale")
-middle.set(title="its closed loop predicts", xlabel="input scale")
+left.set(title="reservoirs driven by Lorenz", xlabel="input scale", ylabel="weight scale")
+middle.set(title="their closed loops predict", xlabel="input scale")
 figure.colorbar(exponent_plane(right, X, X, field.exponents), ax=right, label="maximal exponent λ₁ (per layer)")
 ridge_points(right, ridges(X, X, field.exponents))
 boundary_lines(right, X, X, end(layers, plane(X, X)))

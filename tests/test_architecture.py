@@ -16,6 +16,7 @@ ALLOWED = {
     "progress": set(),
     "results": {"plotting"},  # one line, when a plot is asked for
     "threads": {"arrays"},
+    "files": set(),
     "operators": {"arrays"},
     "maps": {"arrays", "operators", "progress"},
     "driven": {"arrays", "maps"},
@@ -23,7 +24,7 @@ ALLOWED = {
     "flows": {"maps"},
     "saturation": {"arrays"},
     "slopes": {"saturation"},
-    "refinement": {"maps"},
+    "refinement": {"arrays", "maps"},
     "purity": set(),
     "compiled": {"arrays", "maps", "purity"},
     "autodiff": {"arrays", "maps", "slopes"},
@@ -32,13 +33,14 @@ ALLOWED = {
     "systems": {*CORE, "flows", "purity", "compiled", "refinement"},
     "systems/validation": {*CORE, "flows", "compiled", "lyapunov"},
     "lyapunov": {*CORE, "refinement", "adjoint_maps"},
-    "reservoir": {*CORE, "networks"},
+    "reservoir": {*CORE, "files", "networks"},
     "reservoir/__init__": {"lyapunov"},
     "reservoir/diagnosis": {*CORE, "networks", "lyapunov"},
-    "sweeps": {"arrays", "progress", "results"},
+    "sweeps": {"arrays", "files", "progress", "results"},
     "studies": {*CORE, "lyapunov", "networks", "reservoir", "sweeps", "systems"},
     "plotting": {"arrays", "lyapunov", "networks", "reservoir", "sweeps"},
     "cli": {*CORE, "compiled", "lyapunov", "networks", "plotting", "reservoir", "studies", "sweeps", "systems"},
+    "cli/parser": {"__version__", "studies", "sweeps", "systems"},
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -140,6 +142,8 @@ def test_no_module_hides_a_name_of_the_face():
 
 def test_without_torch_the_error_says_how_to_get_it(tmp_path):
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no', name='torch')")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from cocycle import *; lyapunov_spectrum"
+    subprocess.run([sys.executable, "-c", code], check=True)
     for line in ("from cocycle import feedforward", "from cocycle.networks import fit", "from cocycle import Autodiff"):
         code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {line}"
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import xarray
 
+import cocycle
 from cocycle import Archive, Grid, cli, run
 from cocycle.sweeps import Status, arguments
 
@@ -68,7 +69,8 @@ def called(folder, *words, **settings):
 
 def test_sweep_and_sweep_again(folder, capsys):
     assert cli.main(["sweep", "study.toml", "--workers", "1"]) == 0
-    assert "36 of 36 points to compute, archive study.h5" in capsys.readouterr().out
+    assert "36 of 36 points to compute, archive study.h5" in (printed := capsys.readouterr().out)
+    assert "Archive: study.h5, 36 of 36 points done, 0 failed\nNext:    `cocycle show study.h5`" in printed
     archive = Archive.open("study.h5")
     assert (archive.status == Status.DONE).all()
     _, rng = arguments(archive, {"scale": -0.5, "replica": 3})
@@ -88,17 +90,17 @@ def test_another_study_does_not_go_into_the_archive(swept, capsys):
 def test_a_wrong_study_runs_nothing(folder, capsys):
     (folder / "study.toml").write_text(STUDY.replace("count = 9", "count = 0"))
     assert cli.main(["sweep", "study.toml"]) == 2
-    assert "study.toml, line 5: axes.scale: count must be" in capsys.readouterr().err
+    assert "study.toml: axes.scale.count must be" in capsys.readouterr().err
     assert not (folder / "study.h5").exists()
 
 
 def test_dry_run(folder, capsys):
     assert cli.main(["sweep", "study.toml", "--dry-run", "--workers", "3"]) == 0
-    said = capsys.readouterr().out
-    assert "36 points in 36 calls of the measure" in said
-    assert "on 3 workers" in said
-    assert re.search(r"a call took \d[\d.]* ms to \d[\d.]* ms, 5 tried", said)
-    promised = float(re.search(r"disk: ([\d.]+) MB", said)[1]) * 1e6
+    printed = capsys.readouterr().out
+    assert "36 points in 36 calls of the measure" in printed
+    assert "on 3 workers" in printed
+    assert re.search(r"a call took \d[\d.]* ms to \d[\d.]* ms, 5 tried", printed)
+    promised = float(re.search(r"disk: ([\d.]+) MB", printed)[1]) * 1e6
     assert not (folder / "study.h5").exists()
     assert cli.main(["sweep", "study.toml", "--workers", "1"]) == 0
     size = (folder / "study.h5").stat().st_size
@@ -111,18 +113,21 @@ def test_dry_run_says_what_fails(folder, capsys):
     assert "FAILED: RuntimeError: no luck" in capsys.readouterr().out
 
 
-def test_failures_are_told_and_retried(folder, capsys):
+def test_failures_are_listed_and_retried(folder, capsys):
     (folder / "measure.py").write_text(MEASURE.replace("time.sleep(0.002)", "1 / point['replica']"))
     assert cli.main(["sweep", "study.toml", "--workers", "1"]) == 1
-    assert "9 points failed: `cocycle show study.h5` says why" in capsys.readouterr().err
+    assert (
+        "9 points failed: `cocycle show study.h5` lists their messages, --retry" in (output := capsys.readouterr()).err
+    )
+    assert "study.h5, 27 of 36 points done, 9 failed" in output.out
     assert cli.main(["show", "study.h5"]) == 0
-    said = capsys.readouterr().out
-    assert "27 of 36 points done; 9 failed" in said
-    assert "scale = -1, replica = 0: ZeroDivisionError: " in said
-    assert "division by zero (measure.py, line " in said
-    assert "the last calls of the failure in measure.py, line " in said
-    assert "1 / point['replica']" in said
-    assert "and 4 more: archive.messages()" in said
+    printed = capsys.readouterr().out
+    assert "27 of 36 points done; 9 failed" in printed
+    assert "scale = -1, replica = 0: ZeroDivisionError: " in printed
+    assert "division by zero (measure.py, line " in printed
+    assert "the last calls of the failure in measure.py, line " in printed
+    assert "1 / point['replica']" in printed
+    assert "and 4 more: archive.messages()" in printed
     (folder / "measure.py").write_text(MEASURE)
     assert cli.main(["sweep", "study.toml", "--workers", "1", "--retry"]) == 0
     assert (Archive.open("study.h5").status == Status.DONE).all()
@@ -130,7 +135,7 @@ def test_failures_are_told_and_retried(folder, capsys):
 
 def test_show(swept, capsys):
     assert cli.main(["show", "study.h5"]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in (
         "scale: 9 values, -1 to 1",
         "replica: 0, 1, 2, 3",
@@ -142,7 +147,7 @@ def test_show(swept, capsys):
         "measure measure of",
         f"numpy {np.__version__}",
     ):
-        assert words in said, said
+        assert words in printed, printed
 
 
 def test_resume_needs_the_measure(folder, capsys):
@@ -177,9 +182,9 @@ def test_rerun_compares_to_the_bit(swept, capsys):
         writer.forget(records.points)
         writer.commit(wrong)
     assert cli.main(["rerun", "study.h5", "--point", "scale=-0.5,replica=3"]) == 1
-    said = capsys.readouterr().out
-    assert "differ by up to 1e-09" in said
-    assert "NOT the same" in said
+    printed = capsys.readouterr().out
+    assert "differ by up to 1e-09" in printed
+    assert "NOT the same" in printed
     assert cli.main(["rerun", "study.h5", "--point", "scale=-0.4,replica=3"]) == 2
     assert "scale must be one of" in capsys.readouterr().err
     assert cli.main(["rerun", "study.h5", "--point", "replica=3"]) == 2
@@ -217,10 +222,10 @@ def test_verify(swept, capsys):
     (swept / "flipped.h5").write_bytes(content)
     (swept / "cut.h5").write_bytes(content[:5000])
     assert cli.main(["verify", "study.h5", "flipped.h5", "cut.h5"]) == 1
-    said = capsys.readouterr().out
-    assert "study.h5: sound" in said
-    assert "flipped.h5: the point (1, 1) is damaged" in said
-    assert "cut.h5 is not an archive, or damaged" in said
+    printed = capsys.readouterr().out
+    assert "study.h5: sound" in printed
+    assert "flipped.h5: the point (1, 1) is damaged" in printed
+    assert "cut.h5 is not an archive, or damaged" in printed
 
 
 def test_export(swept, capsys):
@@ -243,9 +248,7 @@ def test_export(swept, capsys):
 def test_refine_and_resume(swept, capsys):
     assert cli.main(["refine", "study.h5", "--result", "height", "--level", "0", "--factor", "4",
                      "--output", "fine.h5"]) == 0  # fmt: skip
-    assert (
-        "`cocycle resume fine.h5`, or run(measure, Archive.open('fine.h5')), computes what" in capsys.readouterr().out
-    )
+    assert "`cocycle resume fine.h5`, or run(measure, Archive.open('fine.h5')), computes the" in capsys.readouterr().out
     assert cli.main(["resume", "fine.h5", "--workers", "1"]) == 0
     fine = Archive.open("fine.h5")
     assert fine.grid.shape == (33, 4)
@@ -283,7 +286,7 @@ def test_a_queue_that_ends_the_job(folder):
     assert "the source of measure is not that of the last run" in again.stderr
 
 
-def test_missing_files_and_wrong_words(folder, capsys):
+def test_missing_files_and_wrong_arguments(folder, capsys):
     for command in ("show", "watch", "plot", "resume"):
         assert cli.main([command, "none.h5"]) == 2
         assert re.search(r"there is no archive at .*none\.h5", capsys.readouterr().err)
@@ -291,10 +294,17 @@ def test_missing_files_and_wrong_words(folder, capsys):
     assert "--workers must be at least 1; got 0" in capsys.readouterr().err
     assert cli.main(["sweep", "study.toml", "--seed", "3"]) == 2
     assert (
-        "--size, --seed and --independent are of the built-in study; study.toml says its own" in capsys.readouterr().err
+        "--size, --seed and --independent apply to the built-in study only: study.toml sets its own"
+        in capsys.readouterr().err
     )
     with pytest.raises(SystemExit, match="2"):
         cli.main(["sweep", "study.toml", "--dask", "x", "--mpi"])
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"cocycle {cocycle.__version__}\n"
 
 
 def test_a_log_has_a_line_a_minute_and_no_bar(folder, monkeypatch, caplog):

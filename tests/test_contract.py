@@ -229,7 +229,7 @@ class Lonely(Map):
 @pytest.mark.parametrize(("f", "n"), [(Unbatched(), 2), (Lonely(), 1)])
 def test_check_map_makes_a_batch_of_a_single_state(f, n):
     x = 0.3 + np.arange(n) / 10
-    with pytest.raises(AssertionError, match="a batch is not its members"):
+    with pytest.raises(AssertionError, match="a batch must give what its members give alone"):
         check_map(f, x, frames(x, 1))
 
 

@@ -1,4 +1,4 @@
-"""`cocycle doctor` tells what is installed, and notices when something is wrong."""
+"""`cocycle doctor` prints what is installed, and a wrong result fails its check."""
 
 import numpy as np
 import pytest
@@ -8,14 +8,14 @@ from cocycle.cli import doctor, main
 
 def test_a_sound_installation(capsys):
     assert main(["doctor"]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for name in ("python", "numpy", "h5py", "cores", "devices", *(check.__name__ for check in doctor.CHECKS)):
-        assert f"\n{name} " in f"\n{said}"
-    assert "WRONG" not in said
+        assert f"\n{name} " in f"\n{printed}"
+    assert "WRONG" not in printed
 
 
 @pytest.mark.parametrize("check", doctor.CHECKS[:3], ids=lambda check: check.__name__)
-def test_what_is_wrong_is_told(check, monkeypatch, capsys):
+def test_a_wrong_result_is_reported(check, monkeypatch, capsys):
     """A spectrum without its negative exponents, a rate that is not one, a sweep that returns nonsense."""
 
     def wrong(*arguments, **options):

@@ -16,14 +16,14 @@ from here import Here
 FOLDER = Path(__file__).parents[1] / "experiments"
 TINY = {
     "reservoir_constraints": {
-        "rows": 3,
-        "columns": 3,
+        "rows": 2,
+        "columns": 2,
         "realisations": 2,
         "starts": 3,
         "size": 40,
         "horizon": 2.0,
         "steps": 700,
-        "training": 1500,
+        "training": 1000,
     },
     "network_ftle": {
         "widths": [10, 20],
@@ -61,7 +61,7 @@ def archives(request, tmp_path_factory):
         sweep.SIZES["tiny"] = TINY[request.param]
         patch.setattr(commands, "run", lambda measure, archive, **_: run(measure, archive, Here(), progress=False))
         few = {"circle": lambda rng: circle(rng, samples=300), "digits": digits}
-        patch.setattr(network_ftle, "task_named", lambda name, rng: few[name](rng))
+        patch.setattr(network_ftle, "dataset_named", lambda name, rng: few[name](rng))
         sweep.main(["--size", "tiny", "--output", str(folder)])
     return request.param, sweep.PARTS, folder
 

@@ -20,7 +20,7 @@ AXES = {"width": [4, 6], "depth": [1, 2], "realisation": np.arange(2)}
 def archive(tmp_path_factory):
     path = tmp_path_factory.mktemp("study") / "networks.h5"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network_ftle, "task_named", lambda name, rng: circle(rng, samples=3000))
+        patch.setattr(network_ftle, "dataset_named", lambda name, rng: circle(rng, samples=3000))
         made = network_ftle.sweep(path, AXES, 5, epochs=2, optimiser="Adam", learning_rate=0.02)
         return run(network_ftle.measure, made, Here(), progress=False)
 

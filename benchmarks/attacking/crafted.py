@@ -18,7 +18,7 @@ from attacking import forged, phrased, planted, scenes
 from attacking.children import called
 from attacking.counts import Row, generator, scaled
 from cocycle import Archive, cli
-from cocycle.sweeps import in_words
+from cocycle.sweeps import summary
 
 MEMORY, SECONDS = 4 * 2**30, 60.0  # of the process that looks at one file
 SAFE = ("refused in a line", "no harm", "could not be made")
@@ -93,7 +93,7 @@ def _use(path: Path, environment: dict[str, str], way: int | None) -> tuple[str,
     mpl.use("Agg")
     readers, commands = READERS, COMMANDS
     if way is not None:  # what is slow, or may need files of python that only root can read
-        readers = {name: READERS[name] for name in ("damage", "in_words")}
+        readers = {name: READERS[name] for name in ("damage", "summary")}
         commands = (*COMMANDS[:2], "resume A --workers 1") if way == phrased.AS_NOBODY else COMMANDS[:2]
     if way == phrased.AS_NOBODY and os.geteuid() == 0:
         os.seteuid(65534)
@@ -124,14 +124,14 @@ def _read(path: Path, readers: Mapping[str, Callable[[Archive], Any]]) -> bool:
             continue
         if isinstance(said, bytes) and forged.SECRET.encode()[:16] in said:
             raise Harm("SECRET READ", name)
-        if name == "in_words":
+        if name == "summary":
             _require_printable(name, said)
     return True
 
 
 READERS: dict[str, Callable[[Archive], Any]] = {
     "damage": Archive.damage,
-    "in_words": in_words,
+    "summary": summary,
     "repr": repr,
     "html": Archive._repr_html_,
     "history": lambda archive: archive.history,

@@ -18,6 +18,7 @@ import numpy as np
 
 from cocycle.sweeps import journal, layout
 from cocycle.sweeps.contents import OF_POINTS
+from cocycle.sweeps.seal import SEAL, SEAL_BYTES
 
 SECRET = "the secret of another file"
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\r\x9b2J\u202e"  # a terminal's title, colours, a cleared screen, text backwards
@@ -61,7 +62,7 @@ def sealed(path: Path, **odd: Any) -> None:
 
 def with_seal(path: Path, facts: Any) -> None:
     with open(path, "ab") as file:
-        file.write((layout.SEAL + journal.line_of(facts)).ljust(layout.SEAL_BYTES, b"\0"))
+        file.write((SEAL + journal.line_of(facts)).ljust(SEAL_BYTES, b"\0"))
 
 
 def without_seal(path: Path) -> None:
@@ -249,5 +250,5 @@ SEALS = {
     "hostile words": seal(digest=HOSTILE),
     "two of them": lambda path: sealed(path),
     "none": without_seal,
-    "cut in two": lambda path: os.truncate(path, path.stat().st_size - layout.SEAL_BYTES // 2),
+    "cut in two": lambda path: os.truncate(path, path.stat().st_size - SEAL_BYTES // 2),
 }

@@ -15,7 +15,7 @@ from attacking import scenes
 from attacking.children import called, kill, started
 from attacking.counts import Row, generator, scaled
 from cocycle import Archive
-from cocycle.cli import commands
+from cocycle.cli import archives
 from cocycle.sweeps import merge, refine
 
 KILLS = {"create": 50, "refine": 45, "merge": 45, "extend": 40, "export": 40}
@@ -42,7 +42,7 @@ def extend(folder: Path, target: Path) -> None:
 
 def export(folder: Path, target: Path) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
-        commands.export(Namespace(archive=folder / "whole.h5", output=target))
+        archives.export(Namespace(archive=folder / "whole.h5", output=target))
 
 
 ACTS: dict[str, tuple[Act, str]] = {

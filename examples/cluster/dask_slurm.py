@@ -1,4 +1,4 @@
-"""Run a study on workers that dask starts: on this machine to try it, or as jobs of a SLURM queue.
+"""Run a study on workers of dask: on this machine, or as jobs of a SLURM queue.
 
 python dask_slurm.py study.toml run.h5 --local    # two worker processes here
 python dask_slurm.py study.toml run.h5            # on the login node, or in a small job of its own
@@ -17,14 +17,15 @@ def on_slurm():
     from dask_jobqueue.slurm import SLURMCluster
 
     return SLURMCluster(
-        queue="normal",  # this and the next three lines are your site's
+        queue="normal",  # set this and the next three lines for your site
         account="physics",
         walltime="04:00:00",
         memory="16GB",
         cores=8,
         processes=8,  # one process for each core: one thread each
         job_extra_directives=["--job-name=cocycle"],
-        worker_extra_args=["--lifetime", "230m", "--lifetime-stagger", "5m"],  # leave before the queue kills them
+        scheduler_options={"dashboard_address": ":0"},  # a free port: others may use the login node too
+        worker_extra_args=["--lifetime", "230m", "--lifetime-stagger", "5m"],  # end before the queue kills them
     )
 
 

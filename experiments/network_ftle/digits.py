@@ -14,7 +14,7 @@ from cocycle.lyapunov.ridges import overlap
 from cocycle.maps import end
 from cocycle.networks.acquisition import STRATEGIES, Plan, learn_actively
 from cocycle.networks.adversarial import adversarial_path, towards, with_bottleneck
-from cocycle.networks.data import Task, digest, split, task_named
+from cocycle.networks.data import Dataset, dataset_named, digest, split
 from cocycle.networks.ensembles import deep_ensemble, probabilities
 from cocycle.networks.training import Recipe, fit, perceptron
 from cocycle.networks.uncertainty import uncertainty
@@ -36,7 +36,7 @@ SETTINGS = {"task": NAME, "data": digest(NAME), "split": SEED, "from": FROM, "to
 
 @lru_cache(maxsize=1)
 def data():
-    return task_named(NAME, SEED)
+    return dataset_named(NAME, SEED)
 
 
 def uncertainties(path, chosen, seed):
@@ -54,27 +54,27 @@ def uncertainties(path, chosen, seed):
 
 
 def measure(point, rng):
-    task, x = data(), data().test.inputs
+    dataset, x = data(), data().test.inputs
     of_members, of_bottleneck, of_mixing = rng.spawn(3)
     recipe = replace(RECIPE, epochs=point["epochs"])
-    members = deep_ensemble(maker(point, task), task, of_members, recipe, members=point["members"])
+    members = deep_ensemble(maker(point, dataset), dataset, of_members, recipe, members=point["members"])
     first, hidden = members[0], feedforward(members[0])[:-1]
     narrow = with_bottleneck(first, of_bottleneck)
-    history = fit(narrow, task, of_bottleneck, replace(BOTTLENECK, epochs=3 * point["epochs"] // 2))
+    history = fit(narrow, dataset, of_bottleneck, replace(BOTTLENECK, epochs=3 * point["epochs"] // 2))
     predicted, field = probabilities(members, x), ftle(hidden, x)
-    wrong = (predicted.argmax(-1) != task.test.targets).mean(axis=0)
-    uphill = towards(first, x, np.where(task.test.targets == TO, FROM, TO))
+    wrong = (predicted.argmax(-1) != dataset.test.targets).mean(axis=0)
+    uphill = towards(first, x, np.where(dataset.test.targets == TO, FROM, TO))
     found = uncertainty(predicted)._asdict() | {"wrong": wrong, "exponent": field.exponents}
-    found |= {"overlap": overlap(uphill, field.directions), "target": task.test.targets}
+    found |= {"overlap": overlap(uphill, field.directions), "target": dataset.test.targets}
     found |= {"plane": coordinates(narrow, x), "bottleneck_error": history.error[-1]}
-    mixed = mixtures(task, point["mixtures"], of_mixing)
+    mixed = mixtures(dataset, point["mixtures"], of_mixing)
     found |= {"mixed_plane": coordinates(narrow, mixed), "mixed_exponent": ftle(hidden, mixed).exponents}
     found |= {"mixed_entropy": uncertainty(probabilities(members, mixed)).entropy}
-    return found | along_path(members, narrow, hidden, x[start(first, task)])
+    return found | along_path(members, narrow, hidden, x[start(first, dataset)])
 
 
-def maker(point, task):
-    widths = (task.training.inputs.shape[1], *[point["width"]] * point["depth"], task.outputs)
+def maker(point, dataset):
+    widths = (dataset.training.inputs.shape[1], *[point["width"]] * point["depth"], dataset.outputs)
     return lambda rng: perceptron(widths, rng)
 
 
@@ -83,15 +83,15 @@ def coordinates(narrow, x):
     return end(feedforward(narrow[:-1]), x)
 
 
-def mixtures(task, count, rng):
+def mixtures(dataset, count, rng):
     """Images between two of the test images, to see what lies between the clusters."""
-    (a, b), share = rng.integers(len(task.test), size=(2, count)), rng.uniform(size=(count, 1))
-    return share * task.test.inputs[a] + (1 - share) * task.test.inputs[b]
+    (a, b), share = rng.integers(len(dataset.test), size=(2, count)), rng.uniform(size=(count, 1))
+    return share * dataset.test.inputs[a] + (1 - share) * dataset.test.inputs[b]
 
 
-def start(net, task):
+def start(net, dataset):
     """The image of FROM that is recognised most clearly."""
-    return np.argmax(probabilities([net], task.test.inputs)[0, :, FROM] * (task.test.targets == FROM))
+    return np.argmax(probabilities([net], dataset.test.inputs)[0, :, FROM] * (dataset.test.targets == FROM))
 
 
 def along_path(members, narrow, hidden, x):
@@ -117,9 +117,9 @@ def acquisition(path, chosen, seed):
 
 
 def learned(point, rng):
-    task = data()
-    pool = split(task.training, 0, test=0.3)
-    parts, make = Task(pool.training, task.test), maker(point, task)
+    dataset = data()
+    pool = split(dataset.training, 0, test=0.3)
+    parts, make = Dataset(pool.training, dataset.test), maker(point, dataset)
     recipe = Recipe(loss="CrossEntropyLoss", optimiser="Adam", epochs=point["epochs"])
     numbers = {name: point[name] for name in ("start", "batch", "rounds", "members")}
     seed = int(rng.integers(2**63))  # the same first labels and weights for all strategies

@@ -17,9 +17,9 @@ from cocycle.plotting.panels import STYLE
 from cocycle.plotting.planes import signed_ticks
 from cocycle.studies.commands import figures_command
 from cocycle.studies.summary import share_interval
-from cocycle.systems.facts import PUBLISHED
+from cocycle.systems.facts import REFERENCE
 
-TRUE = PUBLISHED["Lorenz63"].exponents
+TRUE = REFERENCE["Lorenz63"].exponents
 PREDICTS = 1.0  # Lyapunov times: what counts as a prediction
 OBSERVED = {"full": "x, y, z", "first": "x alone", "second": "y alone", "third": "z alone"}
 DRIVERS = {"rossler": "Rössler", "lorenz96": "Lorenz 96, n = 10", "ikeda": "Ikeda"}

@@ -8,4 +8,4 @@ import lazy_loader
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__all__ = [name for name in __all__ if name not in ("Autodiff", "feedforward")]  # `import *` works without torch
+__all__ = [name for name in __all__ if name not in ("Autodiff", "feedforward")]  # pyright: ignore[reportUnsupportedDunderAll]  # torch may be missing

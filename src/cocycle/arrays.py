@@ -1,25 +1,49 @@
-"""The one place that knows numpy from torch, and what numbers of a precision can tell."""
+"""Arrays: the shapes that signatures name, the difference between numpy and torch, the thresholds of a precision.
+
+In every shape *batch stands for any number of leading batch axes, also none.
+"""
+
+from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 
-Array = Any  # a numpy.ndarray or a torch.Tensor; of matrices also a scipy.sparse array
+Array: TypeAlias = Any
+"""A numpy.ndarray or a torch.Tensor of any shape."""
+
+State: TypeAlias = Array
+"""States (*batch, n) of a system of dimension n; also inputs of a network."""
+
+Frame: TypeAlias = Array
+"""k tangent vectors (*batch, n, k), the columns, at each state; of an adjoint map covectors."""
+
+Factor: TypeAlias = Array
+"""Triangular factors (*batch, k, k) of the QR decomposition of a frame: upper triangular, diagonal not negative."""
+
+Trajectory: TypeAlias = Array
+"""States at successive times (time, *batch, n)."""
+
+Exponents: TypeAlias = Array
+"""k exponents (*batch, k), or a quantity that belongs to each, such as its error."""
+
+Weight: TypeAlias = Array
+"""A matrix (p, n), which may be a scipy.sparse array, or one for each member of a batch (*batch, p, n)."""
 
 
 def namespace(x: Array) -> Any:
-    """The module, `numpy` or `torch`, whose functions act on `x`.  Never imports torch."""
+    """The module `numpy` or `torch` that `x` belongs to.  Never imports torch."""
     torch = sys.modules.get("torch")
     return torch if torch is not None and isinstance(x, torch.Tensor) else np
 
 
 def torch_module(name: str) -> ModuleType:
-    """The module of that name, which imports torch.  Raises ImportError saying how to get it where it is missing."""
+    """The module of that name, which imports torch.  Raises ImportError, with the command to install torch."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -31,7 +55,7 @@ def torch_module(name: str) -> ModuleType:
 
 
 def is_sparse(a: Any) -> bool:
-    """Whether `a` is a matrix of scipy.sparse.  Never imports it: it takes longer than numpy."""
+    """Whether `a` is a matrix of scipy.sparse.  Never imports scipy.sparse, which takes longer than numpy."""
     sparse = sys.modules.get("scipy.sparse")
     return sparse is not None and sparse.issparse(a)
 
@@ -44,52 +68,52 @@ def is_number(a: Array | float) -> bool:
 @final
 @dataclass(frozen=True)
 class Tolerances:
-    """Every threshold that depends on the precision of numbers, from their rounding `eps` and their range.
+    """Every threshold that depends on the floating-point format, from its rounding `eps` and its range.
 
-    UNRELIABLE is the error of a logarithm of growth from which on it is called noise.
+    A logarithm of growth with a larger error than UNRELIABLE is called unreliable.
     """
 
     eps: float
     largest: float
-    smallest: float  # that has all its digits
+    smallest: float  # normal number: below it digits are lost
 
     UNRELIABLE = 1e-3
 
     @property
     def lost_spread(self) -> float:
-        """The ratio of stretching in one tangent map whose smallest factor is known to UNRELIABLE: its error is eps
-        times the largest.  4.5e12 in double precision, 8.4e3 in single."""
+        """The largest ratio of two stretching factors of one tangent map at which the smaller is known to UNRELIABLE:
+        its error is eps times the larger.  4.5e12 in double precision, 8.4e3 in single."""
         return self.UNRELIABLE / self.eps
 
     @property
     def frame_spread(self) -> float:
-        """The ratio of growth in a frame that costs three eighths of the digits: 7.4e5 in double precision, 390 in
+        """The ratio of growth in a frame that loses three eighths of the digits: 7.4e5 in double precision, 390 in
         single."""
         return self.eps ** (-3 / 8)
 
     @property
     def fine_spread(self) -> float:
-        """The ratio that costs a quarter of the digits: 8.2e3 in double precision, 54 in single."""
+        """The ratio that loses a quarter of the digits: 8.2e3 in double precision, 54 in single."""
         return self.eps ** (-1 / 4)
 
     @property
     def independent(self) -> float:
-        """The part of a vector outside the span of others from which on it counts as independent of them."""
+        """A vector is independent of others if a larger part of it than this lies outside their span."""
         return self.eps**0.5
 
     @property
     def orthonormal(self) -> float:
-        """The deviation from orthonormality that a frame from elsewhere may have and stay as it is."""
+        """A given frame with a smaller deviation from orthonormality than this is used without change."""
         return self.eps ** (3 / 8)
 
     @property
     def range(self) -> float:
-        """Numbers below it, and above its inverse, have squares in range, also a sum of many of them."""
+        """Of numbers between its inverse and it the squares, and sums of many squares, are in range."""
         return self.largest ** (1 / 3)
 
     @property
     def difference_step(self) -> float:
-        """The step of a central difference, whose own error is its square, its rounding eps over it."""
+        """The step h of a central difference, whose error is of order h² + eps / h."""
         return 10 * self.eps ** (1 / 3)
 
 
@@ -102,13 +126,13 @@ def tolerances(dtype: Any) -> Tolerances:
 
 
 def double(x: Array) -> Array:
-    """x in double precision: logarithms and sums of growth, whatever the precision of the states."""
+    """x in double precision, which logarithms and sums of growth have for states of every precision."""
     return x.astype(np.float64, copy=False) if namespace(x) is np else x.double()
 
 
 def floating(name: str, x: Array) -> Array:
-    """`x` as an array in single or double precision: all else that is real becomes float64, also half precision, in
-    which LAPACK does not compute.
+    """`x` as an array in single or double precision; other real numbers become float64, also half precision, for which
+    LAPACK has no functions.
 
     Raises TypeError if `x` is not made of real numbers, ValueError if it is a masked array with values missing.
     """
@@ -123,18 +147,18 @@ def floating(name: str, x: Array) -> Array:
     return x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
 
 
-_REAL = "{} must be an array of real numbers; got dtype {}: of a complex state take its real and imaginary parts"
+_REAL = "{} must be an array of real numbers; got dtype {}: split a complex state into its real and imaginary parts"
 
 
 def refuse_masked(name: str, x: Any) -> None:
     """Raise ValueError if `x`, or an element of such a list or tuple, is a masked array with values missing.
 
-    numpy.asarray would take the fill values for data.
+    numpy.asarray would take the values under the mask as data.
     """
     if np.ma.is_masked(x):
         raise ValueError(
             f"{name} must not be a masked array: {int(np.ma.count_masked(x))} of its {np.ma.size(x)} values are"
-            " missing; fill them, x.filled(...) or by interpolation, or split the series where values are missing"
+            f" missing: fill them, {name}.filled(...) or by interpolation, or split the series where values are missing"
         )
     if isinstance(x, list | tuple):
         for part in x:
@@ -143,7 +167,7 @@ def refuse_masked(name: str, x: Any) -> None:
 
 
 def require_finite(name: str, x: Array) -> None:
-    """Raise ValueError, saying where, if `x` holds a NaN or an infinity, or is masked: see `refuse_masked`."""
+    """Raise ValueError, with the first index, if `x` holds a NaN or an infinity, or is masked: see `refuse_masked`."""
     refuse_masked(name, x)
     x = x.data if is_sparse(x) else x
     bad = ~namespace(x).isfinite(x)
@@ -153,43 +177,45 @@ def require_finite(name: str, x: Array) -> None:
 
 
 def generator(rng: np.random.Generator | int) -> np.random.Generator:
-    """`rng` itself, or the generator seeded by it: the public edge where a seed becomes randomness.
+    """`rng` itself, or a generator with the seed `rng`.
 
-    Raises TypeError for None, which would make a run that nobody can repeat.
+    Raises TypeError for None, with which a run could not be repeated.
     """
     if rng is None:
-        raise TypeError("rng must be a numpy Generator or an integer seed; got None")
+        raise TypeError(
+            "rng must be a numpy Generator or an integer seed; got None: rng=0 gives a run that can be repeated"
+        )
     return np.random.default_rng(rng)
 
 
 def like(values: Array, x: Array) -> Array:
-    """`values`, a numpy array or one of x's own kind, as an array of x's own kind, dtype and device."""
+    """`values`, a numpy array or an array of the library of x, as an array of its library, dtype and device."""
     if namespace(x) is np:
         return values.astype(x.dtype, copy=False)
     return namespace(x).as_tensor(values, dtype=x.dtype, device=x.device)
 
 
 def constant(x: Array) -> Array:
-    """x, cut off from the graph that torch differentiates."""
+    """x without the graph that torch differentiates."""
     return x if namespace(x) is np else x.detach()
 
 
 def is_differentiated(x: Array) -> bool:
-    """Whether torch follows x to differentiate what is made of it."""
+    """Whether torch records the operations on x to differentiate them."""
     return namespace(x) is not np and x.requires_grad
 
 
 def in_one_piece(x: Array) -> Array:
-    """x, or a copy if it is a numpy array with gaps in memory: products with those round differently."""
+    """x, or a copy if it is a numpy array that is not contiguous: products with those round differently."""
     return np.ascontiguousarray(x) if isinstance(x, np.ndarray) and not x.flags.forc else x
 
 
 def as_numpy(x: Array) -> np.ndarray:
-    """The values of x as a numpy array, wherever they are."""
+    """The values of x, on any device, as a numpy array."""
     return x if namespace(x) is np else x.detach().cpu().numpy()
 
 
 def take(x: Array, index: Array) -> Array:
-    """The elements of x at `index` along the last axis, the others broadcast: a reordering of columns or factors."""
+    """The elements of x at `index` along the last axis, other axes broadcast: a reordering of columns or factors."""
     xp = namespace(x)
     return xp.take_along_axis(x, index, -1) if xp is np else xp.take_along_dim(x, index, -1)

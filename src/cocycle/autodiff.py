@@ -1,4 +1,6 @@
-"""Tangents by automatic differentiation: for maps that are not affine-then-pointwise, and as an oracle in tests."""
+"""Tangents by automatic differentiation: for maps without analytic tangents, and as a reference in tests."""
+
+from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,11 +12,11 @@ import numpy as np
 import torch
 from torch.func import jvp, vjp, vmap
 
-from cocycle.arrays import Array, namespace
+from cocycle.arrays import Frame, State, namespace
 from cocycle.maps import Dual
 from cocycle.slopes import slopes_from_fields
 
-BOTH: Any = (None, -1)  # the value, which is the same for all columns, and the columns
+BOTH: Any = (None, -1)  # axes of the columns: the value has none, the pushed vectors the last
 
 
 @final
@@ -22,12 +24,12 @@ BOTH: Any = (None, -1)  # the value, which is the same for all columns, and the 
 class Autodiff(Dual):
     """Any differentiable torch function (*batch, n) -> (*batch, p) as a map.
 
-    The tangent costs one forward-mode product per column of the frame (`torch.func.jvp`), several times what an
-    analytic one does.  Functions that saturate are differentiated from their local fields (`cocycle.slopes`).  numpy
-    states come back as numpy; every member of a batch must be treated alone.  The function may work in place: it is
-    given copies.
+    The tangent takes one forward-mode product for each column of the frame (`torch.func.jvp`), several times the cost
+    of an analytic one.  Functions that saturate are differentiated from their local fields (`cocycle.slopes`).  numpy
+    states give numpy results.  The function must treat the members of a batch separately; it may work in place, as it
+    gets copies.
 
-    Raises TypeError for values that are complex or no tensor, ValueError for values of another batch, and for a
+    Raises TypeError for values that are complex or no tensor, ValueError for values with another batch shape, and for a
     function that is random.
     """
 
@@ -39,7 +41,7 @@ class Autodiff(Dual):
             return self(as_tensor(x)).detach().numpy()
         return self._value(x)
 
-    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
+    def tangent(self, x: State, q: Frame) -> tuple[State, Frame]:
         if namespace(x) is np:
             y, s = self.tangent(as_tensor(x), as_tensor(q))
             return y.detach().numpy(), s.detach().numpy()
@@ -55,7 +57,7 @@ class Autodiff(Dual):
                 y, jacobian = self._rows(x)
                 return y, jacobian @ q
 
-    def cotangent(self, x: Array, p: Array):
+    def cotangent(self, x: State, p: Frame) -> Frame:
         if namespace(x) is np:
             return self.cotangent(as_tensor(x), as_tensor(p)).detach().numpy()
         with _differentiated():
@@ -67,8 +69,8 @@ class Autodiff(Dual):
                 return self._rows(x)[1].mT @ p
 
     def _rows(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """f(x) and the Jacobian (*batch, p, n), one output after the other: for functions with parts that torch cannot
-        differentiate forwards, or not for many vectors at once."""
+        """f(x) and the Jacobian (*batch, p, n), row by row: for functions with parts that have no forward-mode
+        derivative in torch, or none that can be batched."""
         followed = x.requires_grad and torch.is_grad_enabled()
         with torch.enable_grad():
             x = x if followed else x.detach().requires_grad_()
@@ -89,7 +91,7 @@ class Autodiff(Dual):
             raise TypeError(f"function must return a tensor of real numbers; got {got}")
         if y.ndim != x.ndim or y.shape[:-1] != x.shape[:-1]:
             raise ValueError(
-                f"function must take states (*batch, n) to (*batch, p); it took {tuple(x.shape)} to {tuple(y.shape)}"
+                f"function must map states (*batch, n) to (*batch, p); it mapped {tuple(x.shape)} to {tuple(y.shape)}"
             )
         return y
 
@@ -97,20 +99,24 @@ class Autodiff(Dual):
 @contextmanager
 def _differentiated() -> Iterator[None]:
     with slopes_from_fields(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "There is a performance drop")  # of what torch has no batched formula for
+        warnings.filterwarnings(
+            "ignore", "There is a performance drop"
+        )  # torch's notice about functions without a batched derivative
         yield
 
 
-_RANDOM = "function must not be random, but every call gives other values: make noise an input, seeds a constant"
+_RANDOM = (
+    "function must not be random; two calls gave different values: make the noise an input, or its seed a constant"
+)
 
 
 def _refuse_randomness(error: Exception) -> None:
     if isinstance(error, torch.OutOfMemoryError):
         raise error
-    if "called random operation" in str(error):  # torch's own words, from within vmap
+    if "called random operation" in str(error):  # torch's message from within vmap
         raise ValueError(_RANDOM) from error
 
 
 def as_tensor(a: np.ndarray) -> torch.Tensor:
-    """A tensor over the same memory as the numpy array, or over a copy where torch cannot have that."""
+    """A tensor that shares the memory of the numpy array, or has a copy where torch cannot share it."""
     return torch.from_numpy(a if a.flags.writeable and min(a.strides, default=0) >= 0 else a.copy())

@@ -10,7 +10,7 @@ from cocycle.maps import Map, VectorField
 
 
 def rk4(rate: Callable[..., tuple], x: tuple, dt: float) -> tuple:
-    """One classical Runge–Kutta step for x' = rate(*x), where x is a tuple of arrays that move together."""
+    """One step of the classical Runge–Kutta method for x' = rate(*x), where x is a tuple of arrays."""
 
     def shifted(h, k):
         return tuple(a + h * b for a, b in zip(x, k, strict=True))

@@ -1,9 +1,10 @@
-"""What a dynamical system is here: an iterable of maps, each with its tangent map.
+"""A dynamical system is an iterable of maps, each with its tangent map.
 
-Shapes, throughout: state x (*batch, n), frame q (*batch, n, k) whose columns are tangent vectors, trajectory
-(time, *batch, n).  An autonomous system is `itertools.repeat(map, steps)`, a driven one yields a map per input, a
-feed-forward network is the tuple of its layers.
+An autonomous system is `itertools.repeat(map, steps)`, a driven one yields a map for each input, a feed-forward network
+is the tuple of its layers.
 """
+
+from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
@@ -13,7 +14,7 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, is_number, like, namespace
+from cocycle.arrays import Array, Frame, State, Trajectory, Weight, is_number, like, namespace
 from cocycle.operators import linear, linear_block, transposed
 from cocycle.progress import tracked
 
@@ -21,73 +22,73 @@ from cocycle.progress import tracked
 class Map(ABC):
     """One step f of a dynamical system, with its tangent map (x, q) -> (f(x), Df(x) q)."""
 
-    dt: Any = 1.0  # the time that one application takes: exponents are per unit of it
-    order: Any = 1  # of a map that can be `refined`: its error over a given time falls as dt^order
+    dt: Any = 1.0  # the time of one application: exponents are per unit of it
+    order: Any = 1  # of a map with a `refined` one: its error over a given time is of order dt^order
 
     @abstractmethod
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: State) -> State:
         """f(x): (*batch, n) -> (*batch, p)."""
 
     @abstractmethod
-    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
-        """(f(x), Df(x) q), both at the same point: q (*batch, n, k) -> (*batch, p, k)."""
+    def tangent(self, x: State, q: Frame, /) -> tuple[State, Frame]:
+        """(f(x), Df(x) q), both at the same point x: q (*batch, n, k) -> (*batch, p, k)."""
 
-    def refined(self) -> "Map | None":
-        """For a map that approximates, such as the time-dt map of an equation: the same time in two steps each half as
-        long.  None for a map that is what it is."""
+    def refined(self) -> Map | None:
+        """Of an approximate map, such as the numerical time-dt map of an equation: the map over the same time in two
+        steps of half the length.  None for an exact map."""
         return None
 
-    def kernel(self, x: Array, q: Array, steps: int) -> Any:
-        """What takes many steps of this one map at once, or None: see `cocycle.formulas.kernels`."""
+    def kernel(self, x: State, q: Frame, steps: int) -> Any:
+        """A compiled loop of many steps of this map, or None: see `cocycle.formulas.kernels`."""
         return None
 
-    def native(self, x: Array) -> Array:
-        """x as the kind of array that this map computes with; others are converted, there and back, at each step."""
+    def native(self, x: State) -> State:
+        """x as the type of array that this map computes with; others are converted, there and back, at each step."""
         return x
 
 
 class Dual(Map):
-    """A map that can also pull covectors back, at the cost of pushing as many vectors."""
+    """A map that can also pull covectors back, at the cost of pushing the same number of vectors forward."""
 
     @abstractmethod
-    def cotangent(self, x: Array, p: Array) -> Array:
-        """Df(x)ᵀ p: p (*batch, p, k), covectors at f(x), to covectors at x (*batch, n, k)."""
+    def cotangent(self, x: State, p: Frame, /) -> Frame:
+        """Df(x)ᵀ p: covectors p (*batch, p, k) at f(x) -> covectors (*batch, n, k) at x."""
 
 
 class VectorField(ABC):
     """The right-hand side v of x' = v(x), with its linearisation (x, q) -> (v(x), Dv(x) q)."""
 
     @abstractmethod
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: State) -> State:
         """v(x): (*batch, n) -> (*batch, n), per unit time."""
 
     @abstractmethod
-    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
+    def tangent(self, x: State, q: Frame, /) -> tuple[State, Frame]:
         """(v(x), Dv(x) q): q (*batch, n, k) -> (*batch, n, k)."""
 
 
-def orbit(steps: Iterable[Map], x: Array) -> Iterator[Array]:
-    """The states after each step, starting from x (*batch, n), which itself is not yielded."""
+def orbit(steps: Iterable[Map], x: State) -> Iterator[State]:
+    """The states after each step, starting from x, which itself is not yielded."""
     for f in steps:
         x = f(x)
         yield x
 
 
-def end(steps: Iterable[Map], x: Array) -> Array:
-    """The state after all the steps from x (*batch, n), which is x itself if there are none; keeps no other."""
+def end(steps: Iterable[Map], x: State) -> State:
+    """The state after all steps from x, which is x itself if there are none; keeps no other state in memory."""
     last = deque(orbit(steps, x), maxlen=1)
     return last.pop() if last else x
 
 
-def trajectory(steps: Iterable[Map], x: Array) -> Array:
-    """The states after each step, stacked: (time, *batch, n)."""
+def trajectory(steps: Iterable[Map], x: State) -> Trajectory:
+    """The states after each step, stacked."""
     return namespace(x).stack(list(orbit(tracked(steps, "trajectory"), x)))
 
 
-def cotangent(f: Map, x: Array, p: Array) -> Array:
-    """Df(x)ᵀ p for covectors p (*batch, p, k) at f(x): shape (*batch, n, k).
+def cotangent(f: Map, x: State, p: Frame) -> Frame:
+    """Df(x)ᵀ p for covectors p (*batch, p, k) at f(x): covectors (*batch, n, k) at x.
 
-    A map that is not `Dual` pays with its whole Jacobian, n pushed vectors.
+    Of a map that is not `Dual` the whole Jacobian is computed, at the cost of pushing n vectors forward.
     """
     if isinstance(f, Dual):
         return f.cotangent(x, p)
@@ -99,9 +100,9 @@ def cotangent(f: Map, x: Array, p: Array) -> Array:
 @final
 @dataclass(frozen=True, eq=False)
 class Linear(Dual):
-    """x -> w x for a matrix w (p, n), or one for each member of a batch (*batch, p, n)."""
+    """x -> w x."""
 
-    weight: Array
+    weight: Weight
     dt: float = 1.0
 
     def __call__(self, x):
@@ -138,7 +139,7 @@ class Select(Map):
 class Relaxed(Dual):
     """x -> (1 - leak_rate) x + leak_rate f(x): the leaky version of f.
 
-    For a joint map [u | x] -> f(x, u) the part that is kept is x, the last components of its argument.
+    Of a joint map [u | x] -> f(x, u) only x is kept, the last components of the argument.
     Raises ValueError unless 0 < leak_rate <= 1.
     """
 
@@ -171,7 +172,7 @@ class Relaxed(Dual):
 @final
 @dataclass(frozen=True, eq=False)
 class Composed(Dual):
-    """x -> f_L(... f_2(f_1(x))): several maps as one step, which takes the sum of their times."""
+    """x -> f_L(... f_2(f_1(x))): several maps as one step, whose time is the sum of theirs."""
 
     maps: Sequence[Map]
 

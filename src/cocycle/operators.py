@@ -1,4 +1,6 @@
-"""Matrices that act without being formed, and the two products that everything else is made of."""
+"""Matrices that act without being formed, and the products of a matrix with states and frames."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
@@ -6,9 +8,9 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, is_number, is_sparse, namespace
+from cocycle.arrays import Array, Frame, State, Weight, is_number, is_sparse, namespace
 
-ONE_BY_ONE = 4  # vectors: scipy takes as long for two together as for four, one after the other
+ONE_BY_ONE = 4  # vectors: scipy takes as long for two in one product as for four in single products
 
 
 @final
@@ -16,14 +18,14 @@ ONE_BY_ONE = 4  # vectors: scipy takes as long for two together as for four, one
 class LowRankUpdate:
     """The matrix gain * base + left @ right, which acts without being formed.
 
-    Shapes: base (*batch, p, n), left (*batch, p, m), right (*batch, m, n), gain (*batch, 1).  A closed loop is
-    one: base is the recurrent weight that a whole batch shares, left @ right = input weight @ readout differs
-    from point to point.  Formed, it would be one p x n matrix for every member of the batch.
+    Shapes: base (*batch, p, n), left (*batch, p, m), right (*batch, m, n), gain (*batch, 1).  The weight of a closed
+    loop has this form: base is the recurrent weight, one for the whole batch, and left @ right = input weight @ readout
+    differs between members.  Formed, it would be one p x n matrix for every member of the batch.
     """
 
-    base: Array
-    left: Array
-    right: Array
+    base: Weight
+    left: Weight
+    right: Weight
     gain: Array = 1.0
 
     @property
@@ -34,7 +36,7 @@ class LowRankUpdate:
         return gain(self.gain) * product(self.base, x) + product(self.left, product(self.right, x))
 
     @property
-    def transposed(self) -> "LowRankUpdate":
+    def transposed(self) -> LowRankUpdate:
         return LowRankUpdate(transposed(self.base), transposed(self.right), transposed(self.left), self.gain)
 
 
@@ -43,12 +45,12 @@ class LowRankUpdate:
 class SideBySide:
     """The matrix [left_gain * left | right_gain * right], which acts without being formed.
 
-    Shapes: left (*batch, p, m), right (*batch, p, n), gains (*batch, 1) or numbers.  What a network does to input and
-    state together: matrices are shared by a batch whose members differ in their gains.
+    Shapes: left (*batch, p, m), right (*batch, p, n), gains (*batch, 1) or numbers.  The weight of a network for input
+    and state together: a batch whose members differ in their gains shares the matrices.
     """
 
-    left: Array
-    right: Array
+    left: Weight
+    right: Weight
     left_gain: Array = 1.0
     right_gain: Array = 1.0
 
@@ -62,7 +64,7 @@ class SideBySide:
         return gain(self.left_gain) * left + gain(self.right_gain) * right
 
     @property
-    def transposed(self) -> "Stacked":
+    def transposed(self) -> Stacked:
         return Stacked(transposed(self.left), transposed(self.right), self.left_gain, self.right_gain)
 
 
@@ -71,8 +73,8 @@ class SideBySide:
 class Stacked:
     """The matrix of the rows of top_gain * top, then those of bottom_gain * bottom: a transposed `SideBySide`."""
 
-    top: Array
-    bottom: Array
+    top: Weight
+    bottom: Weight
     top_gain: Array = 1.0
     bottom_gain: Array = 1.0
 
@@ -90,7 +92,7 @@ class Stacked:
         return SideBySide(transposed(self.top), transposed(self.bottom), self.top_gain, self.bottom_gain)
 
 
-Operator = LowRankUpdate | SideBySide | Stacked  # each acts through the product that it is given: `linear` or of rows
+Operator = LowRankUpdate | SideBySide | Stacked  # `times` takes the product to use: `linear` or `_rows_times`
 
 
 def _beside_vectors(gain):
@@ -101,38 +103,38 @@ def _beside_rows(gain):
     return gain if is_number(gain) else gain[..., None]
 
 
-def linear(w: Array | Operator, x: Array) -> Array:
-    """w x for w (*batch, p, n) and x (*batch, n): shape (*batch, p)."""
+def linear(w: Weight | Operator, x: State) -> State:
+    """w x: shape (*batch, p)."""
     if isinstance(w, Operator):
         return w.times(x, linear, _beside_vectors)
     if x.ndim == 1 and w.ndim == 2 and namespace(x) is np:
         return w @ x
-    if w.ndim == 2 or (x.ndim >= 2 and w.shape[-3] == 1):  # the rows of x meet one and the same matrix
+    if w.ndim == 2 or (x.ndim >= 2 and w.shape[-3] == 1):  # one matrix for all rows of x
         return _rows_times(w if w.ndim == 2 else w[..., 0, :, :], x)
     return _rows_times(w, x[..., None, :])[..., 0, :]
 
 
-def linear_block(w: Array | Operator, q: Array) -> Array:
-    """w q, column by column, for w (*batch, p, n) and q (*batch, n, k): shape (*batch, p, k)."""
+def linear_block(w: Weight | Operator, q: Frame) -> Frame:
+    """w q, column by column: shape (*batch, p, k)."""
     return _rows_times(w, q.swapaxes(-1, -2)).swapaxes(-1, -2)
 
 
-def transposed(w: Array | Operator) -> Array | Operator:
-    """wᵀ for w (*batch, p, n): shape (*batch, n, p)."""
+def transposed(w: Weight | Operator) -> Weight | Operator:
+    """wᵀ: shape (*batch, n, p)."""
     if isinstance(w, Operator):
         return w.transposed
     return w.T.tocsr() if is_sparse(w) else w.swapaxes(-1, -2)
 
 
-def linear_pair(w: Array | Operator, x: Array, q: Array) -> tuple[Array, Array]:
-    """(w x, w q) in one product where that is quicker, for w (*batch, p, n), x (*batch, n) and q (*batch, n, k)."""
+def linear_pair(w: Weight | Operator, x: State, q: Frame) -> tuple[State, Frame]:
+    """(w x, w q) in one product where that is faster: shapes (*batch, p) and (*batch, p, k)."""
     if q.ndim == 2 and q.shape[-1] == 1 and is_sparse(w) and namespace(x) is np:
         return w @ x, w @ q
     xp = namespace(x)
     if x.ndim > 1 and not isinstance(w, Operator) and w.ndim == 2:
         if prod(q.shape[:-2]) > w.shape[0] and not is_sparse(w):
             return _columns_times(w, x[..., None])[..., 0], _columns_times(w, q)
-        # one matrix for all: each vector of the whole batch in one piece, which is how slopes multiply it quickest
+        # one matrix for all: each vector of the whole batch is contiguous, where products with slopes are fastest
         rows = _rows_times(w, xp.concatenate([x[None], xp.moveaxis(q, -1, 0)], axis=0))
         return rows[0], xp.moveaxis(rows[1:], 0, -1)
     rows = _rows_times(w, xp.concatenate([x[..., None, :], q.swapaxes(-1, -2)], axis=-2))
@@ -140,9 +142,9 @@ def linear_pair(w: Array | Operator, x: Array, q: Array) -> tuple[Array, Array]:
 
 
 def _columns_times(w, q):
-    """w q for one w (p, n) and so many q (*batch, n, k) that reading w once more is nothing beside copying them.
+    """w q for one w (p, n) and so many q (*batch, n, k) that a second product with w costs less than copying them.
 
-    In memory the result has the batch last: small matrices meet long rows, and slopes multiply those too.
+    In memory the result has the batch last, so that both this product and that with slopes act on long rows.
     """
     xp = namespace(q)
     columns = xp.moveaxis(q, (-2, -1), (0, 1))
@@ -153,13 +155,16 @@ def _columns_times(w, q):
 def _rows_times(w, rows):
     """w times each of rows (*batch, j, n).  A shared w takes the rows of the whole batch in one matrix product.
 
-    Results keep rows contiguous, which is how the next product and LAPACK want tangent vectors.
+    Results keep rows contiguous, as the next product and LAPACK need tangent vectors.
     """
     if isinstance(w, Operator):
         return w.times(rows, _rows_times, _beside_rows)
     if is_sparse(w):
         if namespace(rows) is not np:
-            raise TypeError("a scipy.sparse weight acts on numpy arrays: torch needs torch.as_tensor(weight.toarray())")
+            raise TypeError(
+                "a scipy.sparse weight must act on numpy arrays; got a torch tensor: take"
+                " torch.as_tensor(weight.toarray())"
+            )
         flat = rows.reshape(-1, rows.shape[-1])
         if len(flat) <= ONE_BY_ONE:
             product = np.stack([w @ row for row in flat])

@@ -1,4 +1,4 @@
-"""Progress on anything that takes more than two seconds: a bar at a terminal or in a notebook, a log line elsewhere."""
+"""Progress of loops of more than two seconds: a bar at a terminal or in a notebook, log lines elsewhere."""
 
 import logging
 import multiprocessing
@@ -16,16 +16,16 @@ _shown = True
 
 
 def show_progress(show: bool) -> None:
-    """Show progress, as bars at a terminal or in a notebook and as log lines elsewhere, or from now on none of it."""
+    """Switch the display of progress on or off: bars at a terminal or in a notebook, log lines elsewhere."""
     global _shown
     _shown = bool(show)
 
 
 @contextmanager
 def progress_bar(total: int | None, label: str, *, initial: int = 0, delay: float = 2.0, show: bool = True):
-    """A function `advance(n)` that moves a progress bar of `total` items, `initial` of which are done."""
+    """A function `advance(n)` that adds n to a progress bar of `total` items, of which `initial` are done."""
     started = logged = time.monotonic()
-    show = show and _shown and multiprocessing.parent_process() is None  # a worker's bar would fight with its parent's
+    show = show and _shown and multiprocessing.parent_process() is None  # a worker and its parent would both draw bars
     # disable=None: only where there is a terminal or a notebook
     with tqdm(total=total, initial=initial, desc=label, delay=delay, disable=None if show else True) as bar:
         done, silent = initial, bar.disable and show
@@ -43,7 +43,7 @@ def progress_bar(total: int | None, label: str, *, initial: int = 0, delay: floa
 
 
 def tracked(items: Iterable, label: str, total: int | None = None) -> Iterator:
-    """`items`, `total` of them if they do not know themselves, with a progress bar once two seconds have passed."""
+    """`items`, with a progress bar after two seconds; `total` is their number, needed where they have no length."""
     total = total or length_hint(items, 0) or None
     with progress_bar(total, label) as advance:
         for item in items:

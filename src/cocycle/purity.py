@@ -1,6 +1,6 @@
-"""What a map depends on beside its arguments: its attributes, and generators of random numbers.
+"""What a map depends on besides its arguments: its attributes, and generators of random numbers.
 
-A formula that is traced once stands for the map only as long as these stay what they are.
+A traced formula is valid only as long as these do not change.
 """
 
 import dataclasses
@@ -16,14 +16,14 @@ from typing import Any, final
 import numpy as np
 
 CONSTANT = (int, float, complex, str, bytes, bool, type(None), np.number)
-LARGEST = 1000  # elements of a global that is looked at
+LARGEST = 1000  # elements of a global variable that is examined
 LIBRARIES = ("numpy", "torch", "scipy", "builtins")
 CHECKED = 4096  # calls from one comparison of a traced formula with its map to the next
 
 
 @final
 class Dependencies:
-    """The attributes of `owner`, and of all it is made of, as they are now."""
+    """The present attributes of `owner` and of all its parts."""
 
     def __init__(self, owner: object):
         self.attributes: list[tuple[Any, Any]] = []  # dictionaries and lists, each with a copy
@@ -37,24 +37,24 @@ class Dependencies:
                 self.attributes.append((vars(part), vars(part).copy()))
 
     def changed(self) -> bool:
-        """Whether any of them is another than it was."""
+        """Whether any of them has changed."""
         try:
             return any(now != then for now, then in self.attributes) or any(
                 now.tobytes() != then for now, then in self.arrays
             )
-        except (ValueError, RuntimeError):  # arrays, one in place of the other, do not say whether they are equal
+        except (ValueError, RuntimeError):  # the comparison of a replaced array has no single truth value
             return True
 
 
 def has_iterator(owner: object) -> bool:
-    """Whether `owner` might take its next value from an iterator, whose state nobody can read."""
+    """Whether `owner` holds an iterator, whose state cannot be read."""
     return any(isinstance(part, Iterator) for part in _parts(owner))
 
 
 @contextmanager
 def random_numbers_unused(owner: object) -> Iterator[Callable[[], bool]]:
-    """A function that tells whether any random number was drawn since: by numpy, python, torch, or a generator that
-    `owner` has.  Afterwards all generators are in the state that they were in."""
+    """A function that returns whether no random number has been drawn since, by numpy, python, torch, or a generator of
+    `owner`.  On leaving the context all generators have their former states."""
     sources = [*_global_generators(), *_generators(owner)]
     before = [read() for read, _ in sources]
 
@@ -70,7 +70,7 @@ def random_numbers_unused(owner: object) -> Iterator[Callable[[], bool]]:
 
 
 def _global_generators() -> Iterator[tuple[Callable, Callable]]:
-    """Of each generator that belongs to nobody, how to read and how to write its state."""
+    """For each global generator, the functions that read and write its state."""
     yield np.random.get_state, np.random.set_state
     yield random.getstate, random.setstate
     torch = sys.modules.get("torch")
@@ -88,7 +88,7 @@ def _generators(owner: object) -> Iterator[tuple[Callable, Callable]]:
 
 
 def _parts(owner: object) -> list[object]:
-    """`owner` and all that can be reached from it through attributes, containers, closures and named globals."""
+    """`owner` and all objects reachable from it through attributes, containers, closures and named globals."""
     found, waiting, seen = [], [owner], set()
     while waiting:
         part = waiting.pop()
@@ -96,11 +96,11 @@ def _parts(owner: object) -> list[object]:
             continue
         seen.add(id(part))
         found.append(part)
-        waiting.extend(_inside(part))
+        waiting.extend(_referred_to(part))
     return found
 
 
-def _inside(part: Any) -> Iterator[object]:
+def _referred_to(part: Any) -> Iterator[object]:
     if isinstance(part, dict):
         yield from part.values()
     elif isinstance(part, list | tuple | set | frozenset):
@@ -123,7 +123,7 @@ def _inside(part: Any) -> Iterator[object]:
 
 
 def _of_library(thing: Any) -> bool:
-    """Whether it is a function of a library, or of this package: what these depend on is theirs."""
+    """Whether it is a function of a library or of this package, which are taken as pure."""
     return isinstance(thing, FunctionType) and (thing.__module__ or "").partition(".")[0] in (*LIBRARIES, "cocycle")
 
 
@@ -133,7 +133,7 @@ def _is_small(thing: Any) -> bool:
 
 def _closed_over(function: FunctionType) -> Iterator[object]:
     for cell in function.__closure__ or ():
-        with suppress(ValueError):  # of a name that has no value yet
+        with suppress(ValueError):  # a variable without a value yet
             yield cell.cell_contents
 
 
@@ -143,17 +143,17 @@ def _has_attributes(part: object) -> bool:
 
 
 def _is_constant(part: Any) -> bool:
-    """Whether its attributes cannot be set: what they refer to is looked at for itself."""
+    """Whether its attributes cannot be set; the objects that they refer to are examined separately."""
     return dataclasses.is_dataclass(part) and getattr(type(part), "__dataclass_params__").frozen  # noqa: B009
 
 
 def time_to_check(calls: int) -> bool:
-    """At calls 1, 2, 4, ..., then every CHECKED: a hundredth of the time."""
+    """At calls 1, 2, 4, ..., then at every multiple of CHECKED, which takes about a hundredth of the time."""
     return calls % CHECKED == 0 or (calls < CHECKED and calls & (calls - 1) == 0)
 
 
 def require_same(traced: np.ndarray, expected: np.ndarray, name: str) -> None:
-    """Raise RuntimeError unless both agree but for the last digits, or neither is finite."""
+    """Raise RuntimeError unless both agree except for the last digits, or neither is finite."""
     finite = np.isfinite(expected)
     scale = abs(expected[finite]).max(initial=0)
     if (
@@ -161,7 +161,7 @@ def require_same(traced: np.ndarray, expected: np.ndarray, name: str) -> None:
         or np.isfinite(traced[~finite]).any()
     ):
         raise RuntimeError(
-            f"the traced formula of {name} does not give what {name} itself gives: it depends on something other than"
-            " its attributes and its arguments, and the latest results may be wrong; make that an input or an"
-            " attribute, or do without Compiled"
+            f"the traced formula of {name} must give the values of {name} itself; they differ, because {name} depends"
+            " on something other than its attributes and its arguments, and the latest results may be wrong: make that"
+            " an input or an attribute, or do not use Compiled"
         )

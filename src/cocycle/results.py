@@ -1,7 +1,8 @@
-"""What results have in common: a plot, and a table in a notebook."""
+"""Common to results: their plot, their table in a notebook, and numbers rounded to the digits of their errors."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from math import floor, inf, log10
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,13 +14,24 @@ class Plotted:
 
     def plot(self, *what: Any, **options: Any) -> "Figure":
         """`cocycle.plot(result, ...)`: its figure, or on given axes, `ax=`."""
-        from cocycle.plotting import plot  # matplotlib takes its time
+        from cocycle.plotting import plot  # here, because importing matplotlib takes long
 
         return plot(self, *what, **options)
 
 
+def decimals(error: float) -> int | None:
+    """The decimal places at which `error` has two significant digits; None where it is zero, tiny or not finite."""
+    return max(1 - floor(log10(error)), 0) if 1e-12 < error < inf else None
+
+
+def rounded(value: float, error: float) -> tuple[str, str]:
+    """A value and its standard error, both to the decimal places of the error: 0.9056 and 0.0012."""
+    places = decimals(error)
+    return (f"{value:.6g}", f"{error:.2g}") if places is None else (f"{value:.{places}f}", f"{error:.{places}f}")
+
+
 def html_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """An HTML table; whatever the cells hold is shown as text."""
+    """An HTML table; the contents of cells are shown as text."""
 
     def line(cells: Sequence[object], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"

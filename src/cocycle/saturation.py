@@ -1,7 +1,7 @@
 """Slopes of functions that saturate, from the local field b: for numpy and torch arrays.
 
-Never from the output y: 1 - tanh² b and y (1 - y) are exactly 0 beyond |b| = 19 in double precision, 9 in single, where
-the slope is not, and an exponent of -48.6 would be -inf.
+From the output y, 1 - tanh² b and y (1 - y) would be exactly 0 beyond |b| = 19 in double precision, 9 in single, where
+the slope is not 0, and an exponent of -48.6 would become -inf.
 """
 
 import math
@@ -14,7 +14,7 @@ from cocycle.arrays import Array, namespace
 
 def tanh_slope(b: Array) -> Array:
     """sech² b."""
-    e = namespace(b).exp(-2 * abs(b))  # a third of the price of a hyperbolic cosine
+    e = namespace(b).exp(-2 * abs(b))  # a third of the time of a hyperbolic cosine
     return 4 * e / (1 + e) ** 2
 
 
@@ -33,22 +33,22 @@ def erf_slope(b: Array) -> Array:
 
 
 def softsign_slope(b: Array) -> Array:
-    """Of b / (1 + |b|)."""
+    """The slope of b / (1 + |b|)."""
     return 1 / (1 + abs(b)) ** 2
 
 
 def tanhshrink_slope(b: Array) -> Array:
-    """Of b - tanh b: small where b is."""
+    """The slope of b - tanh b, accurate where it is small."""
     return namespace(b).tanh(b) ** 2
 
 
 def silu_slope(b: Array) -> Array:
-    """Of b sigmoid(b)."""
+    """The slope of b sigmoid(b)."""
     return sigmoid(b) * (1 + b * sigmoid(-b))
 
 
 def gelu_tanh_slope(b: Array) -> Array:
-    """Of b (1 + tanh u) / 2 with u = √(2/π) (b + 0.044715 b³)."""
+    """The slope of b (1 + tanh u) / 2 with u = √(2/π) (b + 0.044715 b³)."""
     scale = math.sqrt(2 / math.pi)
     u = scale * (b + 0.044715 * b**3)
     return sigmoid(2 * u) + b / 2 * tanh_slope(u) * scale * (1 + 3 * 0.044715 * b**2)

@@ -1,9 +1,9 @@
-"""torch's functions that saturate, with derivatives from the local field in place of torch's, which use the output.
+"""torch's functions that saturate, with derivatives from the local field; torch computes them from the output.
 
-Within `slopes_from_fields()` torch.tanh, sigmoid, softmax and their kin have the values that they always have; what
-automatic differentiation makes of them, forwards and backwards and to any order, is accurate where they saturate.
-What torch computes in one piece in C++ or inside its own functions stays as it is: the soft-max inside
-`nn.MultiheadAttention`, the gates inside `nn.GRU` and `nn.LSTM` over sequences.
+Within `slopes_from_fields()` torch.tanh, sigmoid, softmax and similar functions have their usual values, and their
+derivatives, forward and backward and of every order, are accurate also where they saturate.  Functions that torch calls
+inside its C++ code are not replaced: the soft-max inside `nn.MultiheadAttention`, the gates inside `nn.GRU` and
+`nn.LSTM` over sequences.
 """
 
 import math
@@ -18,7 +18,7 @@ from cocycle import saturation
 
 
 def _pointwise(value: Callable, slope: Callable) -> Callable:
-    """value(b), one unit at a time, with the derivative slope(b)."""
+    """The elementwise function value(b) with the derivative slope(b)."""
 
     class Function(torch.autograd.Function):
         @staticmethod
@@ -39,19 +39,19 @@ def _pointwise(value: Callable, slope: Callable) -> Callable:
             return tangents[0] * slope(ctx.saved_tensors[0])
 
         @staticmethod
-        def vmap(info, in_dims, b):
-            return Function.apply(b), in_dims[0]
+        def vmap(info, in_dims, *arguments):
+            return Function.apply(*arguments), in_dims[0]
 
     return Function.apply
 
 
 def _gelu_slope(b):
-    """Of b Φ(b), with Φ the normal distribution's integral: Φ(b) + b φ(b)."""
+    """The slope of b Φ(b), Φ(b) + b φ(b), with Φ the cumulative normal distribution and φ its density."""
     return torch.erfc(-b / math.sqrt(2)) / 2 + b * torch.exp(-(b**2) / 2) / math.sqrt(2 * math.pi)
 
 
 def _mish_slope(b):
-    """Of b tanh(ln(1 + exp b))."""
+    """The slope of b tanh(ln(1 + exp b))."""
     s = F.softplus(b)
     return torch.tanh(s) + b * saturation.tanh_slope(s) * saturation.sigmoid(b)
 
@@ -72,9 +72,12 @@ def gelu(b, approximate="none"):
     return tanh_gelu(b) if approximate == "tanh" else exact_gelu(b)
 
 
-def _among(b: torch.Tensor, tangent: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """p = softmax(b), tangents relative to that of the largest unit, and their mean: differences that vanish where one
-    unit takes all, in place of p (1 - p), which is 0 there."""
+def _relative_to_largest(
+    b: torch.Tensor, tangent: torch.Tensor, dim: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """p = softmax(b), tangents relative to that of the largest unit, and their mean over p.
+
+    Where one p is near 1, these differences keep the digits that p (1 - p) loses."""
     p = torch.softmax(b, dim)
     top = b.argmax(dim, keepdim=True)
     relative = tangent - torch.take_along_dim(tangent, top, dim)
@@ -82,7 +85,8 @@ def _among(b: torch.Tensor, tangent: torch.Tensor, dim: int) -> tuple[torch.Tens
 
 
 def _along_axis(value: Callable, pushed: Callable, pulled: Callable) -> Callable:
-    """value(b, dim) with the products pushed(b, tangent, dim) and pulled(b, gradient, dim)."""
+    """The function value(b, dim) with the products of its Jacobian, pushed(b, tangent, dim), and of the transpose,
+    pulled(b, gradient, dim)."""
 
     class Function(torch.autograd.Function):
         @staticmethod
@@ -104,26 +108,27 @@ def _along_axis(value: Callable, pushed: Callable, pulled: Callable) -> Callable
             return pushed(ctx.saved_tensors[0], tangents[0], ctx.dim)
 
         @staticmethod
-        def vmap(info, in_dims, b, dim):
+        def vmap(info, in_dims, *arguments):
+            b, dim = arguments
             return Function.apply(b.movedim(in_dims[0], 0), dim + 1 if dim >= 0 else dim), 0
 
     return Function.apply
 
 
 def _softmax_product(b, tangent, dim):
-    """p_i (db_i - Σ p_j db_j): the matrix is symmetric, so pushed and pulled."""
-    p, relative, mean = _among(b, tangent, dim)
+    """p_i (db_i - Σ p_j db_j), pushed and pulled alike, because the Jacobian is symmetric."""
+    p, relative, mean = _relative_to_largest(b, tangent, dim)
     return p * (relative - mean)
 
 
 def _log_softmax_pushed(b, tangent, dim):
     """db_i - Σ p_j db_j."""
-    _, relative, mean = _among(b, tangent, dim)
+    _, relative, mean = _relative_to_largest(b, tangent, dim)
     return relative - mean
 
 
 def _log_softmax_pulled(b, gradient, dim):
-    """g_i - p_i Σ g: of the largest unit, whose p is near 1, by the sum of the others' g and what its p lacks."""
+    """g_i - p_i Σ g; for the largest unit, whose p is near 1, (1 - p) Σ g minus the sum of the other g."""
     p, total = torch.softmax(b, dim), gradient.sum(dim, keepdim=True)
     top = torch.zeros_like(b).scatter(dim, b.argmax(dim, keepdim=True), 1.0)
     others = gradient * (1 - top)
@@ -149,7 +154,7 @@ def log_softmax(b, dim=None, _stacklevel=3, dtype=None):
 
 
 def _axis(b, dim):
-    """The axis that torch takes where none is named."""
+    """The default axis of torch's soft-max."""
     return dim if dim is not None else (0 if b.ndim in (0, 1, 3) else 1)
 
 
@@ -163,9 +168,9 @@ def glu(b, dim=-1):
 
 
 def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
-    """softmax(query keyᵀ scale + mask) value, as torch documents scaled_dot_product_attention."""
+    """softmax(query keyᵀ scale + mask) value, as defined for torch's scaled_dot_product_attention."""
     if dropout_p:
-        raise ValueError(f"dropout_p must be 0 where exponents are looked at; got {dropout_p}")
+        raise ValueError(f"dropout_p must be 0 where exponents are computed; got {dropout_p}")
     if enable_gqa:
         key, value = (a.repeat_interleave(query.shape[-3] // a.shape[-3], -3) for a in (key, value))
     scores = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
@@ -204,7 +209,7 @@ def _in_place(function: Callable) -> Callable:
 
 
 def _with_option(function: Callable) -> Callable:
-    """`function`, not in place, for one that has the option: in place its derivative is computed from the output."""
+    """`function` with an option `inplace` whose derivative is computed from the input, not from the output."""
 
     def replaced(b, *arguments, inplace=False, **options):
         y = function(b.clone(), *arguments, **options)

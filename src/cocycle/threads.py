@@ -1,7 +1,7 @@
-"""One thread where products are small: more threads then wait for one another longer than they work.
+"""One thread where matrix products are small: several threads would then wait for one another longer than they compute.
 
-On a busy machine the difference is ten times and more: the threads of a library spin until the last of them has had its
-turn.  The crossover is measured by benchmarks/threads.py.
+On a busy machine they can be ten times slower than one, because the threads of a library spin until the last of them
+has finished.  The crossover is measured by benchmarks/threads.py.
 """
 
 import sys
@@ -16,17 +16,16 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from cocycle.arrays import Array, namespace
+from cocycle.arrays import State, namespace
 
-CROSSOVER = 5e8  # multiplications in one product, below which more threads than one lose more than they gain
-LIBRARIES = ("scipy.linalg", "torch")  # that bring thread pools of their own when they are imported
+CROSSOVER = 5e8  # multiplications in one product: below it one thread is faster than several
+LIBRARIES = ("scipy.linalg", "torch")  # with thread pools of their own from their import on
 
 
 @contextmanager
-def one_thread_if_small(x: Array, vectors: int = 0, width: int | None = None) -> Iterator[None]:
-    """Within it, linear algebra has one thread if maps of states like x (*batch, n), with so many tangent vectors, have
-    products of fewer than CROSSOVER multiplications; as many as before otherwise.  `width`: of the widest layer, n by
-    default."""
+def one_thread_if_small(x: State, vectors: int = 0, width: int | None = None) -> Iterator[None]:
+    """A context in which linear algebra uses one thread, if maps of states like x with so many tangent `vectors` have
+    products of fewer than CROSSOVER multiplications.  `width` is that of the widest layer, n by default."""
     n = width or x.shape[-1]
     if prod(x.shape[:-1]) * n * n * (1 + vectors) >= CROSSOVER:
         yield
@@ -41,7 +40,7 @@ _lock, _entered, _undo = Lock(), Counter(), {}
 
 @contextmanager
 def _limit_of(torch: Any) -> Iterator[None]:
-    """One thread for BLAS, or for torch if it is given, until the last of those that run at the same time has left."""
+    """One thread for BLAS, or for torch if it is given, until the last of all simultaneous contexts is left."""
     with _lock:
         if not _entered[torch]:
             _undo[torch] = _limited(torch)
@@ -56,7 +55,7 @@ def _limit_of(torch: Any) -> Iterator[None]:
 
 
 def _limited(torch: Any) -> Callable[[], object]:
-    """Take one thread; what gives the others back."""
+    """Set the number of threads to one; returns the function that restores it."""
     if torch is None:
         limit = _pools(tuple(name in sys.modules for name in LIBRARIES)).limit(limits=1)
         return limit.restore_original_limits
@@ -67,5 +66,6 @@ def _limited(torch: Any) -> Callable[[], object]:
 
 @lru_cache(maxsize=4)
 def _pools(loaded: tuple[bool, ...]) -> ThreadpoolController:
-    """The thread pools of the libraries that are loaded: finding them takes as long as a hundred small products."""
+    """The thread pools of the loaded libraries; cached, because finding them takes as long as a hundred small
+    products."""
     return ThreadpoolController()

@@ -85,7 +85,7 @@ def test_memory_is_bounded_and_asked_for(monkeypatch):
     each = 8 * (chunks.COPIES * 30 * 2 + 63)
     assert set(seen[:-1]) == {50_000 // each}
     assert sum(seen) == 1000
-    with pytest.raises(ValueError, match=r"memory must hold the vectors of one input, .* bytes; got 100"):
+    with pytest.raises(ValueError, match=r"memory must hold the vectors of one input, .* bytes; got memory=100"):
         ftle(steps, x, memory=100)
 
 
@@ -157,10 +157,12 @@ def test_what_is_no_field():
         ftle((), torch.zeros(3, 2))
     with pytest.raises(ValueError, match=r"x must be inputs of shape \(\*batch, n\), at least one; got \(0, 2\)"):
         ftle(steps, torch.zeros(0, 2))
-    with pytest.raises(ValueError, match=r"the maps do not take inputs of shape \(\.\.\., 5\) and torch.float64"):
+    with pytest.raises(
+        ValueError, match=r"x must be inputs that the maps take; they fail on shape \(\.\.\., 5\) and torch.float64"
+    ):
         ftle(steps, torch.zeros(3, 5, dtype=torch.float64))
     for integers in (torch.ones(4, 2, dtype=torch.uint8), np.ones((4, 2), dtype=int)):
-        with pytest.raises(TypeError, match=r"x must be floating-point numbers, in the range .*; got .*int"):
+        with pytest.raises(TypeError, match=r"x must be floating-point numbers, scaled as in .*; got .*int"):
             ftle(steps, integers)
     over_three = ftle(feedforward(network((3, 4, 1))), np.zeros((5, 5, 3)))
     for field in (
@@ -168,7 +170,7 @@ def test_what_is_no_field():
         ftle(steps, np.random.default_rng(1).normal(size=(4, 4, 2))),
         ftle(steps, np.zeros((4, 2))),
     ):
-        with pytest.raises(ValueError, match="only a field over a grid in two dimensions has axes"):
+        with pytest.raises(ValueError, match="x must be a grid in two dimensions"):
             field.plot()
     with pytest.raises(TypeError, match="x must be floating-point"):
         ftle(steps, [[1, 2]])

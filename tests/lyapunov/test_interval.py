@@ -58,7 +58,7 @@ def test_too_long_an_interval_warns_of_the_first_exponent_that_is_lost():
     f = recurrent(100, 3.0)
     x = np.full(100, 0.1)
     exact = lyapunov_spectrum(repeat(f, 200), x, frame(x, 100), transient=40).exponents
-    with pytest.warns(UserWarning, match="exponents from number .* cannot be trusted") as caught:
+    with pytest.warns(UserWarning, match="exponents from number .* on are unreliable") as caught:
         wrong = lyapunov_spectrum(repeat(f, 200), x, frame(x, 100), transient=40, every=8).exponents
     first = int(str(caught[0].message).split("number ")[1].split()[0])
     assert abs(wrong - exact).max() > 0.1

@@ -31,7 +31,7 @@ def test_an_exponent_that_the_precision_does_not_hold_is_told(kind, every):
     """An eigenvalue of 1e-10 beside 1: a matrix in single precision does not have it."""
     basis = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
     weight, x = kind(basis * [1, 0.9, 0.5, 1e-10] @ basis.T), kind(np.zeros(4))
-    with pytest.warns(UserWarning, match="exponents from number 4 on cannot be trusted.*double precision"):
+    with pytest.warns(UserWarning, match="exponents from number 4 on are unreliable.*double precision"):
         result = lyapunov_spectrum(repeat(Linear(weight), 500), x, frame(x, 4), transient=50, every=every)
     np.testing.assert_allclose(result.exponents[:3], np.log([1, 0.9, 0.5]), rtol=0, atol=1e-4)
 
@@ -81,7 +81,7 @@ def test_a_saturated_network_in_single_precision():
 
 def test_covariant_vectors_in_single_precision():
     x = Henon().series(1)[0].astype(np.float32)
-    steps = list(covariant_vectors(repeat(Henon(), 300), x, frame(x, 2), transient=50, settle=50))[::-1]
+    steps = list(covariant_vectors(repeat(Henon(), 300), x, frame(x, 2), transient=50, backward_transient=50))[::-1]
     residuals = [covariance_residual(*pair).max() for pair in pairwise(steps)]
     assert np.median(residuals) < 1e-5
     assert steps[0].growth.dtype == np.float64

@@ -1,6 +1,7 @@
-"""Published exponents within the stated error, results that continue, failures that keep what was reached."""
+"""Known exponents within the stated error, results that continue, failures that keep what was reached."""
 
 import pickle
+import re
 from itertools import chain, repeat
 
 import numpy as np
@@ -16,17 +17,19 @@ from cocycle import (
     Linear,
     Map,
     Reservoir,
+    Spectrum,
     finite_time_exponents,
     frame,
     lyapunov_spectrum,
 )
+from cocycle.results import rounded
 from cocycle.systems import Henon, Lorenz63, Lorenz96, Rossler
-from cocycle.systems.facts import PUBLISHED
+from cocycle.systems.facts import REFERENCE
 
 
-def deviation(result, published):
-    """Distance to the published values in units of the combined standard error."""
-    return (result.exponents - published.exponents) / np.hypot(result.standard_error, published.errors)
+def deviation(result, reference):
+    """Distance to the reference values in units of the combined standard error."""
+    return (result.exponents - reference.exponents) / np.hypot(result.standard_error, reference.errors)
 
 
 def test_lorenz():
@@ -35,29 +38,29 @@ def test_lorenz():
         repeat(Compiled(Flow(Lorenz63(), 0.02)), 100_000), x, frame(x, 3), every=5, transient=500
     )
     assert result.standard_error[0] <= 0.005
-    assert (abs(deviation(result, PUBLISHED["Lorenz63"])) < 3).all(), result
+    assert (abs(deviation(result, REFERENCE["Lorenz63"])) < 3).all(), result
     assert result.kaplan_yorke == pytest.approx(2.06215, abs=0.002)
 
 
 def test_rossler():
     x = Rossler().series(1, dt=0.05)[0]
     result = lyapunov_spectrum(
-        repeat(Compiled(Flow(Rossler(), 0.05, substeps=3)), 100_000), x, frame(x, 3), every=5, transient=500
+        repeat(Compiled(Flow(Rossler(), 0.05, substeps=3)), 50_000), x, frame(x, 3), every=5, transient=500
     )
     assert result.standard_error[0] <= 0.005
-    assert (abs(deviation(result, PUBLISHED["Rossler"])) < 3).all(), result
+    assert (abs(deviation(result, REFERENCE["Rossler"])) < 3).all(), result
 
 
 def test_henon():
     x = Henon().series(1)[0]
-    result = lyapunov_spectrum(repeat(Compiled(Henon()), 200_000), x, frame(x, 2), every=5, transient=100)
+    result = lyapunov_spectrum(repeat(Compiled(Henon()), 100_000), x, frame(x, 2), every=5, transient=100)
     assert result.standard_error[0] <= 0.002
-    assert (abs(deviation(result, PUBLISHED["Henon"])) < 3).all(), result
+    assert (abs(deviation(result, REFERENCE["Henon"])) < 3).all(), result
     assert result.kaplan_yorke == pytest.approx(1.258, abs=0.002)
 
 
 def test_lorenz96_of_ten_sites():
-    """Reference: RK4 0.02, [computed] in shared/reference.md; the scatter over replicas is the error."""
+    """Reference: computed independently, RK4 with dt = 0.02; the scatter over replicas is the error."""
     expected = [1.175, 0.6945, 0.0934, 0.0, -0.4294, -0.8768, -1.3187, -1.9395, -2.8017, -4.5970]
     system = Lorenz96(10)
     x = system.start(np.random.default_rng(2), (40,))
@@ -69,7 +72,8 @@ def test_lorenz96_of_ten_sites():
 def covered(result, truth):
     """In which fraction of the runs the truth lies within two standard errors of the first exponent.
 
-    Of ten independent normal means the t distribution of nine degrees says 92.3 %; 1000 runs tell it to 0.8 %.
+    Of ten independent normal means the t distribution of nine degrees says 92.3 %; 1000 runs tell it to 0.8 %.  The
+    bounds are three of these away.
     """
     return (abs(result.exponents[:, 0] - truth) < 2 * result.standard_error[:, 0]).mean()
 
@@ -77,7 +81,7 @@ def covered(result, truth):
 def test_standard_error_covers_the_truth_over_a_thousand_orbits(rng):
     x = Henon().start(rng, (1000,))
     result = lyapunov_spectrum(repeat(Compiled(Henon()), 2200), x, frame(x, 1), every=2, transient=200)
-    assert 0.90 < covered(result, 0.419217) < 0.99
+    assert 0.90 < covered(result, 0.419217) < 0.95
 
 
 def test_standard_error_covers_the_truth_over_a_thousand_drives_of_a_reservoir(rng):
@@ -85,7 +89,7 @@ def test_standard_error_covers_the_truth_over_a_thousand_drives_of_a_reservoir(r
     reservoir = Reservoir.gaussian(50, 1, weight_std=1.2, input_std=0.3, rng=1)
     x = reservoir.rest((1000,))
     result = lyapunov_spectrum(reservoir.driven(rng.normal(size=(800, 1000, 1))), x, frame(x, 1), transient=100)
-    assert 0.90 < covered(result, result.exponents.mean()) < 0.99
+    assert 0.90 < covered(result, result.exponents.mean()) < 0.95
 
 
 def test_two_halves_are_one_whole():
@@ -177,7 +181,7 @@ def test_repr_says_the_exponents_and_their_errors():
     assert repr(result) == "Spectrum over time 20: 0.693147 ± 0, -0.693147 ± 0 per step"
     half = lyapunov_spectrum(repeat(Linear(np.diag([2.0, 0.5]), dt=0.5), 8), np.zeros(2), np.eye(2), every=2)
     assert (result.unit, half.unit, (half + half).maps) == ("per step", "per unit time", 16)
-    assert repr(half).startswith("Spectrum over time 4: 1.38629 (fewer than ten records: no error bar), ")
+    assert repr(half).startswith("Spectrum over time 4: 1.38629 (fewer than ten groups of maps: no error bar), ")
 
 
 class Exploding(Map):
@@ -214,7 +218,7 @@ def test_projection_has_exponent_minus_infinity():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"q": np.zeros((2, 3))}, "q must not be wider than the state, n=2; got k=3"),
+        ({"q": np.zeros((2, 3))}, "k must be in 1..2 for a state of dimension n=2; got q with k=3"),
         ({"q": np.eye(3)}, r"q must have shape \(\*batch, n, k\) for x of shape \(2,\); got \(3, 3\)"),
         ({"q": np.zeros(2)}, "q must have shape"),
         ({"every": 0}, "every must be an integer of at least 1 or .auto.; got 0"),
@@ -223,9 +227,9 @@ def test_projection_has_exponent_minus_infinity():
         ({"transient": 20}, "at least one map after the transient"),
         ({"steps": []}, "at least one map"),
         ({"thin": 0}, "thin must be an integer of at least 1; got 0"),
-        ({"q": np.ones((2, 2))}, "q must have full rank"),
-        ({"steps": repeat(Linear(np.diag([1e-20, 1e-19])), 60), "every": 20}, "every=20 takes the vectors out"),
-        ({"steps": [Linear(np.ones((1, 2)))]}, "keep the dimension, n=2; a map made it 1"),
+        ({"q": np.ones((2, 2))}, r"q must have independent columns.*frame\(x, 2\) makes"),
+        ({"steps": repeat(Linear(np.diag([1e-20, 1e-19])), 60), "every": 20}, "range of numbers; got every=20"),
+        ({"steps": [Linear(np.ones((1, 2)))]}, "keep the dimension, n=2; got a map to dimension 1"),
     ],
 )
 def test_bad_input(arguments, message):
@@ -255,7 +259,7 @@ def test_frame_needs_a_seed():
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
 def test_an_interval_that_overflows():
-    with pytest.raises(ValueError, match="every=20 takes the vectors out of the range"):
+    with pytest.raises(ValueError, match="range of numbers; got every=20: take a smaller one"):
         lyapunov_spectrum(repeat(Linear(np.diag([1e20, 1e19])), 60), np.zeros(2), np.eye(2), every=20)
 
 
@@ -293,7 +297,7 @@ def test_a_projection_is_not_an_interval_that_is_too_long():
 
 def test_narrow_then_wide_is_refused_wherever_it_happens():
     steps = chain(repeat(Linear(np.eye(3)), 4), [Linear(np.ones((1, 3)))])
-    with pytest.raises(ValueError, match="keep the dimension, n=3; a map made it 1"):
+    with pytest.raises(ValueError, match="keep the dimension, n=3; got a map to dimension 1"):
         lyapunov_spectrum(steps, np.zeros(3), np.eye(3)[:, :2])
 
 
@@ -322,6 +326,16 @@ def test_a_frame_that_is_not_orthonormal_adds_no_growth():
         np.testing.assert_allclose(
             finite_time_exponents([Linear(np.diag([3.0, 2.0]))], x, q).log_factors, np.log([3, 2]), atol=1e-14
         )
+
+
+def test_a_value_has_as_many_digits_as_its_error(rng):
+    growth, step = rng.normal(0.9, 0.01, size=(400, 1)), np.ones(400)
+    text = repr(Spectrum(growth, step, np.zeros(1), np.eye(1)))
+    value, error = re.search(r": (\S+) ± (\S+) per", text).groups()
+    assert re.fullmatch(r"0\.000\d\d", error)
+    assert value == f"{growth.mean():.5f}"
+    assert rounded(-14.5723, 23.0) == ("-15", "23")
+    assert rounded(0.25, np.nan) == ("0.25", "nan")
 
 
 def test_a_long_spectrum_is_shown_in_short():

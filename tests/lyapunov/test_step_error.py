@@ -81,20 +81,22 @@ def test_the_error_of_the_sum_is_predicted(dt):
 
 @pytest.mark.parametrize(("dt", "coarse"), [(0.001, False), (0.005, True)])
 def test_a_stiff_relaxation_oscillator(dt, coarse):
-    """Van der Pol at mu = 100: at 0.005 the exponents are 0.02 and -170 for 0 and -178: chaos that is not there."""
-    x, steps = np.array([2.0, 0.0]), round(400 / dt)
+    """Van der Pol at mu = 100: at 0.005 the exponents are 0.03 and -170 for 0 and -178: chaos that is not there.
+
+    Over one period, 162.84, the mean growth is the exponent itself.  The last digit of the period changes it by 0.004,
+    that of -178.08 by 0.005, the step 0.001 by less than 0.01.
+    """
+    x, transient, period = np.array([2.0, 0.0]), round(20 / dt), round(162.84 / dt)
+    flow = Compiled(Flow(error_bars.VanDerPol(100.0), dt))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = lyapunov_spectrum(
-            repeat(Compiled(Flow(error_bars.VanDerPol(100.0), dt)), steps),
-            x,
-            frame(x, 2),
-            every=5,
-            transient=steps // 4,
-        )
+        result = lyapunov_spectrum(repeat(flow, transient + period), x, frame(x, 2), every=5, transient=transient)
     assert bool(caught) == coarse == result.step_error.coarse
-    if not coarse:
-        assert result.exponents[1] == pytest.approx(-178.08, abs=2 * result.standard_error[1])
+    if coarse:
+        assert result.exponents[0] > 0.02
+        assert result.exponents[1] > -172
+    else:
+        np.testing.assert_allclose(result.exponents, [0, -178.08], rtol=0, atol=0.02)
 
 
 def test_a_batch_of_which_one_member_is_too_fast():
@@ -201,7 +203,7 @@ def test_two_runs_as_one_carry_what_was_found():
 
 
 def test_a_series_of_another_system_warns():
-    with pytest.warns(UserWarning, match=r"the step dt=0.12 is too coarse: .* the series is one of another system"):
+    with pytest.warns(UserWarning, match=r"the step dt=0.12 is too coarse: .* the series is that of another system"):
         Lorenz63().series(2000, dt=0.12)
     with pytest.warns(UserWarning, match="more substeps"):
         Lorenz63().series(25_000, dt=0.1)

@@ -7,7 +7,7 @@ from torch import nn
 
 from cocycle import feedforward, finite_time_exponents, frame, ftle, lyapunov_spectrum, plane
 from cocycle.networks import Cell
-from cocycle.networks.data import Labelled, Task, circle
+from cocycle.networks.data import Dataset, Labelled, circle
 from cocycle.networks.ensembles import dropout_probabilities, probabilities
 from cocycle.networks.training import Recipe, error, fit, perceptron
 
@@ -51,14 +51,16 @@ def test_whole_spectra_and_sequences():
 
 
 def test_training_and_predictions():
-    task = circle(1, samples=2000)
+    dataset = circle(1, samples=2000)
     first, tanh, last = perceptron((2, 20, 2), 3)
     net = nn.Sequential(first, tanh, nn.Dropout(0.1), last).cuda()
-    as_classes = Task(*(Labelled(p.inputs, (p.targets[:, 0] > 0).astype(int)) for p in (task.training, task.test)))
+    as_classes = Dataset(
+        *(Labelled(p.inputs, (p.targets[:, 0] > 0).astype(int)) for p in (dataset.training, dataset.test))
+    )
     fit(net, as_classes, 4, Recipe(loss="CrossEntropyLoss", optimiser="Adam", learning_rate=0.02, epochs=15))
     assert error(net, as_classes.test) < 0.1
-    assert probabilities([net], task.test.inputs).shape == (1, 200, 2)
-    found = [dropout_probabilities(net, task.test.inputs, 5, samples=3) for _ in range(2)]
+    assert probabilities([net], dataset.test.inputs).shape == (1, 200, 2)
+    found = [dropout_probabilities(net, dataset.test.inputs, 5, samples=3) for _ in range(2)]
     np.testing.assert_array_equal(*found)
 
 

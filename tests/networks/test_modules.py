@@ -107,7 +107,7 @@ def test_arrays_that_cannot_be_written_or_run_backwards():
 
 
 def test_a_state_of_another_dimension_is_no_larger_batch():
-    with pytest.raises(ValueError, match=r"takes states of dimension 3; got shape \(2, 6\)"):
+    with pytest.raises(ValueError, match=r"x must have dimension n=3 for this step of the network; got shape \(2, 6\)"):
         end(feedforward(network()), torch.zeros(2, 6).double())
 
 
@@ -169,7 +169,7 @@ def test_a_network_that_is_no_longer_the_chain_that_it_was_is_refused(name):
     net = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.Tanh(), nn.Linear(3, 3)), nn.Tanh()).double().eval()
     steps = feedforward(net)
     CONTAINERS[name](net)
-    with pytest.raises(ValueError, match=r"network must be what it was.*call feedforward again"):
+    with pytest.raises(ValueError, match=r"network must not change after feedforward.*call feedforward again"):
         end(steps, X)
     torch.testing.assert_close(end(feedforward(net.eval(), (3,)), X), net(X).detach())
 
@@ -236,25 +236,37 @@ class Remembers(nn.Module):
 
 
 REFUSED = {
-    "detach": (Detached(), (6,), "does not compute what torch differentiates"),
-    "straight through": (Rounded(), (6,), "does not compute what torch differentiates"),
-    "rounding passed through": (Function(lambda x: x + (x.round() - x).detach()), (6,), "torch differentiates"),
-    "sign passed through": (Function(lambda x: x + (x.sign() - x).detach()), (6,), "torch differentiates"),
-    "backward of 6.7 % too much": (Function(Cubed.apply), (6,), "torch differentiates"),
-    "a part detached": (Function(lambda x: x + 0.05 * x.detach()), (6,), "torch differentiates"),
+    "detach": (Detached(), (6,), "must have the derivative that torch computes"),
+    "straight through": (Rounded(), (6,), "must have the derivative that torch computes"),
+    "rounding passed through": (
+        Function(lambda x: x + (x.round() - x).detach()),
+        (6,),
+        "the derivative that torch computes",
+    ),
+    "sign passed through": (
+        Function(lambda x: x + (x.sign() - x).detach()),
+        (6,),
+        "the derivative that torch computes",
+    ),
+    "backward of 6.7 % too much": (Function(Cubed.apply), (6,), "the derivative that torch computes"),
+    "a part detached": (Function(lambda x: x + 0.05 * x.detach()), (6,), "the derivative that torch computes"),
     "activation of the user's": (
         nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, activation=lambda x: x.detach().relu(), batch_first=True),
         (3, 4),
-        "torch differentiates",
+        "the derivative that torch computes",
     ),
-    "weak mixing": (Function(lambda x: x - 1e-3 * x.mean(0)), (6,), "mixes the inputs of a batch"),
-    "random": (Function(lambda x: x + torch.randn_like(x)), (6,), "gives other values at every call: it is random"),
-    "dropout always on": (Function(nn.functional.dropout), (6,), "gives other values at every call"),
-    "fractional pooling": (nn.FractionalMaxPool2d(2, 4), (4, 6, 6), "gives other values at every call"),
-    "remembers": (Remembers(), (6,), "gives other values at every call: it is random, or keeps what it saw"),
+    "weak mixing": (Function(lambda x: x - 1e-3 * x.mean(0)), (6,), "must treat the inputs of a batch separately"),
+    "random": (
+        Function(lambda x: x + torch.randn_like(x)),
+        (6,),
+        "must give the same values at every call; it is random",
+    ),
+    "dropout always on": (Function(nn.functional.dropout), (6,), "must give the same values at every call"),
+    "fractional pooling": (nn.FractionalMaxPool2d(2, 4), (4, 6, 6), "must give the same values at every call"),
+    "remembers": (Remembers(), (6,), "must give the same values at every call; it is random, or has an internal state"),
     "complex": (Function(torch.fft.fft), (6,), r"one tensor of real numbers.*got .* of torch.complex64"),
     "whole numbers": (Function(lambda x: x.long()), (6,), "one tensor of real numbers"),
-    "mean of the batch": (Function(lambda x: x - x.mean(0)), (6,), "mixes the inputs of a batch"),
+    "mean of the batch": (Function(lambda x: x - x.mean(0)), (6,), "must treat the inputs of a batch separately"),
     "two": (Function(lambda x: (x, x)), (6,), "one tensor of real numbers.*got tuple"),
 }
 

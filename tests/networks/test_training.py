@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from cocycle.networks.data import Labelled, Task, circle
+from cocycle.networks.data import Dataset, Labelled, circle
 from cocycle.networks.training import Recipe, error, fit, perceptron
 
 
 @pytest.fixture(scope="module")
-def task():
+def dataset():
     return circle(2, samples=1500)
 
 
@@ -30,21 +30,21 @@ def test_scales_of_weights_and_thresholds():
     assert first.weight.dtype == torch.float64
 
 
-def test_learns_and_repeats_itself(task):
+def test_learns_and_repeats_itself(dataset):
     found = []
     for _ in range(2):
         net = perceptron((2, 20, 1), 3, head="Tanh")
-        history = fit(net, task, 4, Recipe(optimiser="Adam", epochs=12))
+        history = fit(net, dataset, 4, Recipe(optimiser="Adam", epochs=12))
         found.append((numbers(net), history.error))
         torch.rand(3)  # what else draws does not matter
     np.testing.assert_array_equal(found[0][0], found[1][0])
     assert found[0][1][-1] < 0.06 < found[0][1][0]
-    assert error(net, task.test) == found[0][1][-1]
+    assert error(net, dataset.test) == found[0][1][-1]
 
 
-def test_classes_and_stopping(task):
-    as_classes = Task(
-        *(Labelled(part.inputs, (part.targets[:, 0] > 0).astype(int)) for part in (task.training, task.test))
+def test_classes_and_stopping(dataset):
+    as_classes = Dataset(
+        *(Labelled(part.inputs, (part.targets[:, 0] > 0).astype(int)) for part in (dataset.training, dataset.test))
     )
     net = perceptron((2, 20, 2), 3)
     recipe = Recipe(loss="CrossEntropyLoss", optimiser="Adam", learning_rate=0.02, epochs=40, stop_at=0.9)
@@ -67,21 +67,21 @@ def test_error_counts_signs_and_largest_outputs():
         error(net, Labelled(x, np.ones((4, 1))))
 
 
-def test_a_frozen_layer_stays(task):
+def test_a_frozen_layer_stays(dataset):
     net = perceptron((2, 10, 1), 3, head="Tanh")
     net[0].requires_grad_(False)
     before = net[0].weight.clone()
-    fit(net, task, 4, Recipe(epochs=2))
+    fit(net, dataset, 4, Recipe(epochs=2))
     assert (net[0].weight == before).all()
     with pytest.raises(ValueError, match="parameters that require gradients"):
-        fit(net.requires_grad_(False), task, 4)
+        fit(net.requires_grad_(False), dataset, 4)
 
 
-def test_dropout_is_seeded_and_off_afterwards(task):
+def test_dropout_is_seeded_and_off_afterwards(dataset):
     def trained(seed):
         inner = perceptron((2, 20, 1), 3, head="Tanh")
         net = nn.Sequential(inner[0], inner[1], nn.Dropout(0.2), inner[2], inner[3])
-        fit(net, task, seed, Recipe(epochs=2))
+        fit(net, dataset, seed, Recipe(epochs=2))
         return net
 
     state = torch.random.get_rng_state()
@@ -91,15 +91,15 @@ def test_dropout_is_seeded_and_off_afterwards(task):
     assert not trained(1).training
 
 
-def test_divergence_leaves_the_last_finite_network(task):
+def test_divergence_leaves_the_last_finite_network(dataset):
     net = perceptron((2, 10, 1), 3)
     with pytest.raises(ArithmeticError, match=r"the loss is (nan|inf) in epoch \d+: take a smaller learning_rate"):
-        fit(net, task, 4, Recipe(learning_rate=1e3, epochs=50))
+        fit(net, dataset, 4, Recipe(learning_rate=1e3, epochs=50))
     assert np.isfinite(numbers(net)).all()
     first, tanh, last = perceptron((2, 10, 1), 3)
     net = nn.Sequential(first, nn.BatchNorm1d(10).double(), tanh, last)
     with pytest.raises(ArithmeticError):
-        fit(net, task, 4, Recipe(learning_rate=1e200, epochs=50))
+        fit(net, dataset, 4, Recipe(learning_rate=1e200, epochs=50))
     assert all(values.isfinite().all() for values in net.state_dict().values())
 
 
@@ -108,7 +108,7 @@ def test_a_last_batch_of_one_is_not_left_alone():
     samples = Labelled(np.random.default_rng(1).normal(size=(17, 2)), np.ones((17, 1)))
     first, tanh, last = perceptron((2, 10, 1), 3)
     net = nn.Sequential(first, nn.BatchNorm1d(10).double(), tanh, last)
-    assert np.isfinite(fit(net, Task(samples, samples), 4, Recipe(batch=8, epochs=1)).loss).all()
+    assert np.isfinite(fit(net, Dataset(samples, samples), 4, Recipe(batch=8, epochs=1)).loss).all()
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,16 @@ def test_recipes_that_cannot_be(settings, message):
         Recipe(**settings)
 
 
-def test_networks_that_do_not_fit(task):
-    classes = Labelled(task.training.inputs, np.zeros(len(task.training), int))
+def test_networks_that_do_not_fit(dataset):
+    classes = Labelled(dataset.training.inputs, np.zeros(len(dataset.training), int))
     for net, data, message in (
-        (perceptron((3, 1), 1), task, r"network must take inputs of shape \(samples, 2\)"),
-        (perceptron((2, 3), 1), task, "network must have 1 outputs, as many as targets"),
-        (perceptron((2, 3), 1), Task(classes, classes), "MSELoss does not take these targets .classes go with Cross"),
+        (perceptron((3, 1), 1), dataset, r"network must take inputs of shape \(samples, 2\)"),
+        (perceptron((2, 3), 1), dataset, "network must have 1 outputs, as many as targets"),
+        (
+            perceptron((2, 3), 1),
+            Dataset(classes, classes),
+            "MSELoss does not take these targets .classes go with Cross",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             fit(net, data, 1)
@@ -144,9 +148,9 @@ def test_networks_that_do_not_fit(task):
     with pytest.raises(ValueError, match=r"head must be the name of a class in torch.nn; got 'nothing'"):
         perceptron((2, 1), 1, head="nothing")
     with pytest.raises(ValueError, match="evaluation mode"):
-        error(nn.Sequential(*perceptron((2, 1), 1), nn.Dropout()), task.test)
-    real = Labelled(task.training.inputs, np.zeros((len(task.training), 1)))
+        error(nn.Sequential(*perceptron((2, 1), 1), nn.Dropout()), dataset.test)
+    real = Labelled(dataset.training.inputs, np.zeros((len(dataset.training), 1)))
     with pytest.raises(ValueError, match="stop_at needs targets that are classes, or -1 and 1"):
-        fit(perceptron((2, 1), 1), Task(real, real), 1, Recipe(stop_at=0.9))
-    with pytest.raises(TypeError, match="task must be a Task"):
+        fit(perceptron((2, 1), 1), Dataset(real, real), 1, Recipe(stop_at=0.9))
+    with pytest.raises(TypeError, match="dataset must be a Dataset"):
         fit(perceptron((2, 1), 1), (real, real), 1)

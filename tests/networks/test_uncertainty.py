@@ -40,7 +40,7 @@ def test_bounds(weights):
     [
         (np.ones(3), r"probabilities must have shape \(members, \*batch, classes\); got \(3,\)"),
         (np.full((2, 2), np.nan), "probabilities must be finite"),
-        (np.full((2, 4), 0.3), "their sum over classes"),
+        (np.full((2, 4), 0.3), "must sum to 1 over classes"),
         (np.array([[1.5, -0.5]]), "must not be negative"),
     ],
 )
@@ -76,5 +76,5 @@ def test_binned_means(rng):
     np.testing.assert_allclose(found.means, 2 * found.centres + 1, rtol=1e-12)
     noise = binned(x, rng.normal(size=1000), bins=5)
     np.testing.assert_allclose(noise.errors, 1 / np.sqrt(200), rtol=4 / np.sqrt(400))  # of a standard deviation
-    with pytest.raises(ValueError, match="two for each bin"):
+    with pytest.raises(ValueError, match="two for each of"):
         binned(x[:5], x[:5], bins=3)

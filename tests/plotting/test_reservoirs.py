@@ -48,7 +48,7 @@ def test_diagnosis(closed):
     panels = diagnosis(closed).plot().axes
     assert panels[0].get_ylabel() == "running exponents (per step)"
     words = [text.get_text() for text in panels[2].texts]
-    assert ("the closed loop leaves every bound" in words) is not closed
+    assert ("the closed loop diverges" in words) is not closed
     assert [bar.get_height() for bar in panels[3].patches] == [0.2]
     assert "<td>conditional exponent</td><td>-0.6931 ± " in diagnosis(closed)._repr_html_()
 

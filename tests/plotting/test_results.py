@@ -79,10 +79,10 @@ def test_scattered_points_are_drawn_on_triangles():
 
 
 def test_what_cannot_be_drawn():
-    with pytest.raises(ValueError, match="no axis has two values or more: height is 3"):
+    with pytest.raises(ValueError, match="axes must have one of at least two values; got none: height is 3"):
         result_figure(np.array([3.0]), {"x": np.array([1.0])}, "height")
     kinds = np.array([f"k{i}" for i in range(13)])
-    with pytest.raises(ValueError, match="kind would make 13 panels; draw a part, at most 12"):
+    with pytest.raises(ValueError, match="kind must give at most 12 panels; got 13: draw a part"):
         result_figure(np.zeros((13, 5)), {"kind": kinds, "x": X}, "height")
 
 

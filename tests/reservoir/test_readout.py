@@ -193,7 +193,7 @@ def test_rules_and_designs_of_another_kind():
     series = Lorenz63().series(600)
     with pytest.raises(TypeError, match="rule must be an OnlineRule"):
         train_online(Reservoir.random(20, 3), series, "rls")
-    with pytest.raises(TypeError, match="design must be a Design, or a map such as .*; got 'squares'"):
+    with pytest.raises(TypeError, match=r"design must be a Design, or a map such as .*; got 'squares'"):
         train(Reservoir.random(20, 3), series, design="squares")
     with pytest.raises(TypeError, match="network must be a Reservoir"):
         train(500, series)

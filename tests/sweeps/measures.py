@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from cocycle.sweeps.pool import Deadline
+from cocycle.sweeps.worker_process import Deadline
 
 LOCK = threading.Lock()
 CROWD = {"inside": 0, "most": 0, "mistaken": 0, "threads": set()}  # what threads of one process see of each other
@@ -127,7 +127,7 @@ def last_given(*arguments):
 
 def by_reference(measure):
     """A pickled measure that calls this very object, in this process."""
-    from cocycle.sweeps.jobs import Sent
+    from cocycle.sweeps.pickling import Sent
 
     BY_REFERENCE.append(measure)
     return Sent.of(last_given, {"number": len(BY_REFERENCE)})  # which no other has
@@ -182,3 +182,21 @@ def inverse(point, rng):
 
 def inverses(points, rngs):
     return {"y": [inverse(points, rng)["y"] for rng in rngs]}
+
+
+LOADS = []
+
+
+class Loaded:
+    """A measure that counts how often it is unpickled."""
+
+    def __call__(self, point, rng):
+        return {"y": point["x"]}
+
+    def __reduce__(self):
+        return _loaded, ()
+
+
+def _loaded():
+    LOADS.append(None)
+    return Loaded()

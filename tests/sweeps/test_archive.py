@@ -13,7 +13,8 @@ import xarray
 
 import cocycle
 from cocycle import Archive, Grid
-from cocycle.sweeps import Status, layout
+from cocycle.files import publish
+from cocycle.sweeps import Status, layout, locks, new_file
 from cocycle.sweeps import writer as writer_module
 from cocycle.sweeps.records import Records
 
@@ -140,7 +141,7 @@ def test_a_first_try_without_results_is_replaced(tmp_path):
 
 
 def test_create_does_not_overwrite(archive):
-    with pytest.raises(FileExistsError, match="exists: open it"):
+    with pytest.raises(FileExistsError, match="exists: remove it, or choose another name"):
         Archive.create(archive.path, grid(), outputs=OUTPUTS, seed=1)
 
 
@@ -164,8 +165,8 @@ def test_open_refuses_what_is_not_an_archive(tmp_path):
         ({"outputs": {"weight_std": ()}}, "different names; got weight_std twice"),
         ({"outputs": {"status": ()}}, "got status twice"),
         ({"outputs": {"y": {"k": 2}, "z": {"k": 3}}}, "axis 'k' one positive length"),
-        ({"fixed": {"rng": object()}}, "fixed must hold numbers"),
-        ({"fixed": {"dt": float("nan")}}, "fixed must hold numbers"),
+        ({"fixed": {"rng": object()}}, "must hold numbers"),
+        ({"fixed": {"dt": float("nan")}}, "must hold numbers"),
         ({"fixed": {"observed": 1}}, "got observed twice"),
         ({"seed": -1}, "seed must not be negative; got -1"),
         ({"seed": 1.7}, "seed must be an integer; got 1.7"),
@@ -214,7 +215,8 @@ def _hold(path, ready, release):
         release.wait(30)
 
 
-def test_one_writer_at_a_time(archive):
+def test_one_writer_at_a_time(archive, monkeypatch):
+    monkeypatch.setattr(locks, "WAIT", 0.1)
     context = multiprocessing.get_context("spawn")
     ready, release = context.Event(), context.Event()
     other = context.Process(target=_hold, args=(archive.path, ready, release))
@@ -233,10 +235,14 @@ def test_a_second_maker_does_not_replace_the_file_of_the_first(archive):
     """Two runs that start together: the later one must not take the file away under the writer of the first."""
     with archive.writer() as writer:
         with pytest.raises(FileExistsError):
-            layout.write(archive.path, archive.contents)
+            new_file.write(archive.path, archive.contents)
+        other = archive.path.with_name("other.h5")
+        other.touch()
+        with pytest.raises(FileExistsError):
+            publish(other, archive.path)
         writer.commit(result(archive, (0, 0)))
     assert archive.status[0, 0] == Status.DONE
-    assert not list(archive.path.parent.glob("*.part"))
+    assert not list(archive.path.parent.glob("*.aside*"))
 
 
 def test_values_are_on_the_disk_before_their_status(archive, monkeypatch):

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dask
+import dask_jobqueue  # noqa: F401 -- its settings are there from now on
 import numpy as np
 import pytest
 
@@ -17,15 +19,27 @@ BIN = Path(sys.executable).parent
 SMALL = {"count = 10": "count = 3", "count = 5": "count = 3", "size = 100": "size = 20", "steps = 1500": "steps = 400"}
 
 
-@pytest.fixture
-def folder(tmp_path):
-    shutil.copytree(ROOT / "examples" / "cluster", tmp_path, dirs_exist_ok=True)
-    study = (tmp_path / "study.toml").read_text()
+def small_study(folder):
+    shutil.copytree(ROOT / "examples" / "cluster", folder, dirs_exist_ok=True)
+    study = (folder / "study.toml").read_text()
     for large, small in SMALL.items():
         assert large in study
         study = study.replace(large, small)
-    (tmp_path / "study.toml").write_text(study)
-    return tmp_path
+    (folder / "study.toml").write_text(study)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return small_study(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def of_one_process(tmp_path_factory):
+    """The archive that one process made."""
+    folder = small_study(tmp_path_factory.mktemp("one"))
+    called(folder, "cocycle", "sweep", "study.toml", "--workers", "1")
+    return folder / "study.h5"
 
 
 def called(folder, *words):
@@ -35,40 +49,37 @@ def called(folder, *words):
     return done.stdout
 
 
-def assert_same(folder, *names):
-    archives = [Archive.open(folder / name) for name in names]
-    assert all((archive.status == Status.DONE).all() for archive in archives)
-    for archive in archives[1:]:
-        np.testing.assert_array_equal(archive["exponent"], archives[0]["exponent"])
+def assert_same(*paths):
+    one, other = (Archive.open(path) for path in paths)
+    assert (one.status == Status.DONE).all()
+    assert (other.status == Status.DONE).all()
+    np.testing.assert_array_equal(one["exponent"], other["exponent"])
 
 
-def test_dask(folder):
+def test_dask(folder, of_one_process):
     said = called(folder, sys.executable, "dask_slurm.py", "study.toml", "dask.h5", "--local")
     assert "36 done" in said
-    called(folder, "cocycle", "sweep", "study.toml", "--workers", "1")
-    assert_same(folder, "study.h5", "dask.h5")
+    assert_same(folder / "dask.h5", of_one_process)
 
 
 @pytest.mark.skipif(shutil.which("mpiexec", path=str(BIN)) is None and shutil.which("mpiexec") is None,
                     reason="there is no mpiexec")  # fmt: skip
-def test_mpi(folder):
+def test_mpi(folder, of_one_process):
     """The command of the script for SLURM, under mpiexec instead of srun."""
     command = (folder / "mpi_slurm.sh").read_text().splitlines()[-1]
     assert command.startswith("srun ")
     called(folder, "mpiexec", "-n", "3", *command.split()[1:])
-    called(folder, "cocycle", "sweep", "study.toml", "--workers", "1", "--output", "one.h5")
-    assert_same(folder, "one.h5", "study.h5")
+    assert_same(folder / "study.h5", of_one_process)
 
 
-def test_parts(folder):
+def test_parts(folder, of_one_process):
     """The command of the job array, and the merge that its comment names."""
     command = (folder / "array_slurm.sh").read_text().splitlines()[-1].replace("/10", "/3")
     for number in "123":
         words = command.replace("$SLURM_ARRAY_TASK_ID", number).replace('"', "").split()
         called(folder, *words[1:], "--workers", "1")
     called(folder, "cocycle", "merge", *(f"study-{n}-of-3.h5" for n in "312"), "--output", "merged.h5")
-    called(folder, "cocycle", "sweep", "study.toml", "--workers", "1")
-    assert_same(folder, "study.h5", "merged.h5")
+    assert_same(folder / "merged.h5", of_one_process)
 
 
 def test_what_dask_tells_the_queue(folder, monkeypatch):
@@ -76,7 +87,8 @@ def test_what_dask_tells_the_queue(folder, monkeypatch):
     monkeypatch.syspath_prepend(folder)
     import dask_slurm
 
-    cluster = dask_slurm.on_slurm()
+    with dask.config.set({"jobqueue.slurm.scheduler-options": {"dashboard_address": ":0"}}):  # any port that is free
+        cluster = dask_slurm.on_slurm()
     try:
         script = cluster.job_script()
     finally:

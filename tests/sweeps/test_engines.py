@@ -16,10 +16,11 @@ import pytest
 from distributed import Client
 
 from cocycle import Archive, Grid, run
-from cocycle.sweeps import Status
-from cocycle.sweeps import jobs as jobs_module
-from cocycle.sweeps.jobs import Job, Outcome, Queue, task
+from cocycle.sweeps import Status, computing
+from cocycle.sweeps.computing import Call
+from cocycle.sweeps.jobs import Job, Outcome, Queue, Task
 from cocycle.sweeps.records import Records
+from here import Here
 
 HERE = Path(__file__).parent
 OUTPUTS = {"product": (), "noise": (2,)}
@@ -32,7 +33,7 @@ def new(path, points=600, block=None):
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory):
-    archive = run(measures.product, new(tmp_path_factory.mktemp("truth") / "run.h5"), workers=1, progress=False)
+    archive = run(measures.product, new(tmp_path_factory.mktemp("truth") / "run.h5"), Here(), progress=False)
     return {name: archive[name] for name in OUTPUTS}
 
 
@@ -85,24 +86,19 @@ def when_done(archive, share, call):
     return thread
 
 
-def test_a_dask_worker_is_killed(tmp_path, truth):
-    archive = new(tmp_path / "run.h5")
-    with dask(tmp_path) as (client, (_, victim, _)):
-        killer = when_done(archive, 0.1, victim.kill)
-        run(measures.quick, archive, client.get_executor(), progress=False)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what distributed says of its loss
+def test_a_dask_worker_is_killed_and_then_the_scheduler(tmp_path, truth):
+    first, archive = new(tmp_path / "first.h5"), new(tmp_path / "run.h5")
+    with dask(tmp_path) as (client, (scheduler, victim, _)):
+        killer = when_done(first, 0.1, victim.kill)
+        run(measures.quick, first, client.get_executor(), progress=False)
         killer.join()
         assert victim.wait(10) == -signal.SIGKILL
-    assert (archive.status == Status.DONE).all()
-    assert_right(archive, truth)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what distributed says of its loss
-def test_the_dask_scheduler_is_killed(tmp_path, truth):
-    archive = new(tmp_path / "run.h5", 600)
-    with dask(tmp_path) as (client, (scheduler, *_)):
+        assert (first.status == Status.DONE).all()
+        assert_right(first, truth)
         killer = when_done(archive, 0.1, scheduler.kill)
         with pytest.raises(
-            RuntimeError, match=r"executor was lost; what was done is in .*run\.h5: run again to resume"
+            RuntimeError, match="executor was lost; what was done is in the archive: run again to resume"
         ):
             run(measures.quick, archive, client.get_executor(), progress=False)
         killer.join()
@@ -110,7 +106,7 @@ def test_the_dask_scheduler_is_killed(tmp_path, truth):
     assert 0 < left < 600
     assert not archive.messages()
     assert archive.history[-1]["outcome"].startswith("RuntimeError: the executor was lost")
-    run(measures.product, archive, workers=1, progress=False)
+    run(measures.product, archive, Here(), progress=False)
     assert (archive.status == Status.DONE).all()
     assert_right(archive, truth)
 
@@ -196,8 +192,8 @@ def test_what_a_worker_left_is_handed_out_again():
 
 def test_a_worker_hands_in_what_it_has_when_its_job_is_longer_than_it_seemed(monkeypatch, tmp_path):
     archive = new(tmp_path / "run.h5")
-    work = task(measures.slow, archive.contents)
-    monkeypatch.setattr(jobs_module, "PATIENCE", 0.12)
+    work = Call.of(measures.slow, Task(archive.contents))
+    monkeypatch.setattr(computing, "HAND_IN", 0.12)
     done = work(Job(np.arange(100)))
     assert 1 <= len(done.records) < 10
     np.testing.assert_array_equal(done.left.blocks, np.arange(100)[len(done.records) :])
@@ -214,7 +210,7 @@ def test_a_measure_that_leaves_python_fails_only_its_point(tmp_path):
 def test_points_have_their_own_streams_whatever_the_block(tmp_path, truth):
     for block in ({"b": 1}, {"b": 2}, {"b": 7}, {"a": 4, "b": 2}):
         archive = new(tmp_path / f"{len(list(tmp_path.iterdir()))}.h5", 30, block)
-        run(measures.of_streams, archive, workers=1, progress=False)
+        run(measures.of_streams, archive, Here(), progress=False)
         np.testing.assert_array_equal(archive["noise"], truth["noise"][:10])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cocycle import Archive, Grid, cli, run
-from cocycle.sweeps import Status, in_words, merge, refine, writer
+from cocycle.sweeps import Status, merge, refine, summary, writer
 from cocycle.sweeps.failures import LENGTH, failure
 from cocycle.sweeps.records import MESSAGE_BYTES
 from here import Here
@@ -237,7 +237,7 @@ def archive(tmp_path):
 
 
 def test_show_quotes_the_frames(archive, capsys):
-    said = in_words(archive)
+    said = summary(archive)
     (where,) = archive.tracebacks()
     assert f"  the last calls of the failure in {where}\n" in said
     assert "in _raise_linalgerror_singular" in said
@@ -246,7 +246,7 @@ def test_show_quotes_the_frames(archive, capsys):
     assert [entry["event"] for entry in archive.history] == ["start", "end"]
     assert not archive.damage()
     run(measures.product, archive, Here(), retry=True, progress=False)
-    assert "the last calls" not in in_words(archive)
+    assert "the last calls" not in summary(archive)
 
 
 def test_the_frames_stay_in_merged_and_refined_archives(archive, tmp_path):

@@ -38,18 +38,20 @@ def test_difference_in_words():
     assert grid == Grid({"a": np.arange(1, 4)})
     assert "a: 3 values [1, 2, 3] against 2 values [1, 2]" in grid.difference(Grid({"a": [1, 2]}))
     assert grid.difference(Grid({"b": [1, 2, 3]})) == "axes ['a'] against ['b']"
-    assert "block" in grid.difference(Grid({"a": [1, 2, 3]}, block={"a": 2}))
+    assert grid.difference(Grid({"a": [1, 2, 3]}, block={"a": 2})) == "block: {} against {'a': 2}"
 
 
 @pytest.mark.parametrize(
     ("axes", "block", "message"),
     [
-        ({}, None, "at least one axis"),
+        ({}, None, "at least one name"),
         ({"a": []}, None, "axis 'a' must be one-dimensional and not empty"),
         ({"a": 3.0}, None, "axis 'a' must be one-dimensional"),
         ({"a": [1.0, np.nan]}, None, "axis 'a' must be finite"),
         ({"a": [1, 1]}, None, "axis 'a' must not repeat a value"),
         ({"a": [object()]}, None, "axis 'a' must hold numbers or strings or bools"),
+        ([1, 2], None, r"axes must map at least one name to values, .*; got \[1, 2\]"),
+        ({"a": [1]}, 5, "block must map names of axes to numbers of values, .*; got 5"),
         ({"a": [1]}, {"b": 2}, "block must name axes of the grid, a; got 'b'"),
         ({"a": [1]}, {"a": 0}, r"block\['a'\] must be an integer of at least 1; got 0"),
         ({"a": [1]}, {"a": 1.5}, r"block\['a'\] must be an integer of at least 1; got 1.5"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cocycle import Archive, Grid, run
 from cocycle.sweeps import Status, merge
 from cocycle.sweeps.records import Records
+from here import Here
 
 OUTPUTS = {"product": (), "noise": (2,)}
 GRID = Grid({"a": [3.0, 1.0, 2.0, 5.0, 4.0], "b": [10, 20, 30]})
@@ -22,7 +23,7 @@ def new(path, grid=GRID, seed=11, fixed=None):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    return run(measures.product, new(tmp_path_factory.mktemp("whole") / "run.h5"), workers=1, progress=False)
+    return run(measures.product, new(tmp_path_factory.mktemp("whole") / "run.h5"), Here(), progress=False)
 
 
 def computed(archive):
@@ -51,7 +52,7 @@ def test_a_missing_part_is_to_do_and_the_merged_archive_goes_on(tmp_path, whole)
     again = merge([*parts, rest], tmp_path / "again.h5")
     assert (again.status == Status.TO_DO).sum() == len(rest.grid) - 1
     assert list(again.messages().values()) == ["no luck"]
-    run(measures.product, again, workers=1, retry=True, progress=False)
+    run(measures.product, again, Here(), retry=True, progress=False)
     np.testing.assert_array_equal(again["noise"], whole["noise"])
 
 
@@ -96,7 +97,7 @@ def test_what_does_not_belong_together(tmp_path, whole, change, message):
 
 
 def test_different_values_of_one_point_are_refused(tmp_path, whole):
-    other = run(measures.another, new(tmp_path / "other.h5"), workers=1, progress=False)
+    other = run(measures.another, new(tmp_path / "other.h5"), Here(), progress=False)
     with pytest.raises(ValueError, match=r"have different values at the point \(0, 0\)"):
         merge([whole, other], tmp_path / "merged.h5")
     assert [path.name for path in tmp_path.iterdir() if "merged" in path.name] == []
@@ -116,5 +117,7 @@ def test_nothing_is_replaced(tmp_path, whole):
     with pytest.raises(FileExistsError, match="remove it, or choose another name"):
         merge([whole], tmp_path / "merged.h5")
     assert (tmp_path / "merged.h5").read_text() == "mine"
+    with pytest.raises(TypeError, match=r"parts must be archives, \[Archive.open\(path\), ...\]; got 'run.h5'"):
+        merge("run.h5", tmp_path / "other.h5")
     with pytest.raises(ValueError, match="merge takes at least one archive"):
         merge([], tmp_path / "other.h5")

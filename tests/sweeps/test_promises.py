@@ -1,7 +1,6 @@
 """What is promised around an archive: one writer, one file, complete means complete, workers that come and go."""
 
 import errno
-import multiprocessing
 import os
 import shutil
 import signal
@@ -10,7 +9,6 @@ import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +16,8 @@ import measures
 import numpy as np
 import pytest
 
-from cocycle import Archive, Grid, cli, run
-from cocycle.sweeps import AllFail, Status, arguments, files, in_words, locks, merge, provenance, refine, rerun
+from cocycle import Archive, Grid, cli, files, run
+from cocycle.sweeps import AllFail, Status, arguments, locks, merge, provenance, refine, rerun, summary
 from cocycle.sweeps.pool import Pool, TimedOut, WorkerDied
 from cocycle.sweeps.records import Records
 from here import Here
@@ -58,7 +56,8 @@ ALIASES = {
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_no_second_writer(tmp_path, alias):
+def test_no_second_writer(tmp_path, alias, monkeypatch):
+    monkeypatch.setattr(locks, "WAIT", 0.1)
     archive = new(tmp_path / "run.h5")
     with archive.writer():
         other = Archive.open(ALIASES[alias](archive.path))
@@ -70,7 +69,7 @@ def test_no_second_writer(tmp_path, alias):
         pass
 
 
-def test_whoever_looks_whether_there_is_a_writer_keeps_none_out(tmp_path):
+def test_a_look_for_a_writer_keeps_none_out(tmp_path):
     archive, over = new(tmp_path / "run.h5"), threading.Event()
 
     def poll():
@@ -79,7 +78,7 @@ def test_whoever_looks_whether_there_is_a_writer_keeps_none_out(tmp_path):
 
     thread = threading.Thread(target=poll)
     thread.start()
-    for _ in range(200):
+    for _ in range(60):
         with archive.writer():
             pass
     over.set()
@@ -167,7 +166,7 @@ def test_an_archive_that_is_replaced_while_the_sweep_runs(tmp_path, how):
     assert 5 <= done.sum() < 200
     assert (rescued["y"][done] == np.arange(200)[done]).all()
     assert rescued.damage() == []
-    run(x_of, rescued, workers=1, progress=False)
+    here(x_of, rescued)
     assert (rescued["y"] == np.arange(200)).all()
 
 
@@ -253,7 +252,7 @@ def test_formulas_and_control_characters_are_text(tmp_path, capsys):
         return {"y": 1.0}
 
     here(measure, archive)
-    said = in_words(archive)
+    said = summary(archive)
     assert "\\x1b[31mred\\x07" in said
     assert all(c.isprintable() or c == "\n" for c in said)
     assert cli.main(["show", str(archive.path)]) == 0
@@ -445,22 +444,26 @@ def test_one_worker_that_dies_takes_no_other_with_it(tmp_path):
         assert slow.result(10) is None
 
 
-def test_points_that_outsiders_kill_are_not_condemned(tmp_path):
+def test_a_point_whose_worker_is_killed_from_outside_is_tried_again(tmp_path):
     """Every worker is killed again and again while it computes the only point that is left."""
-    archive, over, killed = new(tmp_path / "run.h5", Grid({"x": [1.0]})), threading.Event(), []
-
-    def killer():
-        while len(killed) < 4:
-            for child in multiprocessing.active_children():
-                if over.wait(1.0):
-                    return
-                with suppress(ProcessLookupError):
-                    os.kill(child.pid, signal.SIGKILL)
-                killed.append(child.pid)
+    archive, kills = new(tmp_path / "run.h5", Grid({"x": [1.0]})), 4
+    begun, over = tmp_path / "begun", threading.Event()  # the workers that began with the point, one a line
+    begun.touch()
 
     def measure(point, rng):
-        time.sleep(0.8)
+        with open(begun, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        if len(begun.read_text().split()) <= kills:
+            time.sleep(60)  # until it is killed
         return {"y": 1.0}
+
+    def killer():
+        killed = 0
+        while killed < kills and not over.wait(0.02):
+            workers = begun.read_text().splitlines(keepends=True)
+            if len(workers) > killed and workers[killed].endswith("\n"):
+                os.kill(int(workers[killed]), signal.SIGKILL)
+                killed += 1
 
     thread = threading.Thread(target=killer)
     thread.start()
@@ -468,10 +471,11 @@ def test_points_that_outsiders_kill_are_not_condemned(tmp_path):
     over.set()
     thread.join()
     assert archive.status[0] == Status.DONE
+    assert len(begun.read_text().split()) == kills + 1
 
 
 def test_a_deadline_is_of_the_call(tmp_path):
-    from cocycle.sweeps.pool import Deadline
+    from cocycle.sweeps.worker_process import Deadline
 
     with Pool(1) as pool:
         future = pool.submit(measures.beyond_its_deadline)
@@ -548,6 +552,18 @@ def test_the_measure_goes_to_a_process_once(tmp_path):
     assert Counting.sent == 1
 
 
+def test_a_search_loads_its_measure_once(tmp_path):
+    """Each run has a task of its own, with the rows of that moment; the measure stays, and with it what it caches."""
+    table = Archive.table(tmp_path / "run.h5", {"x": float}, capacity=20, outputs={"y": ()}, seed=1)
+    measures.LOADS.clear()
+    with ThreadPoolExecutor(1) as executor:
+        for x in np.arange(20.0):
+            table.append([{"x": x}])
+            run(measures.Loaded(), table, executor, progress=False)
+    assert len(measures.LOADS) == 1
+    np.testing.assert_array_equal(table["y"], np.arange(20.0))
+
+
 def test_bits_do_not_depend_on_who_computes(tmp_path):
     """Neither on processes, threads, this one, or blocks, although linear algebra would use several threads."""
     grid = Grid({"x": np.arange(6.0)})
@@ -622,7 +638,7 @@ def test_axes_of_bools_and_none(tmp_path):
     assert again.grid == grid
     assert again["y"].tolist() == [[[2, 3], [0, 1]], [[6, 7], [4, 5]]]
     assert again.point(bias=True, leak=None, kind="a")["y"] == 6
-    assert again.grid.place({"bias": "True", "leak": "None", "kind": "a"}) == (1, 0, 0)
+    assert again.grid.index_at({"bias": "True", "leak": "None", "kind": "a"}) == (1, 0, 0)
     data = xarray.load_dataset(archive.path, engine="h5netcdf")
     assert data.y.sel(bias=True, leak="0.5", kind="None") == 5
     assert again.sel(bias=True, leak=None).y.values.tolist() == [6, 7]
@@ -645,14 +661,14 @@ def test_an_archive_that_was_never_run_is_shown(tmp_path, capsys):
     assert capsys.readouterr().out.endswith("runs\n  none\n")
 
 
-def test_counts_that_nobody_has_memory_for(tmp_path, capsys):
+def test_counts_that_no_memory_holds(tmp_path, capsys):
     (tmp_path / "s.toml").write_text(
         'measure = "measures:product"\nseed = 1\n[axes]\nx = { count = 1000000000000 }\n[outputs]\ny = []\n'
     )
     assert cli.main(["sweep", str(tmp_path / "s.toml")]) == 2
-    assert "line 4: axes.x: count must be an integer of 1 to 10000000; got 1000000000000" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="a grid must have at most 1000000000 points; got 1000000000000"):
-        Grid({"a": np.arange(10**6), "b": np.arange(10**6)})
+    assert "axes.x.count must be an integer in 1..10000000; got 1000000000000" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="a grid must have at most 1000000000 points; got 10000000000"):
+        Grid({"a": np.arange(10**5), "b": np.arange(10**5)})
 
 
 def test_verifying_and_merging_take_little_memory(tmp_path):
@@ -687,9 +703,9 @@ def test_arguments_are_those_of_the_points_that_are_computed(tmp_path):
 
 @pytest.mark.parametrize(("module", "function"), [("antigravity", "geohash"), ("cocycle.cli.doctor", "report")])
 def test_no_library_is_imported_on_the_word_of_an_archive(tmp_path, module, function):
-    """Its text is public, so that whoever makes an archive can note the right digest; importing it may act."""
+    """Its text is public, so that the maker of an archive can note the right digest; importing it may act."""
     archive = new(tmp_path / "run.h5")
-    file = provenance.origin(module)
+    file = provenance.file_of_module(module)
     facts = {"event": "start", "module": module, "name": function, "file": str(file), "named": True, "source": ""}
     with archive.writer() as writer:
         writer.note({**facts, "digests": {module: provenance.digest_of(file)}})
@@ -704,7 +720,7 @@ def test_odd_histories_are_shown(tmp_path):
     with archive.writer() as writer:
         for note in ({"event": "assembled", "parts": 5}, {"event": "start", "digests": 3, "name": []}, {"no": "event"}):
             writer.note(note)
-    assert "made of others" in in_words(archive)
+    assert "made of others" in summary(archive)
     here(x_of, archive)
     assert (archive["y"] == np.arange(20)).all()
 

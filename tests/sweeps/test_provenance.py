@@ -1,6 +1,7 @@
 """An archive knows who computed it with what, and can compute a point again from itself."""
 
 import platform
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -14,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cocycle import Archive, Grid, run
-from cocycle.sweeps import Status, in_words, journal, layout, rerun
+from cocycle.sweeps import Status, journal, layout, rerun, summary
+from here import Here
 
 OUTPUTS = {"product": (), "noise": (2,)}
 
@@ -25,8 +27,8 @@ def new(path, **axes):
 
 
 def test_each_run_is_noted(tmp_path):
-    archive = run(measures.fragile, new(tmp_path / "run.h5"), workers=1, progress=False)
-    run(measures.fragile, archive, workers=1, retry=True, progress=False)
+    archive = run(measures.fragile, new(tmp_path / "run.h5"), Here(), progress=False)
+    run(measures.fragile, archive, Here(), retry=True, progress=False)
     first, end, second, _ = archive.history
     assert [entry["event"] for entry in archive.history] == ["start", "end"] * 2
     assert first["host"] == platform.node()
@@ -51,7 +53,7 @@ def _git(*words):
 def test_a_run_that_stops_says_why(tmp_path):
     archive = new(tmp_path / "run.h5")
     with pytest.raises(ValueError, match="measure must return"):
-        run(lambda point, rng: {}, archive, workers=1, progress=False)
+        run(lambda point, rng: {}, archive, Here(), progress=False)
     assert archive.history[-1]["outcome"].startswith("WrongOutput: measure must return")
 
 
@@ -75,7 +77,7 @@ def test_a_full_journal_loses_the_source_first_and_then_the_entry(tmp_path, capl
     assert len(archive.history) == 2
     assert "the journal of" in caplog.text
     assert archive.damage() == []
-    assert in_words(archive).endswith("1 notes are not on record: the journal was full, or is damaged")
+    assert summary(archive).endswith("1 notes are not on record: the journal was full, or is damaged")
 
 
 def test_every_byte_of_the_journal_that_is_used_is_checked(tmp_path):
@@ -106,7 +108,7 @@ def test_a_change_of_the_source_is_told(tmp_path, caplog):
         sys.modules["script"] = module
         exec(compile(text, str(script), "exec"), module.__dict__)
         cloudpickle.register_pickle_by_value(module)
-        run(module.measure, archive, workers=1, progress=False)
+        run(module.measure, archive, Here(), progress=False)
         assert (said in caplog.text) if said else not caplog.text
         text += "# changed\n"
         with archive.writer() as writer:
@@ -115,7 +117,7 @@ def test_a_change_of_the_source_is_told(tmp_path, caplog):
 
 
 def test_rerun_from_the_archive_alone(tmp_path):
-    archive = run(measures.product, new(tmp_path / "run.h5"), workers=1, progress=False)
+    archive = run(measures.product, new(tmp_path / "run.h5"), Here(), progress=False)
     again = rerun(archive, {"a": 2, "b": 20})
     assert again.same
     assert again.coordinates == {"a": 2, "b": 20}
@@ -127,7 +129,7 @@ def test_rerun_from_the_archive_alone(tmp_path):
 
 
 def test_rerun_of_a_point_that_failed(tmp_path):
-    archive = run(measures.fragile, new(tmp_path / "run.h5"), workers=1, progress=False)
+    archive = run(measures.fragile, new(tmp_path / "run.h5"), Here(), progress=False)
     again = rerun(archive, {"a": 1, "b": 10})
     assert again.same
     assert "status: stored failed, now failed" in str(again)
@@ -137,14 +139,14 @@ def test_rerun_of_a_point_that_failed(tmp_path):
 def test_rerun_of_a_point_of_a_block(tmp_path):
     grid = Grid({"a": np.arange(2), "b": [10, 20, 30]}, block={"b": 2})
     archive = Archive.create(tmp_path / "run.h5", grid, outputs=OUTPUTS, seed=11, fixed={"shift": 0.5})
-    run(measures.of_streams, archive, workers=1, progress=False)
+    run(measures.of_streams, archive, Here(), progress=False)
     assert rerun(archive, (1, 2)).same
     assert rerun(archive, {"a": 0, "b": 20}).same
 
 
 def test_rerun_of_a_point_that_is_not_there(tmp_path):
-    archive = run(measures.product, new(tmp_path / "run.h5"), workers=1, progress=False)
-    with pytest.raises(ValueError, match=r"an index of this grid is in \(3, 2\); got \(3, 0\)"):
+    archive = run(measures.product, new(tmp_path / "run.h5"), Here(), progress=False)
+    with pytest.raises(ValueError, match=r"the index on a, of 3 values, must be in 0\.\.2; got 3"):
         rerun(archive, (3, 0))
     with pytest.raises(ValueError, match=r"b must be one of .*; got 15"):
         rerun(archive, {"a": 1, "b": 15})
@@ -223,7 +225,7 @@ def test_a_function_made_in_another_one(tmp_path):
     def inner(point, rng):
         return {"product": 1.0, "noise": [0, 0]}
 
-    archive = run(inner, new(tmp_path / "run.h5"), workers=1, progress=False)
+    archive = run(inner, new(tmp_path / "run.h5"), Here(), progress=False)
     assert (archive.status == Status.DONE).all()
     with pytest.raises(
         ValueError, match=r"with arguments or variables that no name gives back: give the study, or call"
@@ -242,21 +244,32 @@ y = []
 """
 
 
-@pytest.fixture
-def study(tmp_path, monkeypatch):
-    """A study whose measure imports a helper from a file beside it, and that was computed."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "study.toml").write_text(STUDY)
-    (tmp_path / "of_study.py").write_text(
+@pytest.fixture(scope="module")
+def computed_study(tmp_path_factory):
+    """A folder with a study whose measure imports a helper from a file beside it, and that was computed; its copy."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "study.toml").write_text(STUDY)
+    (folder / "of_study.py").write_text(
         "def measure(point, rng):\n    import helper_of_study\n    return {'y': helper_of_study.GAIN * point['x']}\n"
     )
-    (tmp_path / "helper_of_study.py").write_text("GAIN = 3\n")
-    command("sweep", "study.toml")
+    (folder / "helper_of_study.py").write_text("GAIN = 3\n")
+    command("sweep", "study.toml", "--workers", "1", folder=folder)
+    return folder, shutil.copytree(folder, tmp_path_factory.mktemp("copy") / "study")
+
+
+@pytest.fixture
+def study(computed_study, monkeypatch):
+    """The archive of that study, in the folder where it was computed and with the files that it had then."""
+    folder, copy = computed_study
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+    monkeypatch.chdir(folder)
     return Archive.open("study.h5")
 
 
-def command(*words, status=0):
-    done = subprocess.run([sys.executable, "-m", "cocycle", *words], capture_output=True, text=True, check=False)
+def command(*words, status=0, folder=None):
+    call = [sys.executable, "-m", "cocycle", *words]
+    done = subprocess.run(call, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr
     return done.stdout + done.stderr
 
@@ -275,40 +288,40 @@ def test_a_measure_is_imported_from_where_it_was(study):
 
 
 @pytest.mark.parametrize("file", ["of_study.py", "helper_of_study.py"])
-def test_nothing_is_imported_whose_text_was_changed(study, tmp_path, file):
+def test_nothing_is_imported_whose_text_was_changed(study, file):
     """Neither the file nor what it imports is run: they would leave a trace."""
     to_do_again(study)
-    path = tmp_path / file
+    path = Path(file)
     path.write_text(path.read_text() + "open('trace', 'w')\n")
     for words in (["resume", "study.h5"], ["rerun", "study.h5", "--point", "x=4"]):
         said = command(*words, status=2)
         assert f"the text of {file.removesuffix('.py')} is not the one" in said
         assert "give the study" in said
-    assert not (tmp_path / "trace").exists()
+    assert not Path("trace").exists()
     assert "is not that of the last run" in command("rerun", "study.h5", "study.toml", "--point", "x=4")
     assert "its points may not belong together" in command("resume", "study.h5", "study.toml")
 
 
-def test_text_of_an_archive_is_never_run(study, tmp_path):
+def test_text_of_an_archive_is_never_run(study):
     """A record of a measure that is nowhere else is of no use to `resume`, also when nothing is to do."""
-    (tmp_path / "of_study.py").unlink()
+    Path("of_study.py").unlink()
     for words in (["resume", "study.h5"], ["rerun", "study.h5", "--point", "x=4"]):
         assert "is not the one that was run, or is not there" in command(*words, status=2)
 
 
-def test_a_study_of_another_sweep_is_refused(study, tmp_path):
-    (tmp_path / "other.toml").write_text(STUDY.replace("y = []", "z = []"))
+def test_a_study_of_another_sweep_is_refused(study):
+    Path("other.toml").write_text(STUDY.replace("y = []", "z = []"))
     assert "other.toml is of another sweep than study.h5: outputs" in command(
         "resume", "study.h5", "other.toml", status=2
     )
-    (tmp_path / "other.toml").write_text(STUDY.replace("x = {", "w = {"))
+    Path("other.toml").write_text(STUDY.replace("x = {", "w = {"))
     said = command("resume", "study.h5", "other.toml", status=2)
     assert "other.toml has the axes w; study.h5 has others" in said
 
 
-def test_a_helper_that_is_edited_while_the_sweep_runs_stops_it(study, tmp_path):
+def test_a_helper_that_is_edited_while_the_sweep_runs_stops_it(study):
     """Workers that start later would import the new text: two texts in one archive."""
-    (tmp_path / "of_study.py").write_text(
+    Path("of_study.py").write_text(
         "import time\nimport os\nimport helper_of_study\n\ndef measure(point, rng):\n"
         "    time.sleep(0.5)\n"
         "    if point['x'] == 1 and not os.path.exists('once'):\n"
@@ -325,9 +338,9 @@ def test_a_helper_that_is_edited_while_the_sweep_runs_stops_it(study, tmp_path):
     assert (study["y"][done] == 3 * np.arange(6)[done]).all()
 
 
-def test_a_process_that_keeps_an_older_text_is_noticed(study, tmp_path):
+def test_a_process_that_keeps_an_older_text_is_noticed(study):
     """Such as a notebook: what it imported stays, whatever is in the file by now."""
-    (tmp_path / "script.py").write_text(
+    Path("script.py").write_text(
         "from concurrent.futures import ThreadPoolExecutor\nfrom cocycle import Archive, Grid, run\n"
         "import helper_of_study\n\ndef measure(point, rng):\n    return {'y': helper_of_study.GAIN * point['x']}\n\n"
         "def swept(path):\n"

@@ -34,7 +34,7 @@ def values(archive):
 
 @pytest.fixture(autouse=True)
 def listening():
-    """Tests that a shell started in the background are deaf to Ctrl-C."""
+    """Tests that a shell started in the background ignore Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -91,7 +91,7 @@ def test_failures_are_kept_apart_and_the_rest_is_done(tmp_path, reference):
 
     run(measures.product, archive, workers=1, progress=False)  # nothing is to do
     assert (archive.status == status).all()
-    run(measures.product, archive, workers=1, retry=True, progress=False)
+    run(measures.product, archive, Here(), retry=True, progress=False)
     for mine, theirs in zip(values(archive), reference, strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert archive.messages() == {}
@@ -107,16 +107,18 @@ def test_points_of_a_block_may_share_a_stream_and_a_bad_one_spoils_only_itself(t
 
 
 def test_a_point_that_kills_its_worker_spares_the_others_of_its_block(tmp_path):
-    archive = new(tmp_path / "run.h5", block={"a": 4})
+    grid = Grid({"a": AXES["a"], "b": [10.0]}, block={"a": 4})
+    outputs = {"product": (), "noise": (2,)}
+    archive = Archive.create(tmp_path / "run.h5", grid, outputs=outputs, seed=11, fixed={"shift": 0.5})
     run(measures.deadly_block, archive, workers=2, progress=False)
     assert (archive.status == np.where(AXES["a"] == 2, Status.DIED, Status.DONE)[:, None]).all()
 
 
 def test_retry_leaves_what_is_done_as_it_is(tmp_path):
     archive = new(tmp_path / "run.h5", block={"a": 4})
-    run(measures.block, archive, workers=1, progress=False)
+    run(measures.block, archive, Here(), progress=False)
     before = archive["product"]
-    run(measures.another_block, archive, workers=1, retry=True, progress=False)
+    run(measures.another_block, archive, Here(), retry=True, progress=False)
     assert (archive.status == Status.DONE).all()
     done = np.isfinite(before)
     np.testing.assert_array_equal(archive["product"][done], before[done])
@@ -178,7 +180,7 @@ def test_threads_of_an_executor_leave_the_limits_as_they_were(tmp_path):
 def test_a_measure_that_does_not_fit_its_archive_stops_the_run(tmp_path, returned, message):
     archive = new(tmp_path / "run.h5")
     with pytest.raises(ValueError, match=message):
-        run(lambda point, rng: returned, archive, workers=1, progress=False)
+        run(lambda point, rng: returned, archive, Here(), progress=False)
     assert (archive.status == Status.TO_DO).all()
 
 
@@ -200,7 +202,7 @@ def test_failures_are_logged_with_the_remedy(tmp_path, caplog):
         run(failing, archive, workers=1, progress=False)
     assert 10 <= (archive.status == Status.FAILED).sum() < 120
     assert archive.history[-1]["outcome"].startswith("AllFail: the first 10 calls")
-    run(failing, archive, workers=1, progress=False, keep_going=True)
+    run(failing, archive, Here(), progress=False, keep_going=True)
     assert (archive.status == Status.FAILED).all()
     assert "no luck" in caplog.text
     assert "archive.messages() has them all, retry=True, or --retry, computes them again" in caplog.text
@@ -253,7 +255,7 @@ def long(path):
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     archive = long(tmp_path_factory.mktemp("whole") / "run.h5")
-    run(measures.product, archive, workers=1, progress=False)
+    run(measures.product, archive, Here(), progress=False)
     return values(archive)
 
 

@@ -43,7 +43,7 @@ def new(path, points=1500, **settings):
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory):
-    archive = run(measures.product, new(tmp_path_factory.mktemp("truth") / "run.h5"), workers=1, progress=False)
+    archive = run(measures.product, new(tmp_path_factory.mktemp("truth") / "run.h5"), Here(), progress=False)
     return {name: archive[name] for name in OUTPUTS}
 
 
@@ -52,7 +52,7 @@ def check(archive, truth):
     assert archive.damage() == []
     done = archive.status == Status.DONE
     for name in OUTPUTS:
-        np.testing.assert_array_equal(archive[name][done], truth[name][done])
+        np.testing.assert_array_equal(archive[name][done], truth[name][: len(done)][done])
     return done
 
 
@@ -112,14 +112,14 @@ def kill_workers(archive, truth, kills, rng):
     return len(killed)
 
 
-def finish(archive, truth, executor=None):
-    run(measures.product, archive, executor, workers=2, retry=True, progress=False)
+def finish(archive, truth):
+    run(measures.product, archive, Here(), retry=True, progress=False)
     assert check(archive, truth).all()
 
 
 def test_killed_parents(tmp_path, truth):
     archive = new(tmp_path / "run.h5")
-    done = kill_parents(archive, truth, 6, random.Random(1))
+    done = kill_parents(archive, truth, 4, random.Random(1))
     assert done.any()
     finish(archive, truth)
 
@@ -165,13 +165,13 @@ class Recorded:
 
 def test_writes_cut_at_every_call(tmp_path, monkeypatch, truth):
     """Replayed up to any call, half of it, or, as after a loss of power, with any of those since the last sync."""
-    archive = new(tmp_path / "run.h5")
+    archive = new(tmp_path / "run.h5", points=300)
     with archive.writer() as writer:  # failures, which the run below computes again
         writer.commit(Records.without_result(np.arange(40, 60), Status.FAILED, "no luck", archive.outputs))
     initial = archive.path.read_bytes()
     recorded = Recorded(monkeypatch)
     monkeypatch.setattr(sys.modules["cocycle.sweeps.run"], "COMMIT_EVERY", 0.0)
-    run(measures.product, archive, Here(), workers=20, retry=True, progress=False)
+    run(measures.product, archive, Here(), workers=8, retry=True, progress=False)
     monkeypatch.undo()
     assert check(archive, truth).all()
     events, rng = recorded.events, np.random.default_rng(5)
@@ -189,12 +189,12 @@ def test_writes_cut_at_every_call(tmp_path, monkeypatch, truth):
                 place, data = events[cut]
                 content[place : place + len(data) // 2] = data[: len(data) // 2]
             path.write_bytes(content)
-            done = check(Archive.open(path), truth).sum()
-            assert done >= acknowledged
-            assert len(Archive.open(path).history) >= 0
+            cut_archive = Archive.open(path)
+            assert check(cut_archive, truth).sum() >= acknowledged
+            assert isinstance(cut_archive.history, list)  # which can be read
         if events[cut] is None:  # what had its status written before this sync stays
             acknowledged = done_when_cut_at(events[:cut], initial, path)
-    assert acknowledged == truth["product"].size
+    assert acknowledged == archive.status.size
 
 
 def done_when_cut_at(events, initial, path):
@@ -256,7 +256,7 @@ def test_a_disk_that_takes_no_more(tmp_path, monkeypatch, truth, taken, calls):
         run(measures.product, archive, Here(), workers=20, progress=False)
     monkeypatch.undo()
     assert check(archive, truth).sum() >= (calls >= 9)
-    finish(archive, truth, Here())
+    finish(archive, truth)
 
 
 def test_the_space_is_allocated_when_the_file_is_made(tmp_path):
@@ -308,7 +308,7 @@ def test_flipped_bits_are_found(tmp_path, truth):
     outside = [*range(journal + 200), *range(journal + 2**17, len(whole))]
     rng = np.random.default_rng(7)
     counts = {"refused": 0, "shown": 0, "harmless": 0}
-    for place in rng.choice(outside, 600, replace=False):
+    for place in rng.choice(outside, 300, replace=False):
         content = bytearray(whole)
         content[place] ^= 1 << rng.integers(8)
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What this installation consists of, and a self-check of some seconds: exponents with known values, an archive."""
+"""Versions and devices of this installation, and a self-check of a few seconds: known exponents, an archive."""
 
 import platform
 import tempfile
@@ -20,7 +20,18 @@ from cocycle.sweeps.run import cores
 from cocycle.systems import Henon, Lorenz63
 from cocycle.threads import CROSSOVER
 
-NEEDED = ("cocycle", "numpy", "scipy", "h5py", "matplotlib", "tqdm", "threadpoolctl", "cloudpickle")
+NEEDED = (
+    "cocycle",
+    "numpy",
+    "scipy",
+    "h5py",
+    "matplotlib",
+    "contourpy",
+    "tqdm",
+    "threadpoolctl",
+    "cloudpickle",
+    "lazy_loader",
+)
 OPTIONAL = ("torch", "xarray", "h5netcdf", "scikit-learn", "distributed", "mpi4py", "jupytext")
 
 
@@ -44,7 +55,7 @@ def _devices() -> list[str]:
     try:
         import torch
     except ImportError:
-        return ["CPU (torch, not installed, would tell of others)"]
+        return ["CPU (torch, which finds other devices, is not installed)"]
     count = torch.cuda.device_count()
     return ["CPU", *(f"{torch.cuda.get_device_name(i)} (cuda:{i})" for i in range(count))]
 
@@ -64,13 +75,13 @@ def henon() -> str:
 
 
 def reservoir() -> str:
-    """Copies of a driven reservoir meet at the rate of its conditional exponent."""
+    """Copies of a driven reservoir converge at the rate of its conditional exponent."""
     network, u = Reservoir.gaussian(100, 3, weight_std=0.9, input_std=0.02, rng=1), Lorenz63().series(1000)
     r = network.rest()
     exponent = float(lyapunov_spectrum(network.driven(u), r, frame(r, 1), transient=200).exponents[0])
     rate = synchronisation(network, u).rate
-    _require(abs(rate - exponent) < 0.1 * abs(exponent), f"copies meet at the rate {rate}, the exponent is {exponent}")
-    return f"conditional exponent {exponent:.4f}, copies meet at the rate {rate:.4f} per step"
+    _require(abs(rate - exponent) < 0.1 * abs(exponent), f"copies converge at {rate}, not at the exponent {exponent}")
+    return f"conditional exponent {exponent:.4f}, copies converge at the rate {rate:.4f} per step"
 
 
 def archive() -> str:
@@ -92,7 +103,7 @@ def torch() -> str:
     try:
         from torch import as_tensor
     except ImportError:
-        return "left out, torch is not installed"
+        return "skipped: torch is not installed"
     from cocycle.lyapunov import ftle
 
     rng = np.random.default_rng(1)
@@ -104,7 +115,7 @@ def torch() -> str:
 
 
 def threads() -> str:
-    """A product on one thread and on all: more are slower where something else wants the cores, too."""
+    """A product on one thread and on all: more threads are slower where other processes use the cores too."""
     rng = np.random.default_rng(1)
     weight, rows = rng.normal(size=(1000, 1000)), rng.normal(size=(4, 1000))
     times = []
@@ -113,7 +124,7 @@ def threads() -> str:
             times.append(min(_seconds(lambda: rows @ weight.T) for _ in range(20)))
     return (
         f"a product of 1000 units takes {1e3 * times[0]:.2f} ms on one thread, {1e3 * times[1]:.2f} ms on all: below"
-        f" {CROSSOVER:.0e} multiplications the engine takes one"
+        f" {CROSSOVER:.0e} multiplications the package uses one thread"
     )
 
 
@@ -127,13 +138,13 @@ CHECKS: tuple[Callable[[], str], ...] = (henon, reservoir, archive, torch, threa
 
 
 def self_check() -> bool:
-    """Run all checks, say what came out of each, and return whether all are right."""
+    """Run all checks, print the result of each, and return whether all are right."""
     fine = True
     for check in CHECKS:
         start = time.perf_counter()
         try:
-            said, mark = check(), "ok"
-        except Exception as error:  # whatever is wrong with this installation is what one wants to hear
-            said, mark, fine = f"{type(error).__name__}: {error}", "WRONG", False
-        print(f"{check.__name__:<13} {mark:<6} {time.perf_counter() - start:4.1f} s   {said}", flush=True)
+            words, mark = check(), "ok"
+        except Exception as error:  # any failure is a result of the check
+            words, mark, fine = f"{type(error).__name__}: {error}", "WRONG", False
+        print(f"{check.__name__:<13} {mark:<6} {time.perf_counter() - start:4.1f} s   {words}", flush=True)
     return fine

@@ -1,4 +1,4 @@
-"""Lyapunov analysis: one QR loop over an iterable of maps, and folds over what it yields."""
+"""Lyapunov analysis: one QR loop over an iterable of maps, and quantities computed from the steps that it yields."""
 
 from cocycle.lyapunov.covariant import CovariantStep, angles, covariance_residual, covariant_vectors, splitting_angle
 from cocycle.lyapunov.derived import Estimate, entropy, kaplan_yorke, local_exponents, volume_growth

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
 from operator import length_hint
 from typing import NamedTuple, final
 
@@ -46,10 +46,15 @@ class Repeated:
     def __iter__(self):
         return repeat(self.map, self.count)
 
-    def split(self, first: int) -> "tuple[Repeated, Repeated]":
-        """The first maps, and the others."""
-        first = min(first, self.count)
-        return Repeated(self.map, first), Repeated(self.map, self.count - first)
+
+def split(steps: Iterable[Map], first: int) -> tuple[Repeated, Repeated] | tuple[Iterator[Map], Iterator[Map]]:
+    """The first maps, and the others."""
+    run = repeated(steps)
+    if run is not None:
+        first = min(first, run.count)
+        return Repeated(run.map, first), Repeated(run.map, run.count - first)
+    rest = iter(steps)
+    return islice(rest, first), rest
 
 
 def repeated(steps: Iterable[Map]) -> Repeated | None:

@@ -1,4 +1,6 @@
-"""What follows from a spectrum: dimension, entropy, volume growth, exponents of short windows, each with its error."""
+"""Quantities derived from a spectrum: dimension, entropy, volume growth, exponents of short windows, with errors."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -7,6 +9,7 @@ import numpy as np
 
 from cocycle.arrays import Array, as_numpy
 from cocycle.lyapunov.dimension import kaplan_yorke_dimension
+from cocycle.lyapunov.errors import broadcastable
 
 if TYPE_CHECKING:
     from cocycle.lyapunov.spectrum import Spectrum
@@ -19,14 +22,13 @@ class Estimate(NamedTuple):
     error: np.ndarray
 
 
-def kaplan_yorke(result: "Spectrum", neutral: int = 0) -> Estimate:
+def kaplan_yorke(result: Spectrum, neutral: int = 0) -> Estimate:
     """The Kaplan-Yorke dimension j + (λ_1 + ... + λ_j) / |λ_{j+1}| with j the last index where the sum is not negative.
 
-    It hinges on exponents near zero: `neutral` of them, those nearest to it, are taken to be exactly zero, as one is
-    for an autonomous flow.  0 if the first exponent is negative; NaN where the sum of all k < n exponents is
-    positive, because then k is too small to tell; n if the sum of all n is.  The error is a jackknife over ten
-    consecutive segments; an exponent of -inf counts as what it is.
-    Kaplan & Yorke, Lecture Notes in Math. 730, 204 (1979).
+    It depends on the signs of exponents near zero: the `neutral` exponents nearest to zero are set to exactly zero, as
+    one exponent of an autonomous flow is.  0 if the first exponent is negative; n if the sum of all n exponents is
+    positive; NaN if that of k < n exponents is, because k is then too small.  The error is a jackknife estimate over
+    ten consecutive segments. Kaplan & Yorke, Lecture Notes in Math. 730, 204 (1979).
 
     Raises ValueError for a record of fewer than ten groups, or `neutral` not in 0..k.
     """
@@ -34,30 +36,30 @@ def kaplan_yorke(result: "Spectrum", neutral: int = 0) -> Estimate:
     return _jackknife(result, lambda exponents: kaplan_yorke_dimension(_neutralised(exponents, neutral), complete))
 
 
-def entropy(result: "Spectrum", neutral: int = 0) -> Estimate:
+def entropy(result: Spectrum, neutral: int = 0) -> Estimate:
     """The sum of the positive exponents, per unit time: the Kolmogorov-Sinai entropy, by Pesin's identity.
 
-    An upper bound in general (Ruelle), equal to the entropy for measures that are smooth along unstable directions.
-    `neutral` exponents, those nearest to zero, are left out: an estimate of zero that comes out positive would count.
-    Too small if k is smaller than the number of positive exponents.  Error and exceptions as for `kaplan_yorke`.
-    Eckmann & Ruelle, Rev. Mod. Phys. 57, 617 (1985).
+    An upper bound in general (Ruelle), equal to the entropy for measures that are smooth along unstable directions. The
+    `neutral` exponents nearest to zero are left out, because an estimate of zero may be positive.  The result is too
+    small if k is smaller than the number of positive exponents.  Error and exceptions as for `kaplan_yorke`. Eckmann &
+    Ruelle, Rev. Mod. Phys. 57, 617 (1985).
     """
     return _jackknife(result, lambda exponents: np.maximum(_neutralised(exponents, neutral), 0).sum(-1))
 
 
-def volume_growth(result: "Spectrum") -> Estimate:
-    """The sum of the k exponents, per unit time: the growth rate of the volume that the frame spans.
+def volume_growth(result: Spectrum) -> Estimate:
+    """The sum of the k exponents, per unit time: the growth rate of the volume spanned by the frame.
 
     For k = n the mean of ln|det Df|.  Raises ValueError for a record of fewer than ten groups.
     """
     return _jackknife(result, lambda exponents: exponents.sum(-1))
 
 
-def local_exponents(result: "Spectrum", window: int) -> Array:
+def local_exponents(result: Spectrum, window: int) -> Array:
     """The exponents (windows, *batch, k) of successive windows of `window` groups of maps each.
 
-    Their distribution tells what averages hide: how intermittent the growth is.  The rest that does not fill a window
-    is left out.  Raises ValueError unless 1 <= window <= the number of groups.
+    Their distribution shows how intermittent the growth is.  Groups after the last full window are left out.  Raises
+    ValueError unless 1 <= window <= the number of groups.
     """
     groups = len(result.times)
     if not 1 <= window <= groups:
@@ -65,7 +67,7 @@ def local_exponents(result: "Spectrum", window: int) -> Array:
     used = groups // window * window
     growth = result.growth[:used].reshape(-1, window, *result.growth.shape[1:]).sum(1)
     times = result.times[:used].reshape(-1, window).sum(1)
-    return growth / times.reshape(-1, *[1] * (growth.ndim - 1))
+    return growth / broadcastable(times, growth)
 
 
 def _neutralised(exponents: np.ndarray, neutral: int) -> np.ndarray:
@@ -76,12 +78,12 @@ def _neutralised(exponents: np.ndarray, neutral: int) -> np.ndarray:
     return np.where(rank < neutral, 0.0, exponents)
 
 
-def _jackknife(result: "Spectrum", quantity: Callable[[np.ndarray], np.ndarray]) -> Estimate:
-    """`quantity` of the exponents, its error from its values with each of ten segments left out in turn."""
+def _jackknife(result: Spectrum, quantity: Callable[[np.ndarray], np.ndarray]) -> Estimate:
+    """`quantity` of the exponents, and its error from its values with each of ten segments left out in turn."""
     growth, times = (as_numpy(a) for a in result.batches)
     count = len(times)
-    left_out = ~np.eye(count, dtype=bool)  # sums of the others, not differences: growth may be -inf
+    left_out = ~np.eye(count, dtype=bool)  # sums over the other segments, because differences of -inf are NaN
     values = np.stack([quantity(growth[others].sum(0) / times[others].sum()) for others in left_out])
-    with np.errstate(invalid="ignore"):  # a volume that vanishes has no error bar: NaN
-        spread = ((values - values.mean(0)) ** 2).sum(0)
-    return Estimate(quantity(as_numpy(result.exponents)), ((count - 1) / count * spread) ** 0.5)
+    with np.errstate(invalid="ignore"):  # the error is NaN where an exponent is -inf
+        squares = ((values - values.mean(0)) ** 2).sum(0)
+    return Estimate(quantity(as_numpy(result.exponents)), ((count - 1) / count * squares) ** 0.5)

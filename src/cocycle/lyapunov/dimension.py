@@ -4,7 +4,7 @@ import numpy as np
 
 
 def kaplan_yorke_dimension(exponents: np.ndarray, complete: bool) -> np.ndarray:
-    """(*batch,) from exponents (*batch, k) in any order, of which there are no others if `complete`."""
+    """The dimension (*batch,) from exponents (*batch, k) in any order, which are all exponents if `complete`."""
     ordered = np.sort(exponents, axis=-1)[..., ::-1]
     sums = ordered.cumsum(-1)
     j = (sums >= 0).sum(-1)

@@ -1,4 +1,6 @@
-"""Fields: the largest stretching of a network at very many inputs, in bounded memory."""
+"""Fields of the maximal finite-time exponent of a network at very many inputs, in bounded memory."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +12,8 @@ from typing import final
 import numpy as np
 
 from cocycle.adjoint_maps import adjoint
-from cocycle.arrays import Array, as_numpy, double, floating, like, namespace, tolerances
-from cocycle.lyapunov.chunks import at_once, bytes_of_one, not_taken, widths
+from cocycle.arrays import Array, Factor, State, as_numpy, double, floating, like, namespace, tolerances
+from cocycle.lyapunov.chunks import at_once, bytes_of_one, widths, wrong_input
 from cocycle.lyapunov.product_svd import largest_factor, scaled_product
 from cocycle.lyapunov.qr import as_map, qr_steps
 from cocycle.maps import Composed, Map, orbit
@@ -19,24 +21,24 @@ from cocycle.progress import progress_bar
 from cocycle.results import Plotted
 from cocycle.threads import one_thread_if_small
 
-RETAINED = 2**25 - 2**16  # bytes: just below the largest that glibc's malloc learns from
-EVERY = 20  # maps between orthonormalisations; where that takes the vectors out of range, each is on its own
+RETAINED = 2**25 - 2**16  # bytes: just below the largest block to which glibc's malloc adapts its thresholds
+EVERY = 20  # maps between orthonormalisations; one, where vectors overflow or underflow with 20
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Field(Plotted):
-    """Maximal finite-time exponents at inputs `x` (*batch, n): `log_factors` ln Λ_1 and `exponents` (*batch,).
+    """Maximal finite-time exponents at inputs `x`: `log_factors` ln Λ_1 and `exponents` (*batch,).
 
-    Λ_1 is the largest singular value of the product of the tangent maps, `directions` (*batch, n) the direction at the
-    input that is stretched by it, of length 1 (any, where Λ_1 is zero); its sign means nothing.  `time` is what all the
-    maps take: for L layers their number, so that `log_factors` is L λ_1.  Storm et al., Phys. Rev. Lett. 132, 057301
+    Λ_1 is the largest singular value of the product of the tangent maps; `directions` (*batch, n) are the unit vectors
+    at the input that are stretched by it (any, where Λ_1 is zero), with arbitrary signs.  `time` is that of all maps
+    together: for L layers L, so that `log_factors` is L λ_1.  Storm et al., Phys. Rev. Lett. 132, 057301
     (2024).
     """
 
-    x: Array
+    x: State
     log_factors: Array
-    directions: Array
+    directions: State
     time: float
 
     @property
@@ -46,7 +48,7 @@ class Field(Plotted):
 
     @property
     def lipschitz(self) -> float:
-        """The largest Λ_1 of all: no Lipschitz constant of the map over these inputs is smaller."""
+        """The largest Λ_1 of all inputs, a lower bound of the Lipschitz constant of the map."""
         return float(np.exp(np.nanmax(as_numpy(self.log_factors))))
 
     @property
@@ -58,8 +60,8 @@ class Field(Plotted):
             if np.array_equal(points, plane(x, y)):
                 return x, y
         raise ValueError(
-            f"only a field over a grid in two dimensions has axes, ftle(steps, plane(x, y)); got inputs of shape "
-            f"{points.shape}"
+            f"x must be a grid in two dimensions, as in ftle(steps, plane(x, y)), for a field with axes; got inputs of"
+            f" shape {points.shape}"
         )
 
     def __repr__(self):
@@ -73,30 +75,31 @@ class Field(Plotted):
 
 
 def plane(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The inputs (x, y) of a grid: (len(y), len(x), 2), so that a field over it can be drawn as an image."""
+    """The points of a grid as inputs (len(y), len(x), 2), for a field that can be drawn as an image."""
     return np.stack(np.meshgrid(np.asarray(x, dtype=float), np.asarray(y, dtype=float)), axis=-1)
 
 
-def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
-    """The maximal finite-time exponents of the maps `steps` at all inputs x (*batch, n), with their directions.
+def ftle(steps: Sequence[Map], x: State, *, memory: float = 2**30) -> Field:
+    """The maximal finite-time exponents of the maps `steps` at all inputs x, with their directions.
 
-    Chunks of inputs are computed one after the other, so that states and tangent vectors take at most `memory` bytes,
-    with a progress bar.  Where the last map has fewer outputs than there are inputs, covectors are pulled back from
-    them: the singular values are the same, and the work is less.  A field after layer l is that of steps[:l]; that of
-    one output, that of (*steps, Select((i,), dt=0.0)).  NaN where a product is not finite.
+    Inputs are computed in chunks, with a progress bar, so that states and tangent vectors take at most `memory` bytes.
+    Where the network has fewer outputs than inputs, covectors at the output are pulled back: the singular values are
+    the same, at lower cost.  For the field after layer l take steps[:l], for that of one output
+    (*steps, Select((i,), dt=0.0)).  NaN where a product is not finite.
 
-    The largest factor is good to rounding; for all of them, however far apart, take
-    `finite_time_exponents`.  What `feedforward` makes takes numpy inputs too, and the field is numpy's then, wherever
-    the network is.
+    The largest factor is accurate to rounding; for all factors take `finite_time_exponents`.  The maps of `feedforward`
+    also take numpy inputs, on every device of the network; the field then consists of numpy arrays.
 
-    Raises TypeError for inputs of whole numbers, ValueError for x of another shape, no steps, or a memory that does not
-    hold one input.
+    Raises TypeError for inputs of integers, ValueError for x of another shape, no steps, or a memory that does not hold
+    one input.
     """
     steps = tuple(map(as_map, steps))
     given = np.asarray(x) if isinstance(x, list | tuple) else x
     x = floating("x", given)
     if x is not given:
-        raise TypeError(f"x must be floating-point numbers, in the range the network was trained on; got {given.dtype}")
+        raise TypeError(
+            f"x must be floating-point numbers, scaled as in the training of the network; got {given.dtype}"
+        )
     if not steps:
         raise ValueError("steps must hold at least one map; got none")
     if x.ndim < 1 or not prod(x.shape):
@@ -119,11 +122,11 @@ def ftle(steps: Sequence[Map], x: Array, *, memory: float = 2**30) -> Field:
     return Field(x, factors.reshape(x.shape[:-1]), directions.reshape(x.shape), time)
 
 
-def jacobian_alignment(steps: Sequence[Map], x: Array) -> Array:
-    """(ln Λ_1(J_L ... J_1) - Σ ln Λ_1(J_l)) / L (*batch,) at inputs x (*batch, n): how well L layers are aligned.
+def jacobian_alignment(steps: Sequence[Map], x: State) -> Array:
+    """(ln Λ_1(J_L ... J_1) - Σ ln Λ_1(J_l)) / L (*batch,) at inputs x: the alignment of the Jacobians of L layers.
 
-    0 where the direction that each layer stretches most is the one that the layer before it points to; below that, what
-    the product loses by not being so, per layer; NaN where a layer does not react.  Raises as `ftle` does.
+    0 where each layer stretches most the direction into which the layer before it maps its own most stretched one;
+    negative otherwise; NaN where the Jacobian of a layer is zero.  Raises as `ftle` does.
     """
     steps = tuple(steps)
     whole = ftle(steps, x)
@@ -133,32 +136,33 @@ def jacobian_alignment(steps: Sequence[Map], x: Array) -> Array:
 
 
 def _retain_memory() -> None:
-    """Where malloc is glibc's: a block that large, freed, lets it keep what a chunk of inputs frees for the next one.
+    """Make glibc's malloc keep the memory that a chunk of inputs frees: freeing a block of this size raises its
+    threshold.
 
-    It would give it back to the system, and new pages take a quarter of the whole time.  Elsewhere without effect.
+    Otherwise memory is returned to the system, and new pages take a quarter of the run time.  No effect elsewhere.
     """
     np.empty(RETAINED, dtype=np.uint8)
 
 
 def _native(f: Map, x: Array) -> Array:
-    """Inputs as the first map computes with them.  Raises ValueError if it does not take them."""
+    """Inputs as the type of array that the first map computes with.  Raises ValueError if it fails on them."""
     try:
         return getattr(f, "native", lambda x: x)(x)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise not_taken(x, error) from None
+        raise wrong_input(x, error) from None
 
 
 def _chunk(dimensions: list[int], backwards: bool, memory: float, itemsize: int) -> int:
-    """How many inputs at once."""
+    """The number of inputs computed together."""
     each = bytes_of_one(dimensions, min(dimensions[0], dimensions[-1]), itemsize)
     each += itemsize * sum(dimensions) if backwards else 0
     if each > memory:
-        raise ValueError(f"memory must hold the vectors of one input, {each:.3g} bytes; got {memory:.3g}")
+        raise ValueError(f"memory must hold the vectors of one input, {each:.3g} bytes; got memory={memory:.3g}")
     return at_once(each, memory)
 
 
 def _in_range(product: Callable, steps: Sequence[Map], x: Array) -> tuple[Array, Array]:
-    """ln Λ_1 and its direction; inputs at which a group of maps leaves the range of numbers go through map by map."""
+    """ln Λ_1 and its direction; where a group of maps overflows or underflows, computed map by map."""
     found, direction = product(steps, x, EVERY)
     lost = ~namespace(found).isfinite(found)
     if lost.any():
@@ -172,7 +176,7 @@ def _grouped(steps: Sequence[Map], size: int) -> list[Map]:
 
 
 def _pushed(steps: Sequence[Map], x: Array, size: int) -> tuple[Array, Array]:
-    """ln Λ_1 and its direction at the input, from all directions there."""
+    """ln Λ_1 and its direction at the input, from vectors pushed forward."""
     n = x.shape[-1]
     identity = like(np.eye(n), x) + 0 * x[..., None]
     found, right = _largest([step.r for step in qr_steps(_grouped(steps, size), x, identity)], size)
@@ -180,21 +184,22 @@ def _pushed(steps: Sequence[Map], x: Array, size: int) -> tuple[Array, Array]:
 
 
 def _pulled(steps: Sequence[Map], x: Array, size: int) -> tuple[Array, Array]:
-    """The same from all directions at the output."""
+    """The same, from covectors pulled back from the output."""
     pulled = adjoint(steps, x)
     y = steps[-1](pulled[0].x)
     identity = like(np.eye(y.shape[-1]), y) + 0 * y[..., None]
-    factors = []
-    for last in qr_steps(_grouped(pulled, size), 0 * y, identity):
-        factors.append(last.r)
+    factors, q = [], identity
+    for step in qr_steps(_grouped(pulled, size), 0 * y, identity):
+        factors.append(step.r)
+        q = step.q
     found, left = _largest([r.swapaxes(-1, -2) for r in reversed(factors)], size)
-    return found, (last.q @ like(left, last.q)[..., None])[..., 0]
+    return found, (q @ like(left, q)[..., None])[..., 0]
 
 
-def _largest(factors: list[Array], size: int) -> tuple[Array, Array]:
+def _largest(factors: list[Factor], size: int) -> tuple[Array, Array]:
     """ln of the largest singular value (B,) of the product r_m ... r_1 of factors (B, k, k), and its right vector.
 
-    -inf also where a factor of several maps, `size`, is so small that digits may have been lost on the way.
+    -inf also where a factor of a group of `size` maps is so small that an underflow within it may have lost digits.
     """
     xp, smallest = namespace(factors[0]), tolerances(factors[0].dtype).smallest
     factors = [double(r) for r in factors]

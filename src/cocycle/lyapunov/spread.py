@@ -1,19 +1,28 @@
-"""Can the last exponents be trusted?  Only if the frame did not spread too much between two orthonormalisations."""
+"""The spread of the frame between two orthonormalisations: the last exponents are unreliable where it is too large."""
+
+from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, constant, tolerances
+from cocycle.arrays import Exponents, Factor, as_numpy, constant, double, namespace, tolerances
 from cocycle.lyapunov.qr import QRStep
 
 
-def diagonal_of(r: Array) -> np.ndarray:
-    """diag(r) (..., m) with what rounding made zero, or left without all its digits, as the least number there is.
+def log_diagonal(r: Factor) -> Exponents:
+    """ln diag(r) in double precision; -inf, which is right for a projection, without a warning."""
+    xp = namespace(r)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return xp.log(double(xp.linalg.diagonal(r)))
 
-    A zero is exact where the map takes a vector of the frame to zero, the whole column; elsewhere it is what is left of
-    a difference.
+
+def diagonal_of(r: Factor) -> np.ndarray:
+    """diag(r) (..., m), where elements that are zero or denormal by rounding are the smallest positive number.
+
+    A zero is exact where the map takes a vector of the frame to zero: then the whole column is zero.  Elsewhere it is
+    the rounded difference of larger numbers.
     """
     r = as_numpy(constant(r))
     diagonal = np.diagonal(r, axis1=-2, axis2=-1)
@@ -25,33 +34,36 @@ def diagonal_of(r: Array) -> np.ndarray:
 
 
 def spread_of(logs: np.ndarray) -> np.ndarray:
-    """ln of the largest factor up to each column over its own, from ln diag(r) (..., k): 0 where a factor is exactly
-    zero, which is exact, a projection."""
+    """ln of the ratio of the largest factor up to each column to that of the column, from ln diag(r) (..., k).
+
+    0 where a factor is exactly zero, that of a projection.
+    """
     with np.errstate(all="ignore"):
         spread = np.maximum.accumulate(logs, axis=-1) - logs
     return np.where(np.isfinite(spread), spread, 0.0)
 
 
 class Spread:
-    """How much the frame spreads between two orthonormalisations, watched to warn of exponents that are noise.
+    """The largest spread of the frame between two orthonormalisations of a run, to warn of unreliable exponents.
 
-    QR knows r_ii to about eps max_j r_jj, j <= i: beyond a ratio of `tolerances(dtype).lost_spread` it is noise.
+    The error of r_ii in QR is about eps max_j r_jj, j <= i: above a ratio of `tolerances(dtype).lost_spread` r_ii is
+    unreliable.
     """
 
     def __init__(self):
         self.limit = np.inf
         self.largest = np.zeros(1)  # (k,): ln of the ratio, over all members of the batch and all steps
-        self.waiting: list[np.ndarray] = []  # diagonals of r, looked at many at a time
+        self.waiting: list[np.ndarray] = []  # diagonals of r, evaluated a hundred together
 
     def watched(self, loop: Iterable[QRStep]) -> Iterator[QRStep]:
         for step in loop:
             self.limit = tolerances(step.r.dtype).lost_spread
             self.waiting.append(diagonal_of(step.r))
             if len(self.waiting) == 100:
-                self._look()
+                self._evaluate()
             yield step
 
-    def _look(self) -> None:
+    def _evaluate(self) -> None:
         rows = [diagonal.reshape(-1, diagonal.shape[-1]) for diagonal in self.waiting]
         self.waiting = []
         with np.errstate(all="ignore"):
@@ -59,12 +71,12 @@ class Spread:
         self.largest = np.maximum(self.largest, spread_of(logs).max(0))
 
     def warn(self, stacklevel: int) -> None:
-        self._look()
+        self._evaluate()
         lost = np.flatnonzero(self.largest > np.log(self.limit))
         if len(lost):
             warnings.warn(
-                f"exponents from number {lost[0] + 1} on cannot be trusted: the pushed frame spread by up to"
-                f" 1e{np.max(self.largest) / np.log(10):.0f} between two orthonormalisations: take a smaller `every`,"
+                f"exponents from number {lost[0] + 1} on are unreliable: the spread of the frame reached"
+                f" 1e{np.max(self.largest) / np.log(10):.0f} between two orthonormalisations; take a smaller `every`,"
                 ' or "auto", and if these do not help, fewer exponents, or double precision where it is single',
                 stacklevel=stacklevel,
             )

@@ -1,44 +1,46 @@
-"""Is the step of an approximate map fine enough?  Along the run it is compared with two steps half as long.
+"""The error of the step of an approximate map, by comparison with two steps of half the length along the run.
 
-The mean difference of what both do to a frame predicts how far the sum of all exponents and the most contracting one
-are from those of the flow, because both are averages of local rates that the attractor changes little.  The leading
-exponents depend on the attractor itself, and nothing local tells their error: a run at half the step does.
+The mean difference of the growth in both predicts the errors of the sum of all exponents and of the most contracting
+exponent, because these are averages of local rates that depend little on the attractor.  The leading exponents depend
+on the attractor itself, and their error does not follow from local differences: compare with a run at half the step.
 """
+
+from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import ceil, prod
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy, constant, double, namespace, tolerances
+from cocycle.arrays import Exponents, Frame, State, as_numpy, constant, double, namespace, tolerances
 from cocycle.lyapunov.blocks import QRBlock
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise
-from cocycle.lyapunov.spread import spread_of
+from cocycle.lyapunov.spread import log_diagonal, spread_of
 from cocycle.maps import Map
-from cocycle.refinement import approximates, extrapolation, rounded_down, shorter_step, state_error
+from cocycle.refinement import approximates, at_all_times, extrapolation, rounded_down, shorter_step, state_error
 
-STATES = 200  # at least: with 20 the jumps of a relaxation oscillator are missed
-FEWEST_TIMES = 10  # of a batch as large as that
-MEMORY = 2**24  # bytes of the frames that are compared at once
-WHOLE = 64  # dimensions up to which the growth of the whole volume is looked at, whatever k is
-OF_LARGEST = 2e-3  # error of an exponent beside the largest of all
-OF_RATE = 1e-5  # beside the rate at which tangent vectors move, where all exponents are nearly zero
+STATES = 200  # at least: of 20 none may be in a jump of a relaxation oscillator
+FEWEST_TIMES = 10  # for a batch of so many members
+MEMORY = 2**24  # bytes of the frames that are compared together
+WHOLE = 64  # dimensions up to which the growth of the whole volume is computed, for every k
+OF_LARGEST = 2e-3  # allowed error of an exponent, relative to the largest of all
+OF_RATE = 1e-5  # the same relative to the rate of change of tangent vectors, where all exponents are nearly zero
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class StepError:
-    """What the run's step does to its results, estimated at `states` of its states; arrays are (*batch,).
+    """The errors of a run's results due to its step, estimated at `states` of its states; arrays are (*batch,).
 
-    total: the error of the sum of all exponents, or of the first of those k asked for, where the whole volume cannot be
-    followed: beyond 64 dimensions, or beyond rounding.  last: that of the most contracting one, NaN unless all n were
-    asked for.  Both are value minus truth, in the unit of the exponents.  state: the largest error of a state after one
-    step, over the root mean square fluctuation of the state.  dt: the step; factor: by what it is to be multiplied so
-    that all of these are small, 1 or more where they are.  The errors of the other exponents are unknown: repeat at
+    `total` is the error of the sum of all exponents; above 64 dimensions, or where some are lost in rounding, that of
+    the sum of the first ones only.  `last` is the error of the most contracting exponent, NaN unless k = n.  Both are
+    estimate minus true value, in the unit of the exponents.  `state` is the largest error of a state after one step,
+    relative to the root mean square fluctuation of the state.  `dt` is the step; a step of `factor` dt makes these
+    errors small, which they are if factor is at least 1.  The errors of the other exponents are unknown: repeat at
     dt/2.
     """
 
@@ -56,11 +58,11 @@ class StepError:
 
     @property
     def suggested(self) -> float:
-        """A dt that is short enough: dt itself, if it is."""
+        """A dt that is short enough; dt itself if it is."""
         return rounded_down(self.dt * self.factor) if self.coarse else self.dt
 
-    def __add__(self, other: "StepError") -> "StepError":
-        """That of two runs as one."""
+    def __add__(self, other: StepError) -> StepError:
+        """The error of two runs together."""
         count = self.states + other.states
         total, last = (
             (self.states * getattr(self, name) + other.states * getattr(other, name)) / count
@@ -92,32 +94,32 @@ def _largest(a: np.ndarray) -> float:
 
 @final
 class StepCheck:
-    """Maps that can be `refined`, with states and frames of a run to look at, spread evenly over it."""
+    """Approximate maps of a run with the states and frames at which they are checked, evenly spaced over the run."""
 
-    def __init__(self, x: Array, q: Array):
-        self.start: tuple[Array, Array] | None = (x, q)  # of the next map
-        self.samples: list[tuple[Map, Array, Array]] = []
+    def __init__(self, x: State, q: Frame):
+        self.start: tuple[State, Frame] | None = (x, q)  # state and frame before the next map
+        self.samples: list[tuple[Map, State, Frame]] = []
         members = max(1, prod(x.shape[:-1]))
         self.wanted = min(STATES, max(1, ceil(FEWEST_TIMES * STATES / members)))
         self.stride, self.count = 1, 0
 
     def maps(self, steps: Iterable[Map]) -> Iterator[Map]:
-        """`steps`, the first of each group being remembered with the state and the frame before it."""
+        """`steps`; the first of each group is recorded with the state and the frame before it."""
         for f in steps:
             if self.start is not None:
                 self._take(f)
             yield f
 
     def watched(self, loop: Iterable[QRStep | QRBlock]) -> Iterator[QRStep | QRBlock]:
-        """What the QR loop over `maps` yields."""
+        """The steps of the QR loop over `maps`, and blocks of steps."""
         for step in loop:
-            if isinstance(step, QRBlock) and self.start is not None and approximates(step.map):
+            if isinstance(step, QRBlock) and approximates(step.map):
                 self._take_from(step)
             self.start = step.x, step.q
             yield step
 
     def _take_from(self, block: QRBlock) -> None:
-        """What `_take` would remember of its groups."""
+        """The samples that `_take` would record of the groups of a block."""
         first, place = self.count, -(-self.count // self.stride) * self.stride
         while place < first + len(block.r):
             i, self.count = place - first, place
@@ -134,8 +136,8 @@ class StepCheck:
                 self.samples, self.stride = self.samples[::2], 2 * self.stride
         self.start, self.count = None, self.count + 1
 
-    def result(self, exponents: Array, errors: Array) -> StepError:
-        """What was found at the samples, beside the `exponents` (*batch, k) of the run, with their standard errors."""
+    def result(self, exponents: Exponents, errors: Exponents) -> StepError:
+        """The step error at the samples, given the `exponents` of the run and their standard errors."""
         parts = []
         for _, group in groupby(self.samples, key=lambda sample: id(sample[0])):
             maps, states, frames = zip(*group, strict=True)
@@ -158,37 +160,24 @@ class StepCheck:
             return _with_changed(found, single, exponents[..., :k], errors[..., :k], rate, f.order)
 
 
-def _compared(f: Map, x: Array, q: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """At states x (times, *batch, n): ln diag(r) of f and of f refined (times, *batch, columns), how far apart they
-    take the states (times, *batch, n), and how far f moves the frame (times, *batch).  In few dimensions the frame q
-    is completed, so that the growth of the whole volume is there."""
+def _compared(f: Map, x: State, q: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """At states x (times, *batch, n): ln diag(r) of f and of f refined (times, *batch, columns), the difference of
+    their values (times, *batch, n), and the mean change of a frame vector by f (times, *batch).  In few dimensions the
+    frame q is completed to n vectors, so that the growth of the whole volume is known."""
     n, whole = x.shape[-1], q
     if q.shape[-1] < n <= WHOLE and n * prod(x.shape) <= max(MEMORY, prod(q.shape)):
         whole = orthonormalise(namespace(q).concatenate([q, frame(x, n - q.shape[-1])], axis=-1))[0]
-    (y, s), (better, t) = _pushed(f, x, whole), _pushed(f.refined(), x, whole)
-    growth, finer = (np.log(as_numpy(namespace(a).linalg.diagonal(orthonormalise(double(a))[1]))) for a in (s, t))
+    refined = f.refined()
+    assert refined is not None  # `StepCheck` takes only maps that have one
+    (y, s), (better, t) = (at_all_times(g.tangent, x, whole) for g in (f, refined))
+    growth, finer = (as_numpy(log_diagonal(orthonormalise(double(a))[1])) for a in (s, t))
     moved = ((as_numpy(s) - as_numpy(whole)).astype(np.float64) ** 2).sum((-2, -1)) / whole.shape[-1]
     return growth, finer, as_numpy(double(y) - double(better)), moved**0.5
 
 
-def _pushed(f: Any, x: Array, q: Array) -> tuple[Array, Array]:
-    """f's value and tangent at all states at once; of a map that takes no further batch axis at one after the other."""
-    xp = namespace(x)
-    first = f.tangent(x[0], q[0])
-    try:
-        y, s = f.tangent(x, q)
-        same = y.shape == x.shape and s.shape == q.shape and np.allclose(as_numpy(s[0]), as_numpy(first[1]), 1e-3, 1e-6)
-    except (TypeError, ValueError, IndexError, RuntimeError):
-        same = False
-    if same:
-        return y, s
-    pairs = [first, *(f.tangent(*pair) for pair in zip(x[1:], q[1:], strict=True))]
-    return xp.stack([y for y, _ in pairs]), xp.stack([s for _, s in pairs])
-
-
 def _known(growth: np.ndarray, finer: np.ndarray, k: int, lost: float) -> int:
-    """How many columns of the frame to look at: all, unless some are lost in rounding, then those of the k asked for
-    that are not."""
+    """The number of columns of the frame to compare: all, unless some are lost in rounding; then those of the first k
+    that come before them."""
     spread = np.maximum(spread_of(growth), spread_of(finer)).reshape(-1, growth.shape[-1])
     zero = (growth == -np.inf).reshape(-1, growth.shape[-1])
     columns = np.flatnonzero((spread > np.log(lost)).any(0) | zero.any(0))
@@ -196,10 +185,10 @@ def _known(growth: np.ndarray, finer: np.ndarray, k: int, lost: float) -> int:
 
 
 def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float) -> StepError:
-    """The errors from what was compared at the visited states, and the step that would make them small.
+    """The errors from the differences at the visited states, and the step at which they are small.
 
-    Errors of exponents count as far as their own scatter over the states makes them sure, of each member of the batch
-    and of its mean: a step across a kink is rare and large.
+    An error of an exponent counts by as much as it exceeds two standard errors over the states, for each member of the
+    batch and for the mean of all: a step across a kink gives a rare, large difference.
     """
     differences = (growth - finer) * extrapolation(f) / dt
     total, whole = _mean(differences.sum(-1)), exponents.shape[-1] == visited.shape[-1] == growth.shape[-1]
@@ -208,7 +197,7 @@ def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float) -
     largest = np.where(np.isfinite(exponents), abs(exponents), 0.0).max(-1)
     largest = np.maximum(largest, abs(growth.sum(-1).mean(0)) / dt)
     allowed = np.maximum(OF_LARGEST * largest, OF_RATE * (rate**2).mean(0) ** 0.5 / dt)
-    healthy = np.isfinite(visited).all((0, -1))  # members that diverged are told elsewhere
+    healthy = np.isfinite(visited).all((0, -1))  # for members that diverged there is an exception
     factors = [np.where(np.isfinite(error), shorter_step(f, error), 0.5)[healthy].min()]
     for mean, scatter in (total, last) if whole else (total,):
         mean, scatter, limit = mean[healthy], scatter[healthy], allowed[healthy]
@@ -219,10 +208,9 @@ def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float) -
 
 
 def _with_changed(found: StepError, single, exponents, errors, rate, order: int) -> StepError:
-    """A shorter step where the step changes an exponent that is clearly not zero by half of itself or more.
+    """A shorter step where the local error changes an exponent that is clearly not zero by half of itself or more.
 
-    It is no estimate of that exponent's error, but where even what is local to single steps is that large the exponent
-    means nothing.
+    This does not estimate the error of the exponent, but with so large a local error its value is meaningless.
     """
     mean, scatter = single
     floor = OF_RATE * (rate**2).mean(0)[..., None] ** 0.5 / found.dt

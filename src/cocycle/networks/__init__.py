@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from cocycle.arrays import torch_module
 from cocycle.networks.activations import ERF, LINEAR, RELU, SIGMOID, TANH, Activation
-from cocycle.networks.data import Labelled, Task, circle, digits, mnist, split
+from cocycle.networks.data import Dataset, Labelled, circle, digits, mnist, split
 from cocycle.networks.layers import Layer, Pointwise, Residual
 from cocycle.networks.recurrent import RateNetwork, hopfield
 from cocycle.networks.uncertainty import AccuracyMap, Uncertainty, accuracy_map, binned, uncertainty
@@ -28,6 +28,7 @@ __all__ = [
     "Activation",
     "Autodiff",
     "Cell",
+    "Dataset",
     "Labelled",
     "Layer",
     "Plan",
@@ -35,7 +36,6 @@ __all__ = [
     "RateNetwork",
     "Recipe",
     "Residual",
-    "Task",
     "Uncertainty",
     "accuracy_map",
     "adversarial_path",
@@ -58,7 +58,7 @@ __all__ = [
     "with_bottleneck",
 ]
 
-# what needs torch, which costs a second to import, and where it is
+# names whose modules import torch, which takes a second: imported when first used
 TORCH = {
     "cocycle.autodiff": ("Autodiff",),
     "cocycle.networks.acquisition": ("Plan", "learn_actively"),

@@ -1,5 +1,7 @@
 """Pointwise non-linearities g, value beside slope, both functions of the local field b: see `cocycle.saturation`."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -7,7 +9,7 @@ from typing import final
 import numpy as np
 import scipy
 
-from cocycle.arrays import Array, namespace
+from cocycle.arrays import Array, State, namespace
 from cocycle.saturation import erf_slope, sigmoid, sigmoid_slope, tanh_slope
 
 
@@ -16,7 +18,7 @@ from cocycle.saturation import erf_slope, sigmoid, sigmoid_slope, tanh_slope
 class Activation:
     """g(b) and g'(b), each a function of the local field b of any shape, for numpy and torch arrays.
 
-    `pair`, if given, makes both at once where that is cheaper, g(b) to rounding of 1.
+    `pair`, if given, computes both together at lower cost, g(b) with an absolute error of the rounding of 1.
     """
 
     name: str
@@ -24,9 +26,11 @@ class Activation:
     slope: Callable[[Array], Array]
     pair: Callable[[Array], tuple[Array, Array]] | None = None
 
-    def both(self, field: Array) -> tuple[Array, Array]:
-        """g(b) and g'(b) of a batch of local fields (*batch, n), or of one."""
-        followed = namespace(field) is not np and field.requires_grad  # gradients would overflow where it does
+    def both(self, field: State) -> tuple[State, State]:
+        """g(b) and g'(b) of local fields b (*batch, n)."""
+        followed = (
+            namespace(field) is not np and field.requires_grad
+        )  # where the pair overflows its gradients would be NaN
         if self.pair is None or field.ndim == 1 or followed:
             return self.value(field), self.slope(field)
         return self.pair(field)
@@ -37,7 +41,7 @@ def _tanh(field):
 
 
 def _tanh_pair(field):
-    """With one exponential for both: a tanh costs three.  In place, because new arrays cost too."""
+    """One exponential serves both; a tanh costs as much as three.  In place, because new arrays take time."""
     small = namespace(field).exp(-2 * abs(field))
     large = namespace(field).reciprocal(1 + small)
     small *= large

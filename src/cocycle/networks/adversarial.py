@@ -1,4 +1,4 @@
-"""Across the border between two classes: a two-unit bottleneck to see it in, and paths that lead over it."""
+"""The boundary between two classes: a two-unit bottleneck that shows it, and adversarial paths across it."""
 
 from copy import deepcopy
 
@@ -15,9 +15,9 @@ from cocycle.networks.training import linear_layer
 def with_bottleneck(network: nn.Sequential, rng: np.random.Generator | int) -> nn.Sequential:
     """A copy of the classifier whose readout, the last `Linear`, is replaced by two: to two units, then to the classes.
 
-    Everything before them is frozen, so that `fit` trains the two alone; the local fields of the two units,
-    network[:-1](x), are coordinates in which an input's class can be seen.  Storm et al., Phys. Rev. Lett. 132, 057301
-    (2024).  Raises TypeError for a network that does not end in a `Linear`.
+    All modules before them are frozen, so that `fit` trains only these two; the local fields of the two units,
+    network[:-1](x), are coordinates of a plane in which the classes are separated.  Storm et al., Phys. Rev. Lett. 132,
+    057301 (2024).  Raises TypeError for a network that does not end in a `Linear`.
     """
     *hidden, readout = network
     if not isinstance(readout, nn.Linear):
@@ -31,19 +31,21 @@ def with_bottleneck(network: nn.Sequential, rng: np.random.Generator | int) -> n
 def adversarial_path(
     network: nn.Module, x: np.ndarray, target: int, *, length: float, bounds: tuple[float, float], steps: int = 50
 ) -> np.ndarray:
-    """From an input x (n,) towards the class `target`: (steps + 1, n), x first.
+    """A path (steps + 1, n) from the input x (n,), its first point, towards the class `target`.
 
-    Each step goes length / steps along `towards`, and back to where all components are within `bounds`, those of the
-    data: steepest descent of the cross-entropy, projected (as Madry et al., ICLR 2018, without their ball around x).
+    Each step goes length / steps along `towards` and is then clipped to `bounds`, those of the data: projected steepest
+    descent of the cross-entropy (as Madry et al., ICLR 2018, without their ball around x).
 
-    Raises ValueError for another shape of x, a target that is not a class, a length or bounds out of order, and as
-    `towards` does.
+    Raises ValueError for another shape of x, a target that is not a class, a length or a number of steps that is not
+    positive, bounds out of order, and as `towards` does.
     """
     x = as_numpy(floating("x", x))
     if x.ndim != 1:
         raise ValueError(f"x must be one input of shape (n,); got {x.shape}")
     if not length > 0 or steps < 1 or not bounds[0] < bounds[1]:
-        raise ValueError(f"length, steps must be positive, bounds in order; got {length}, {steps}, {bounds}")
+        raise ValueError(
+            f"length, steps must be positive, bounds in order; got length={length}, steps={steps}, bounds={bounds}"
+        )
     path = [x]
     for _ in range(steps):
         path.append((path[-1] + length / steps * towards(network, path[-1][None], np.array([target]))[0]).clip(*bounds))
@@ -51,11 +53,11 @@ def adversarial_path(
 
 
 def towards(network: nn.Module, x: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The directions (samples, n), of length 1, in which the cross-entropy of inputs x (samples, n) with targets
-    (samples,) falls fastest: adversarial ones, where targets are not the inputs' own classes.
+    """The unit vectors (samples, n) along which the cross-entropy of inputs x (samples, n) with targets (samples,)
+    decreases fastest: adversarial directions, where the targets are not the classes of the inputs.
 
-    Of a classifier that returns logits.  Raises ValueError for a network in training mode, targets that are not
-    classes, and where the cross-entropy does not change at all.
+    The network is a classifier that returns logits.  Raises ValueError for a network in training mode, targets that are
+    not classes, and inputs at which the gradient is zero or not finite.
     """
     require_evaluation(network)
     inputs = moved_to(network, floating("x", x)).detach().requires_grad_()
@@ -66,5 +68,8 @@ def towards(network: nn.Module, x: np.ndarray, targets: np.ndarray) -> np.ndarra
     slope = as_numpy(torch.autograd.grad(loss, inputs)[0])
     size = np.linalg.norm(slope, axis=-1, keepdims=True)
     if not (size > 0).all():
-        raise ValueError("x must hold inputs at which the cross-entropy changes; it is flat, or not finite, at one")
+        raise ValueError(
+            "x must hold inputs with a finite gradient of the cross-entropy that is not zero; at one it is zero or not"
+            " finite"
+        )
     return -slope / size

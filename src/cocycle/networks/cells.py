@@ -21,15 +21,15 @@ from cocycle.networks.modules import is_plain, require_no_backward_hooks
 class Cell(Driven):
     """A torch RNNCell, GRUCell or LSTMCell as a driven system: its state is h, that of an LSTM [h | c].
 
-    Weights are shared with the cell, not copied: whatever is trained or loaded later counts.  States are in the
-    precision of the cell; numpy inputs and states come back as numpy.  Tangents by automatic differentiation, with the
-    slopes of saturated gates from their fields.
+    Weights are shared with the cell, not copied: the maps follow later training and loading.  States have the precision
+    of the cell; numpy inputs and states give numpy results.  Tangents are computed by automatic differentiation, with
+    the slopes of saturated gates from their local fields.
 
     Raises TypeError for another kind of module.
     """
 
     cell: nn.RNNCellBase
-    source: nn.RNNBase | None = None  # whose weights are to be taken, if it is not the cell's own
+    source: nn.RNNBase | None = None  # the module whose weights are used; None: those of the cell
 
     def __post_init__(self):
         if not isinstance(self.cell, nn.RNNCellBase):
@@ -38,23 +38,24 @@ class Cell(Driven):
 
     @classmethod
     def of(cls, module: nn.RNNBase) -> "Cell":
-        """The cell of an RNN, GRU or LSTM, weights shared: a sequence u (time, *batch, m) is `driven(u)`.
+        """The cell of an RNN, GRU or LSTM, which shares its weights: for a sequence u (time, *batch, m) take
+        `driven(u)`.
 
-        Raises TypeError for another kind of module, ValueError for more than one layer, two directions, projections,
-        hooks, and for one that takes the batch first.
+        Raises TypeError for another kind of module, ValueError for a module with more than one layer, two directions,
+        projections, hooks, or batch_first=True.
         """
         kind = {nn.RNN: nn.RNNCell, nn.GRU: nn.GRUCell, nn.LSTM: nn.LSTMCell}.get(type(module))
         if kind is None:
             raise TypeError(f"module must be a torch RNN, GRU or LSTM; got {type(module).__name__}")
         if module.num_layers > 1 or module.bidirectional or module.proj_size:
-            raise ValueError("module must have one layer, one direction, no projection: take one layer after the other")
+            raise ValueError("module must have one layer, one direction, no projection: make a module of each layer")
         if module.batch_first:
             raise ValueError(
                 "module must take time first, as all inputs here are (time, *batch, m); it has batch_first=True: set"
                 " module.batch_first = False and swap the axes of its inputs, u.swapaxes(0, 1)"
             )
         if not is_plain(module):
-            raise ValueError("module must have no hooks and no forward of its own: its cell would not know of them")
+            raise ValueError("module must have no hooks and no forward of its own: its cell would ignore them")
         options = {"nonlinearity": module.nonlinearity} if isinstance(module, nn.RNN) else {}
         cell = kind(module.input_size, module.hidden_size, bias=module.bias, device="meta", **options)
         for name in dict(cell.named_parameters()):
@@ -91,14 +92,14 @@ class Cell(Driven):
 
     @property
     def weights(self) -> dict[str, torch.Tensor]:
-        """Those of the cell by their names, as they are now."""
+        """The present weights of the cell, by name."""
         if self.source is None:
             return {name: w.detach() for name, w in self.cell.named_parameters()}
         names = dict(self.cell.named_parameters())
         return {name: getattr(self.source, f"{name}_l0").detach() for name in names}
 
     def after(self, u: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
-        """The state (*batch, n) that follows `state` at the inputs u (*batch, m), in the precision of the cell."""
+        """The state (*batch, n) after `state` for the inputs u (*batch, m), in the precision of the cell."""
         weights, n = self.weights, state.shape[-1]
         own = next(iter(weights.values()))
         state = state.to(own)

@@ -1,4 +1,4 @@
-"""What deep networks are trained on: labelled arrays, the circle of Storm et al., and handwritten digits."""
+"""Datasets for deep networks: labelled arrays, the circle of Storm et al., and handwritten digits."""
 
 import gzip
 import hashlib
@@ -18,15 +18,15 @@ IDX_FILES = {
     "training": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-IDX_BYTES = 0x08  # the only type of element that digits have
+IDX_BYTES = 0x08  # the code of the element type unsigned byte
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Inputs (samples, n) and what a network should make of them.
+    """Inputs (samples, n) and the targets of a network for them.
 
-    Targets are whole numbers (samples,), the class of each input, or real ones (samples, outputs).  Raises ValueError
+    Targets are integers (samples,), the class of each input, or real numbers (samples, outputs).  Raises ValueError
     for shapes that do not fit, no samples, and numbers that are not finite.
     """
 
@@ -37,14 +37,17 @@ class Labelled:
         refuse_masked("targets", self.targets)
         inputs, targets = floating("inputs", self.inputs), np.asarray(self.targets)
         if inputs.ndim != 2 or not len(inputs):
-            raise ValueError(f"inputs must have shape (samples, n), images flattened; got {inputs.shape}")
+            raise ValueError(f"inputs must have shape (samples, n); got {inputs.shape}{_flattened(inputs.shape)}")
         require_finite("inputs", inputs)
         if targets.dtype.kind in "iu":
             if targets.shape != (len(inputs),) or targets.min() < 0:
-                raise ValueError(f"targets must be classes 0, 1, ..., one for each of {len(inputs)} inputs")
+                raise ValueError(
+                    f"targets must be classes 0, 1, ... of shape ({len(inputs)},), one for each input; got"
+                    f" {_found_classes(targets)}"
+                )
         elif targets.ndim != 2 or len(targets) != len(inputs):
             raise ValueError(
-                f"targets must be whole numbers ({len(inputs)},) or real ones ({len(inputs)}, outputs); got "
+                f"targets must be integers ({len(inputs)},) or real numbers ({len(inputs)}, outputs); got "
                 f"{targets.dtype} of shape {targets.shape}"
             )
         else:
@@ -56,16 +59,16 @@ class Labelled:
         return len(self.inputs)
 
     def __getitem__(self, rows) -> "Labelled":
-        """The samples of a slice, a mask or an array of their numbers."""
+        """The samples that a slice, a mask or an array of indices selects."""
         return Labelled(self.inputs[rows], self.targets[rows])
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Task:
-    """Samples to learn from, and others that tell what was learned.
+class Dataset:
+    """A training set and a test set.
 
-    Raises TypeError for what is not Labelled, ValueError for parts that differ in their numbers of inputs or outputs.
+    Raises TypeError for parts that are not Labelled, ValueError for parts with different numbers of inputs or outputs.
     """
 
     training: Labelled
@@ -84,26 +87,31 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """The number of classes, or of real numbers to make of an input."""
+        """The number of classes, or of real targets of one input."""
         targets = [part.targets for part in self]
         return targets[0].shape[1] if targets[0].ndim == 2 else 1 + int(max(t.max() for t in targets))
 
 
-def split(samples: Labelled, rng: np.random.Generator | int, *, test: float = 0.1) -> Task:
-    """The share `test` of the samples, drawn at random, is held out.  Raises ValueError if either part is empty."""
+def split(samples: Labelled, rng: np.random.Generator | int, *, test: float = 0.1) -> Dataset:
+    """The samples split at random into a training set and a test set, which gets the share `test`.
+
+    Raises ValueError if either is empty.
+    """
     if not isinstance(samples, Labelled):
         raise TypeError(f"samples must be Labelled(inputs, targets); got {type(samples).__name__}")
     held_out = round(test * len(samples))
     if not 0 < held_out < len(samples):
-        raise ValueError(f"test must leave samples on both sides; got {test} of {len(samples)} samples")
+        raise ValueError(
+            f"test must leave samples for training and test; got the share {test} of {len(samples)} samples"
+        )
     order = generator(rng).permutation(len(samples))
-    return Task(samples[order[held_out:]], samples[order[:held_out]])
+    return Dataset(samples[order[held_out:]], samples[order[:held_out]])
 
 
-def circle(rng: np.random.Generator | int, *, samples: int = 40_000, test: float = 0.1) -> Task:
+def circle(rng: np.random.Generator | int, *, samples: int = 40_000, test: float = 0.1) -> Dataset:
     """Points of the square [-1, 1]², target -1 inside a circle of half its area, +1 outside.
 
-    The toy task of Storm et al., Phys. Rev. Lett. 132, 057301 (2024).
+    The two-dimensional example of Storm et al., Phys. Rev. Lett. 132, 057301 (2024).
     """
     rng = generator(rng)
     inputs = rng.uniform(-1, 1, size=(samples, 2))
@@ -111,10 +119,10 @@ def circle(rng: np.random.Generator | int, *, samples: int = 40_000, test: float
     return split(Labelled(inputs, np.where(inside, -1.0, 1.0)), rng, test=test)
 
 
-def digits(rng: np.random.Generator | int, *, test: float = 0.3) -> Task:
+def digits(rng: np.random.Generator | int, *, test: float = 0.3) -> Dataset:
     """The 1797 handwritten digits of scikit-learn, 8 × 8 pixels between 0 and 1, flattened.
 
-    Raises ImportError without scikit-learn: the extra `sklearn` brings it.
+    Raises ImportError without scikit-learn, which the extra `sklearn` installs.
     """
     try:
         from sklearn.datasets import load_digits
@@ -124,28 +132,31 @@ def digits(rng: np.random.Generator | int, *, test: float = 0.3) -> Task:
     return split(Labelled(found.data / 16, found.target), rng, test=test)
 
 
-def mnist(folder: str | os.PathLike) -> Task:
-    """MNIST from its four idx files in `folder`, as they are or gzipped (.gz): 28 × 28 pixels between 0 and 1.
+def mnist(folder: str | os.PathLike) -> Dataset:
+    """MNIST from its four idx files in `folder`, plain or gzipped (.gz): 28 × 28 pixels between 0 and 1, flattened.
 
-    Raises FileNotFoundError, saying which files go where, and ValueError for a file that is damaged.
+    Raises FileNotFoundError, which names the files, and ValueError for a damaged file.
     """
     folder = Path(folder)
     parts = {}
     for part, names in IDX_FILES.items():
         images, labels = (_idx(_found(folder, name)) for name in names)
         if images.ndim != 3 or labels.shape != (len(images),):
-            raise ValueError(f"{folder / names[0]} and its labels do not fit: shapes {images.shape}, {labels.shape}")
+            raise ValueError(
+                f"{folder / names[0]} and its labels do not fit; got shapes {images.shape}, {labels.shape}"
+            )
         parts[part] = Labelled(images.reshape(len(images), -1) / 255, labels.astype(np.int64))
-    return Task(**parts)
+    return Dataset(**parts)
 
 
 WITHOUT_FILES = {"circle": circle, "digits": digits}
 
 
-def task_named(name: str, rng: np.random.Generator | int) -> Task:
-    """The task that a sweep's settings name: "circle", "digits", a folder with the files of MNIST, or an .npz file.
+def dataset_named(name: str, rng: np.random.Generator | int) -> Dataset:
+    """The dataset that the setting `task` of a sweep names: "circle", "digits", a folder with the files of MNIST, or an
+    .npz file with arrays `inputs` and `targets` as in `Labelled`.
 
-    Such a file holds `inputs` and `targets`, as `Labelled` has them.  Raises ValueError for another name.
+    Raises ValueError for another name.
     """
     if name in WITHOUT_FILES:
         return WITHOUT_FILES[name](rng)
@@ -159,12 +170,12 @@ def task_named(name: str, rng: np.random.Generator | int) -> Task:
                 raise ValueError(f"{path} must hold inputs and targets; it has no {' and no '.join(missing)}")
             return split(Labelled(file["inputs"], file["targets"]), rng)
     raise ValueError(
-        f"task must be {', '.join(WITHOUT_FILES)}, a folder with MNIST's files, or an .npz file; no {name!r} here"
+        f"task must be {', '.join(WITHOUT_FILES)}, a folder with MNIST's files, or an .npz file; got {name!r}"
     )
 
 
 def digest(name: str) -> str:
-    """SHA-256 of the files behind a task's name; empty for those that have none."""
+    """SHA-256 of the files of a dataset, given its name; empty for a dataset without files."""
     path, whole = Path(name), hashlib.sha256()
     if name in WITHOUT_FILES or not path.exists():
         return ""
@@ -172,6 +183,15 @@ def digest(name: str) -> str:
     for file in files:
         whole.update(file.read_bytes())
     return whole.hexdigest()
+
+
+def _flattened(shape: tuple[int, ...]) -> str:
+    """The remedy for inputs with several axes, such as images."""
+    return f": flatten to {(shape[0], int(np.prod(shape[1:])))}" if len(shape) > 2 and shape[0] else ""
+
+
+def _found_classes(targets: np.ndarray) -> str:
+    return f"shape {targets.shape}" + (f", the smallest {targets.min()}" if targets.size else "")
 
 
 def _found(folder: Path, name: str) -> Path:

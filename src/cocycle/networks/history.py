@@ -1,4 +1,4 @@
-"""How a network was trained."""
+"""The record of a training."""
 
 from dataclasses import dataclass
 from typing import final
@@ -11,7 +11,7 @@ from cocycle.results import Plotted
 @final
 @dataclass(frozen=True, eq=False)
 class History(Plotted):
-    """The mean loss of each epoch (epochs,), and after it the `error` of held-out samples (epochs,)."""
+    """The mean loss of each epoch (epochs,), and the `error` on the held-out samples after it (epochs,)."""
 
     loss: np.ndarray
     error: np.ndarray

@@ -1,9 +1,11 @@
-"""Affine, then pointwise: the one map that a reservoir step, an RNN step, a dense layer and a closed loop all are."""
+"""Affine, then pointwise: the map of a reservoir step, an RNN step, a dense layer and a closed loop."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import final
 
-from cocycle.arrays import Array, is_number
+from cocycle.arrays import Array, Weight, is_number
 from cocycle.maps import Dual, Map, cotangent
 from cocycle.networks.activations import TANH, Activation
 from cocycle.operators import Operator, linear, linear_block, linear_pair, transposed
@@ -18,7 +20,7 @@ class Layer(Dual):
     one shared w and a batch of gains is a batch of networks that differ in their spectral radius.
     """
 
-    weight: Array | Operator
+    weight: Weight | Operator
     bias: Array | float = 0.0
     activation: Activation = TANH
     gain: Array | float = 1.0
@@ -68,7 +70,7 @@ class Pointwise(Dual):
 @final
 @dataclass(frozen=True, eq=False)
 class Residual(Dual):
-    """x -> x + dt f(x): a residual layer, and Euler's step of x' = f(x), which takes the time dt.
+    """x -> x + dt f(x): a residual layer, or a step of x' = f(x) by Euler's method, over the time dt.
 
     Raises ValueError unless dt is positive.
     """

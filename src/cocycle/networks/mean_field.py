@@ -1,4 +1,4 @@
-"""Mean-field theory of random networks: what the exponents become when the width goes to infinity.
+"""Mean-field theory of random networks: their exponents in the limit of infinite width.
 
 The local fields of a wide network with independent Gaussian weights are Gaussian, so that their variance q obeys a
 map of one variable, and the growth of a tangent vector is the average of g'(b)² over them.
@@ -12,17 +12,18 @@ import scipy
 from cocycle.arrays import refuse_masked
 from cocycle.networks.activations import TANH, Activation
 
-NODES = 300  # on each side of zero, where a relu has its kink
-REACH = 10.0  # standard deviations, beyond which a Gaussian is 1e-23
+NODES = 300  # of the quadrature on each side of zero, where a relu has its kink
+CUTOFF = 10.0  # standard deviations, beyond which a Gaussian density is 1e-23
 SMALLEST = 1e-100  # the variance of the local fields that stands for its limit 0
-LARGEST = 1e12  # a variance of the local fields beyond it is taken for divergence
+LARGEST = 1e12  # variance of the local fields above which it is said to diverge
 
 
 @lru_cache(maxsize=4)
 def _gauss(nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points and weights of the average over a standard normal variable, exact for kinks at zero."""
+    """Nodes and weights of the average over a standard normal variable, accurate also for functions with a kink at
+    0."""
     z, w = np.polynomial.legendre.leggauss(nodes)
-    z, w = (z + 1) * REACH / 2, w * REACH / 2
+    z, w = (z + 1) * CUTOFF / 2, w * CUTOFF / 2
     w = w * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     return np.concatenate([-z[::-1], z]), np.concatenate([w[::-1], w])
 
@@ -34,17 +35,17 @@ def _average(function, q: np.ndarray | float, nodes: int = NODES) -> np.ndarray:
 
 
 def next_variance(q, weight_std, drive, activation: Activation = TANH) -> np.ndarray:
-    """weight_std² ⟨g(b)²⟩ + drive, with b of variance q: the variance of the local fields one step or layer on.
+    """weight_std² ⟨g(b)²⟩ + drive, with b of variance q: the variance of the local fields after one step or layer.
 
-    drive is the variance that inputs or biases add.  All arguments (*batch,) or numbers.
+    drive is the variance that inputs or biases add.  All arguments are arrays (*batch,) or numbers.
     """
     return np.asarray(weight_std) ** 2 * _average(lambda b: activation.value(b) ** 2, q) + drive
 
 
 def gain_factor(q, weight_std, activation: Activation = TANH) -> np.ndarray:
-    """χ = weight_std² ⟨g'(b)²⟩ with b of variance q: by how much the squared length of a tangent vector grows.
+    """χ = weight_std² ⟨g'(b)²⟩ with b of variance q: the growth factor of the squared length of a tangent vector.
 
-    At q = 0 its limit for small q: ½ weight_std² for a relu, whose slope at 0 itself says nothing.
+    At q = 0 its limit for small q, such as ½ weight_std² for a relu, which has no slope at 0.
     χ₁ of Poole et al., NIPS 29 (2016), at the fixed point of the variance.
     """
     q = np.maximum(q, SMALLEST)
@@ -58,15 +59,15 @@ def conditional_exponent(weight_std, drive: np.ndarray, *, activation: Activatio
     q(t+1) = weight_std² ⟨g²⟩ + drive(t).  weight_std (*batch,) or a number; drive (time, *batch).  The first `washout`
     steps are not counted.  Massar & Massar, Phys. Rev. E 87, 042809 (2013).
 
-    Too negative by up to 0.3 for strong drives: there a few units that are not saturated carry the growth, and a finite
-    network has few of them.  Raises ValueError for a drive that is negative or not longer than the washout.
+    For strong drives it is up to 0.3 below the exponent of a finite network: the growth is then due to the few units
+    that are not saturated.  Raises ValueError for a drive that is negative or not longer than the washout.
     """
     refuse_masked("drive", drive)
     drive = np.asarray(drive, dtype=float)
     if drive.ndim < 1 or len(drive) <= washout:
         raise ValueError(f"drive must have more than washout={washout} steps; got shape {drive.shape}")
     if not (drive >= 0).all():
-        raise ValueError("drive must be a variance, not negative nor NaN")
+        raise ValueError(f"drive must be a variance, not negative nor NaN; the smallest is {drive.min()}")
     q, logs = drive[0] + 0.0 * np.asarray(weight_std), 0.0
     for t, now in enumerate(drive):
         q = next_variance(q, weight_std, now, activation)
@@ -76,13 +77,13 @@ def conditional_exponent(weight_std, drive: np.ndarray, *, activation: Activatio
 
 
 def fixed_variance(weight_std: float, drive: float, activation: Activation = TANH) -> float:
-    """q*, the variance of the local fields that reproduces itself.
+    """q*, the fixed point of the variance of the local fields.
 
-    Where every variance does, as for a relu with weight_std² = 2 and no drive, that of unit inputs: 1.  Raises
+    Where every variance is one, as for a relu with weight_std² = 2 and no drive, that of unit inputs: 1.  Raises
     ValueError for negative arguments, and where the variance grows without bound.
     """
     if weight_std < 0 or drive < 0:
-        raise ValueError(f"weight_std and drive must not be negative; got {weight_std} and {drive}")
+        raise ValueError(f"weight_std and drive must not be negative; got weight_std={weight_std}, drive={drive}")
 
     def excess(q):
         return float(next_variance(q, weight_std, drive, activation) - q)
@@ -103,20 +104,20 @@ def fixed_variance(weight_std: float, drive: float, activation: Activation = TAN
 def critical_weight_std(drive: float, activation: Activation = TANH) -> float:
     """The weight_std at which the exponent of a network with constant drive variance is zero, χ(q*) = 1.
 
-    Without drive 1 / g'(0) for a smooth activation.  Where the variance grows without bound the gain is that of
-    large local fields: 1 for a linear network and √2 for a relu, whatever the drive.  Raises ValueError for a negative
+    Without drive 1 / g'(0) for a smooth activation.  Where the variance grows without bound χ is that of large local
+    fields, which gives 1 for a linear network and √2 for a relu at every drive.  Raises ValueError for a negative
     drive, and where there is none below 100.
     """
     if not drive >= 0:
         raise ValueError(f"drive must be a variance, not negative nor NaN; got {drive}")
     at_rest = float(gain_factor(0.0, 1.0, activation))
     if drive == 0 and next_variance(0.0, 1.0, 0.0, activation) == 0 and at_rest > 0:
-        return at_rest**-0.5  # the state 0 becomes unstable; beyond, ln χ rises too slowly to find its zero
+        return at_rest**-0.5  # where the state 0 becomes unstable; above it ln χ rises too slowly for the search
 
     def log_gain(weight_std):
         try:
             q = fixed_variance(weight_std, drive, activation)
-        except ValueError:  # it grows without bound
+        except ValueError:  # the variance grows without bound
             q = LARGEST
         return float(np.log(gain_factor(q, weight_std, activation)))
 
@@ -138,15 +139,15 @@ def exponent(weight_std: float, bias_std: float = 0.0, activation: Activation = 
 
 
 def depth_scale(weight_std: float, bias_std: float = 0.0, activation: Activation = TANH) -> float:
-    """ξ, in layers: how deep the correlation c of two inputs still approaches its fixed point c*, as exp(-depth / ξ).
+    """ξ, in layers: the correlation c of two inputs approaches its fixed point c* as exp(-depth / ξ).
 
-    Signals and gradients pass through some ξ layers.  1/ξ = -ln( weight_std² ⟨g'(b₁) g'(b₂)⟩ ) at c*, which is
+    Signals and gradients pass through about ξ layers.  1/ξ = -ln( weight_std² ⟨g'(b₁) g'(b₂)⟩ ) at c*, which is
     -ln χ in the ordered phase, where c* = 1; infinite at the critical point.  Schoenholz et al., ICLR (2017).
     """
     q = fixed_variance(weight_std, bias_std**2, activation)
     if gain_factor(q, weight_std, activation) <= 1:
         rate = float(gain_factor(q, weight_std, activation))
-    else:  # chaotic: two inputs part until c* < 1
+    else:  # chaotic: the correlation of two inputs falls to c* < 1
 
         def excess(c):
             return weight_std**2 * _pair_average(activation.value, q, c) / q + bias_std**2 / q - c

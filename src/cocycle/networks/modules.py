@@ -1,8 +1,8 @@
-"""One torch module as a map: by its formula where it is exactly a known one, else as what it computes.
+"""One torch module as a map: with analytic tangents for known types, else by automatic differentiation.
 
-What a module computes is not told by its class: a subclass has its own forward, a hook changes the output, a
-parametrisation or pruning the weights.  Formulas are for exactly the types named here, without any of that; all others
-are differentiated automatically, as they are, at every application.
+The class alone does not determine what a module computes: a subclass has its own forward, a hook changes the output, a
+parametrisation or pruning the weights.  Analytic tangents are therefore used for exactly the types named here, without
+any of these; all other modules are differentiated automatically at every application.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ POINTWISE = (nn.LogSigmoid, nn.Softplus, nn.Softsign, nn.GELU, nn.SiLU, nn.Mish,
 
 
 def is_plain(module: nn.Module) -> bool:
-    """Whether calling the module does no more than the forward of its class: no hook, its own or for all modules."""
+    """Whether calling the module runs only the forward of its class: it has no hook, and there are no global hooks."""
     hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     everywhere = (
         torch_module._global_forward_hooks,
@@ -49,7 +49,7 @@ def is_plain(module: nn.Module) -> bool:
 
 
 def is_chain(module: nn.Module) -> bool:
-    """Whether the module is the composition of its children: a Sequential, or a subclass that only gives it a name."""
+    """Whether the module is the composition of its children: a Sequential, or a subclass with the same forward."""
     if not isinstance(module, nn.Sequential) or not is_plain(module):
         return False
     kind = type(module)
@@ -57,16 +57,16 @@ def is_chain(module: nn.Module) -> bool:
 
 
 def flattened(network: Any) -> Iterator[nn.Module]:
-    """The modules that the network applies one after the other."""
+    """The modules that the network applies in sequence."""
     if not is_chain(network):
         yield network
         return
-    for module in network:  # not .children(), which leaves out a module that comes twice
+    for module in network:  # not .children(), which yields a repeated module once
         yield from flattened(module)
 
 
 def chains(network: Any) -> Iterator[tuple[nn.Module, tuple[nn.Module, ...]]]:
-    """The Sequentials that `flattened` takes apart, each with the modules that it has now."""
+    """The Sequentials that `flattened` expands, each with its present modules."""
     if is_chain(network):
         yield network, tuple(network)
         for module in network:
@@ -74,12 +74,12 @@ def chains(network: Any) -> Iterator[tuple[nn.Module, tuple[nn.Module, ...]]]:
 
 
 def is_known(module: nn.Module, kinds: tuple[type[nn.Module], ...] | dict) -> bool:
-    """Whether the module is exactly one of the kinds, without anything that changes what it computes."""
+    """Whether the module is exactly of one of the types, without hooks or a replaced forward."""
     return type(module) in kinds and is_plain(module)
 
 
 def is_torch(module: nn.Module) -> bool:
-    """Whether the class is one of torch's own layers, parametrised or not."""
+    """Whether the class is one of torch's layers, parametrised or not."""
     kind = type(module).__mro__[1 if parametrize.is_parametrized(module) else 0]
     return kind.__module__.startswith(("torch.nn.modules.", "torch.nn.utils."))
 
@@ -87,29 +87,29 @@ def is_torch(module: nn.Module) -> bool:
 def require_evaluation(network: nn.Module, state: str = "is in training mode") -> None:
     """Raise ValueError if a module that behaves differently in training is in training mode.
 
-    torch's own say so in their code; one of somebody else's might.
+    Code of torch's modules shows which do so; a user's module is assumed to.
     """
     for module in network.modules():
-        if module.training and (not is_torch(module) or _looks_at_mode(type(module))):
+        if module.training and (not is_torch(module) or _reads_mode(type(module))):
             raise ValueError(f"network must be in evaluation mode, network.eval(): its {type(module).__name__} {state}")
 
 
-def _looks_at_mode(kind: type) -> bool:
-    """Whether code of the class, or of those it is derived from, reads `training`: dropouts, normalisations, ..."""
+def _reads_mode(kind: type) -> bool:
+    """Whether code of the class or of its bases reads `training`, as that of dropout and normalisations does."""
     classes = [base for base in kind.__mro__ if base not in (nn.Module, object)]
     functions = [f for base in classes for f in vars(base).values() if isinstance(f, FunctionType)]
     return any("training" in f.__code__.co_names for f in functions)
 
 
 def require_no_backward_hooks(network: nn.Module) -> None:
-    """Raise ValueError if hooks change what is pulled back: the adjoint would be that of another network."""
+    """Raise ValueError if there are backward hooks: they can change the gradients, and with them the adjoint."""
     for module in network.modules():
         if module._backward_hooks or module._backward_pre_hooks:
-            raise ValueError(f"network must have no backward hooks; its {type(module).__name__} has one")
+            raise ValueError(f"network must have no backward hooks; its {type(module).__name__} has one: remove it")
 
 
 def parts_of(modules: list[nn.Module], shapes: list[tuple[int, ...]]) -> list[Dual]:
-    """The modules, inputs of given shapes, as maps of flat states, an affine one and its activation as one."""
+    """The modules, with inputs of given shapes, as maps of flat states; a Linear and its activation make one map."""
     parts: list[Dual] = []
     pairs: list[tuple[Any, tuple[int, ...]]] = list(zip(modules, shapes, strict=True))
     while pairs:
@@ -129,7 +129,7 @@ def parts_of(modules: list[nn.Module], shapes: list[tuple[int, ...]]) -> list[Du
 
 
 def _activation(module: Any) -> Activation:
-    if getattr(module, "inplace", False):  # its derivative would be computed from the output
+    if getattr(module, "inplace", False):  # an in-place derivative is computed from the output
         module = copy(module)
         module.inplace = False
 
@@ -137,7 +137,7 @@ def _activation(module: Any) -> Activation:
         return module(field)
 
     def slope(field):
-        """g'(b), all units at once: each output depends on its own input alone."""
+        """g'(b) of all units in one product: each output depends only on its own input."""
         with slopes_from_fields():
             return jvp(value, (field,), (torch.ones_like(field),))[1]
 
@@ -145,13 +145,13 @@ def _activation(module: Any) -> Activation:
 
 
 def on_flat(module: nn.Module, shape: tuple[int, ...]) -> Callable[[torch.Tensor], torch.Tensor]:
-    """`module`, with the weights that it has when it is called, on flat states (*batch, n)."""
+    """`module` as a function of flat states (*batch, n), with its weights at the time of the call."""
 
     def applied(x):
         x, batch = x.reshape(-1, *shape), x.shape[:-1]
         with _without_fused_attention(module):
             if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
-                y = module(x)  # its weights cannot be exchanged for ones without a graph
+                y = module(x)  # its weights cannot be replaced by detached ones
             else:
                 own = {name: p.detach() for name, p in (*module.named_parameters(), *module.named_buffers())}
                 y = functional_call(module, own, (x,))
@@ -162,7 +162,7 @@ def on_flat(module: nn.Module, shape: tuple[int, ...]) -> Callable[[torch.Tensor
 
 @contextmanager
 def _without_fused_attention(module: nn.Module) -> Iterator[None]:
-    """Its kernels cannot be differentiated forwards, or not in batches."""
+    """Fused attention kernels have no forward-mode derivative, or none for batches."""
     if is_torch(module) and not any(isinstance(part, nn.MultiheadAttention) for part in module.modules()):
         yield
         return
@@ -176,19 +176,19 @@ def _without_fused_attention(module: nn.Module) -> Iterator[None]:
 
 
 def require_true_derivative(module: nn.Module, shape: tuple[int, ...], x: torch.Tensor, name: str) -> None:
-    """Raise ValueError if torch's derivative of the module at inputs x (batch, *shape) is not that of its values.
+    """Raise ValueError if torch's derivative of the module at inputs x (batch, *shape) differs from finite differences.
 
-    A detach or no_grad inside, an own backward: then tangents, or what is pulled back, would be those of another
-    function.  Values are compared in double precision, at two distances, so that a kink on the way is not taken for
-    such a fault.
+    A detach, a no_grad or a backward of its own inside the module make tangents and cotangents those of another
+    function.  Differences are taken in double precision with two step sizes: where these disagree, as at a kink,
+    nothing is concluded.
     """
     try:
         twin = deepcopy(module).double()
-    except Exception:  # whatever cannot be copied cannot be tried
+    except Exception:  # without a copy it cannot be checked
         return
     f, x = Autodiff(on_flat(twin, shape)), x.double().reshape(len(x), -1)
     direction = torch.linspace(1, 2, x.numel(), dtype=x.dtype, device=x.device).cos().reshape(x.shape)
-    x = x + 0.01 * direction  # off zero, where many functions have a kink
+    x = x + 0.01 * direction  # away from zero, where many functions have a kink
     step = tolerances(x.dtype).difference_step * float(x.abs().max())
     try:
         y, pushed = (a.detach() for a in f.tangent(x, direction[..., None]))
@@ -197,7 +197,7 @@ def require_true_derivative(module: nn.Module, shape: tuple[int, ...], x: torch.
         with torch.no_grad():
             rough, fine = ((f(x + h * direction) - f(x - h * direction)) / (2 * h) for h in (step, step / 10))
     except (RuntimeError, ValueError, TypeError):
-        return  # what cannot be differentiated says so when it is used
+        return  # the error is raised again when the map is used
     pushed = pushed[..., 0]
     size = fine.abs().sum(-1) + 1e-6 * y.abs().sum(-1)
     steady = (rough - fine).abs().sum(-1) <= 1e-3 * size
@@ -205,6 +205,6 @@ def require_true_derivative(module: nn.Module, shape: tuple[int, ...], x: torch.
         if (missed > 5e-3 * size)[steady].any():
             share = float((missed / size)[steady].max())
             raise ValueError(
-                f"{name} does not compute what torch differentiates (a detach, or an own backward inside): the"
-                f" derivative is off by {share:.2g} of it, and exponents would be those of another network"
+                f"{name} must have the derivative that torch computes; a detach or a backward of its own inside it"
+                f" makes a relative difference of {share:.2g}, and exponents would be those of another network"
             )

@@ -1,11 +1,13 @@
-"""Recurrent networks as dynamical systems: random ones, associative memories, and torch's cells."""
+"""Recurrent networks as dynamical systems: random rate networks and associative memories."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
-from cocycle.arrays import Array, floating, generator
+from cocycle.arrays import Weight, floating, generator
 from cocycle.maps import VectorField
 from cocycle.networks.activations import TANH, Activation
 from cocycle.networks.layers import Layer
@@ -21,12 +23,12 @@ class RateNetwork(VectorField):
     Crisanti & Sommers, Phys. Rev. Lett. 61, 259 (1988).
     """
 
-    weight: Array
+    weight: Weight
     activation: Activation = TANH
 
     @classmethod
-    def gaussian(cls, size: int, gain: float = 2.0, *, rng: np.random.Generator | int = 0) -> "RateNetwork":
-        """A network of given size with independent Gaussian weights of variance gain²/size."""
+    def gaussian(cls, size: int, gain: float = 2.0, *, rng: np.random.Generator | int = 0) -> RateNetwork:
+        """A network of `size` units with independent Gaussian weights of variance gain²/size."""
         return cls(generator(rng).normal(scale=gain / size**0.5, size=(size, size)))
 
     def __call__(self, x):

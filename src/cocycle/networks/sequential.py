@@ -32,21 +32,21 @@ def feedforward(
 ) -> tuple[Map, ...]:
     """The layers of `network` as a tuple of maps of flat states (*batch, n).
 
-    Each map is one step of "time".  A step begins at every module with weights that mix units, `Linear`, a convolution,
-    attention, and at every module that is not torch's, such as a residual block of yours; what follows it, activations,
-    pooling, normalisation, flattening, softmax, belongs to it.  Or say it yourself: `group` has the number of modules
-    in each step, those of nested Sequentials counted one by one.
+    Each map is one step in "time".  A step begins at every module with weights that mix units (`Linear`, a convolution,
+    attention) and at every module that is not torch's, such as a residual block of yours; the modules that follow
+    (activations, pooling, normalisation, flattening, softmax) belong to it.  To choose the steps, give `group`: the
+    number of modules in each step, where modules of nested Sequentials count separately.
 
-    `shape` is that of one input, (channels, height, width) for images; (n,), the width of the first `Linear`, by
-    default.  States have the network's precision and device; numpy arrays come back as numpy.
-    Weights are shared with the network, not copied: whatever happens to its modules later, training, loading, hooks,
-    pruning, counts.  Where the chain itself is changed, the maps refuse to go on.
-    Tangents are analytic for exactly `Linear` and torch's activations; all else, subclasses, modules with hooks,
-    parametrised ones, is differentiated as what it computes (`cocycle.networks.modules`).
+    `shape` is the shape of one input, (channels, height, width) for images; by default (n,), the width of the first
+    `Linear`.  States have the network's precision and device; numpy arrays give numpy results.
+    Weights are shared with the network, not copied: the maps follow later changes of its modules by training, loading,
+    hooks or pruning.  When modules of the chain are exchanged, the maps raise ValueError.
+    Tangents are analytic for exactly `Linear` and torch's activations; all other modules, also subclasses, modules with
+    hooks and parametrised ones, are differentiated automatically (`cocycle.networks.modules`).
 
     Raises TypeError for another kind of network and for recurrent layers; ValueError for a network in training mode
-    where that matters, weights that are not finite or of half precision, a shape that does not fit, modules that mix
-    the inputs of a batch, are random, or compute something else than torch differentiates, groups that do not add up.
+    where that matters, weights that are not finite or in half precision, a shape that does not fit, modules that mix
+    the inputs of a batch, are random or have another derivative than torch computes, and groups that do not add up.
     """
     if not isinstance(network, nn.Sequential):
         raise TypeError(f"network must be a torch.nn.Sequential; got {type(network).__name__}")
@@ -64,8 +64,9 @@ def _check(network: nn.Sequential, modules: list[nn.Module]) -> None:
     for module in modules:
         if isinstance(module, nn.RNNBase | nn.RNNCellBase) and is_torch(module):
             raise TypeError(
-                f"{type(module).__name__} is recurrent: take cocycle.networks.Cell, or Autodiff of a function of the"
-                " sequence"
+                f"network must be feed-forward; its {type(module).__name__} is recurrent: take cocycle.networks.Cell,"
+                " or"
+                " Autodiff of a function of the sequence"
             )
     for name, values in (*network.named_parameters(), *network.named_buffers()):
         require_finite(f"network.{name}", values.detach())
@@ -78,13 +79,13 @@ def _check(network: nn.Sequential, modules: list[nn.Module]) -> None:
 
 
 def _cuts(modules: list[nn.Module]) -> list[int]:
-    """Where steps begin, and the end.  What comes before the first module with weights belongs to its step."""
+    """The indices at which steps begin, and the end.  Modules before the first one with weights belong to its step."""
     begins = [i for i, module in enumerate(modules) if not is_torch(module) or _mixes(module)]
     return [0, *begins[1:], len(modules)]
 
 
 def _mixes(module: nn.Module) -> bool:
-    """Whether it has weights that mix units: matrices, which those of a normalisation only look like."""
+    """Whether the module has weights that mix units: matrices, but not those of a normalisation."""
     return not isinstance(module, nn.LayerNorm) and any(p.ndim > 1 for p in module.parameters())
 
 
@@ -100,14 +101,14 @@ def _first_shape(modules: list[nn.Module], shape: Sequence[int] | None) -> tuple
     first = next((part for part in modules[0].modules() if isinstance(part, nn.Linear)), None)
     if first is None:
         raise ValueError(
-            "shape must say what one input is, (n,) or (channels, height, width), for a network that begins with "
-            f"{type(modules[0]).__name__}"
+            "shape must be that of one input, (n,) or (channels, height, width), for a network that begins with "
+            f"{type(modules[0]).__name__}; got None"
         )
     return (first.in_features,)
 
 
 def _shapes(modules: list[nn.Module], shape: Sequence[int] | None) -> list[tuple[int, ...]]:
-    """The shape of one input of each module, found by sending two through.  Raises ValueError if they do not fit."""
+    """The shape of one input of each module, found by applying them to two.  Raises ValueError if they do not fit."""
     shape = _first_shape(modules, shape)
     kind = next((own for module in modules for own in _numbers(module)), torch.zeros(()))
     x, shapes = torch.arange(2 * prod(shape), dtype=kind.dtype, device=kind.device).sin().reshape(2, *shape), []
@@ -118,23 +119,30 @@ def _shapes(modules: list[nn.Module], shape: Sequence[int] | None) -> list[tuple
             with torch.no_grad():
                 x, again, alone = module(given.clone()), module(given.clone()), module(given[:1].clone())
         except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-            raise ValueError(f"module {i}, {module}, does not take an input of shape {shapes[-1]}: {error}") from None
+            raise ValueError(
+                f"shape must fit the network; module {i}, {module}, fails on an input of shape {shapes[-1]}: {error}"
+            ) from None
         if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.ndim < 2 or len(x) != 2:
             what = tuple(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
             what = f"{what} of {x.dtype}" if isinstance(x, torch.Tensor) and not x.is_floating_point() else what
-            raise ValueError(f"{name} must make one tensor of real numbers, the batch of 2 first; got {what}")
+            raise ValueError(
+                f"{name} must return one tensor of real numbers with the batch, here 2, as first axis; got {what}"
+            )
         if not torch.equal(x, again) and not torch.allclose(x, again, equal_nan=True):
-            raise ValueError(f"{name} gives other values at every call: it is random, or keeps what it saw")
-        rounding = tolerances(x.dtype).eps ** (2 / 3)  # sums in another order, of a batch of another size
+            raise ValueError(f"{name} must give the same values at every call; it is random, or has an internal state")
+        rounding = tolerances(x.dtype).eps ** (2 / 3)  # batches of different size sum in different order
         if not torch.allclose(x[:1], alone, rtol=rounding, atol=rounding * float(alone.abs().max()), equal_nan=True):
-            raise ValueError(f"{name} mixes the inputs of a batch (attention: batch_first=True)")
+            raise ValueError(
+                f"{name} must treat the inputs of a batch separately; it mixes them (of attention, set"
+                " batch_first=True)"
+            )
         if not is_torch(module) or not is_plain(module) or any(module.children()):
             require_true_derivative(module, shapes[-1], given, name)
     return shapes
 
 
 def moved_to(network: nn.Module, a: Array) -> torch.Tensor:
-    """The array as a tensor in the precision and on the device of the network; as it is for one without parameters."""
+    """The array as a tensor in the precision and on the device of the network; unchanged, if it has no parameters."""
     a = as_tensor(a) if isinstance(a, np.ndarray) else torch.as_tensor(a)
     own = next(_numbers(network), None)
     if own is None:
@@ -145,29 +153,29 @@ def moved_to(network: nn.Module, a: Array) -> torch.Tensor:
 
 
 def _numbers(network: nn.Module) -> Iterator[torch.Tensor]:
-    """Its parameters and buffers in floating point, which say its precision and device."""
+    """Its floating-point parameters and buffers, whose dtype and device are those of the network."""
     return (own for own in chain(network.parameters(), network.buffers()) if own.is_floating_point())
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Step(Dual):
-    """Modules of a network, one after the other, as one map of flat states (*batch, n): what they are when it is
-    applied counts.  Inputs of each have one of `shapes`; numpy arrays come back as numpy.
+    """Consecutive modules of a network as one map of flat states (*batch, n), with their parameters at the time of the
+    call.  `shapes` are those of one input of each module; numpy arrays give numpy results.
 
     Raises ValueError for a state of another dimension, for modules that were put into training mode, and for a network
-    whose modules are no longer those that it had, or no longer all that it does.
+    whose modules were exchanged or that got a hook or a forward of its own.
     """
 
     network: nn.Module
-    chains: tuple[tuple[nn.Module, tuple[nn.Module, ...]], ...]  # the Sequentials of the network, and what they had
+    chains: tuple[tuple[nn.Module, tuple[nn.Module, ...]], ...]  # the Sequentials of the network, each with its modules
     modules: tuple[nn.Module, ...]
     shapes: tuple[tuple[int, ...], ...]
     dt: float = 1.0
 
     @property
     def map(self) -> Dual:
-        """The same as maps of torch tensors, with the weights as they are now."""
+        """The same as a map of torch tensors, with the present weights."""
         parts = parts_of(list(self.modules), list(self.shapes))
         return parts[0] if len(parts) == 1 else Composed(tuple(parts))
 
@@ -191,8 +199,8 @@ class Step(Dual):
     def _checked(self) -> "Step":
         if not all(is_chain(chain) and _same(chain, modules) for chain, modules in self.chains):
             raise ValueError(
-                "network must be what it was: modules were exchanged, or a Sequential got a hook or a forward of its"
-                " own; call feedforward again"
+                "network must not change after feedforward; modules were exchanged, or a Sequential got a hook or a"
+                " forward of its own: call feedforward again"
             )
         for module in self.modules:
             require_evaluation(module, "was put into training mode after feedforward")
@@ -201,7 +209,8 @@ class Step(Dual):
     def _moved(self, x: Array) -> torch.Tensor:
         if x.shape[-1] != prod(self.shapes[0]):
             raise ValueError(
-                f"this step of the network takes states of dimension {prod(self.shapes[0])}; got shape {tuple(x.shape)}"
+                f"x must have dimension n={prod(self.shapes[0])} for this step of the network; got shape"
+                f" {tuple(x.shape)}"
             )
         return moved_to(self.network, x)
 
@@ -211,7 +220,7 @@ def _same(chain: Any, modules: tuple[nn.Module, ...]) -> bool:
 
 
 def _as_given(y: torch.Tensor, x: Array, *others: Array) -> Array:
-    """y as an array where x is one, and without a graph unless one of the arguments has one."""
+    """y as a numpy array if x is one, and detached unless gradients are wanted of one of the arguments."""
     if not any(map(is_differentiated, (x, *others))):
         y = y.detach()
     return y.cpu().numpy() if namespace(x) is np else y

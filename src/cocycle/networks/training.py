@@ -1,27 +1,24 @@
-"""Multilayer perceptrons with Gaussian weights, and the training of torch networks: as much as a physicist needs."""
+"""Multilayer perceptrons with Gaussian weights, and the training of torch networks by gradient descent."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 import torch
 from torch import nn
 
 from cocycle.arrays import generator
-from cocycle.networks.data import Labelled, Task
+from cocycle.networks.data import Dataset, Labelled
 from cocycle.networks.history import History
 from cocycle.networks.modules import require_evaluation
 from cocycle.networks.sequential import moved_to
 from cocycle.progress import progress_bar
 
-if TYPE_CHECKING:
-    pass
-
-AT_ONCE = 4096  # samples, when a network is looked at and not trained
+AT_ONCE = 4096  # samples, when a network is evaluated and not trained
 
 
 def perceptron(
@@ -35,8 +32,8 @@ def perceptron(
     """x -> tanh(W x + θ), layer by layer, in float64; widths are those of the inputs, hidden layers, and outputs.
 
     Weights are Gaussian with standard deviation weight_std / √(inputs of the layer), thresholds with threshold_std.
-    `head` names the torch.nn module that the outputs go through, "Tanh", or none, as CrossEntropyLoss wants it.  The
-    numbers come from numpy, so that the same seed gives the same network everywhere.
+    `head` names the torch.nn module applied to the outputs, such as "Tanh"; None, as CrossEntropyLoss needs it, applies
+    none.  The random numbers are numpy's, so that the same seed gives the same network on every machine.
 
     Raises ValueError for fewer than two widths, widths below 1, scales out of range, an unknown head.
     """
@@ -52,7 +49,7 @@ def perceptron(
 
 
 def linear_layer(weight: np.ndarray, bias: np.ndarray) -> nn.Module:
-    """x -> weight x + bias as a module of these numbers; torch's own generator has no part in it."""
+    """x -> weight x + bias as a module with these values; no random numbers of torch are used."""
     layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], dtype=torch.float64)
     layer.weight.data, layer.bias.data = torch.as_tensor(weight), torch.as_tensor(bias)
     return layer
@@ -63,12 +60,13 @@ def linear_layer(weight: np.ndarray, bias: np.ndarray) -> nn.Module:
 class Recipe:
     """How to train: loss and optimiser by their names in torch.nn and torch.optim.
 
-    `options` are the optimiser's own besides its learning rate, {"momentum": 0.9}.  An epoch goes once through all
-    samples, `batch` at a time, in random order; a last single one joins the batch before it.  Training ends after
-    `epochs`, or when the share of held-out samples that are right has reached `stop_at`: an error is then where it
-    stopped, and other samples must tell how good the network is.
+    `options` are the optimiser's arguments besides its learning rate, {"momentum": 0.9}.  An epoch goes once through
+    all samples, `batch` at a time, in random order; a last batch of one sample is joined to the one before it.
+    Training ends after `epochs`, or when the accuracy on the held-out samples has reached `stop_at`: these samples have
+    then chosen the network, and only further ones measure its error.
 
-    Raises ValueError for names that torch has not, optimisers that want more than slopes, and numbers out of range.
+    Raises ValueError for names that torch does not have, optimisers that need a closure, such as LBFGS, and numbers out
+    of range.
     """
 
     loss: str = "MSELoss"
@@ -99,27 +97,31 @@ class Recipe:
         return kind(parameters, lr=self.learning_rate, **self.options)
 
 
-def fit(network: nn.Module, task: Task, rng: np.random.Generator | int, recipe: Recipe | None = None) -> History:
-    """Train `network` on a task, in place, and leave it in evaluation mode.
+def fit(network: nn.Module, dataset: Dataset, rng: np.random.Generator | int, recipe: Recipe | None = None) -> History:
+    """Train `network` on a dataset, in place, and leave it in evaluation mode.
 
     Parameters that do not require gradients stay as they are: `network[0].requires_grad_(False)` freezes a layer.
     Modules whose parameters are all frozen stay in evaluation mode.  All randomness, of the order of samples and of
-    dropout, comes from `rng`; on one thread the same seed gives the same network, bit for bit.
+    dropout, comes from `rng`; on one thread the same seed gives the same network to the last bit.
 
-    Raises ValueError if outputs and targets do not fit, before training; ArithmeticError when the loss or a parameter
-    is no longer finite, with the network as it was after the last epoch before that.
+    Raises ValueError, before training, if outputs and targets do not fit; ArithmeticError when the loss or a parameter
+    is no longer finite: the network then has its parameters from the end of the epoch before.
     """
-    if not isinstance(task, Task):
-        raise TypeError(f"task must be a Task(training, test); got {type(task).__name__}")
+    if not isinstance(dataset, Dataset):
+        raise TypeError(
+            f"dataset must be a Dataset(training, test), such as split(samples, rng); got {type(dataset).__name__}"
+        )
     recipe, rng = recipe or Recipe(), generator(rng)
     trained = [p for p in network.parameters() if p.requires_grad]
     if not trained:
         raise ValueError("network must have parameters that require gradients; got none")
-    (x, y), held_out = (_tensors(network.eval(), part) for part in task)
+    (x, y), held_out = (_tensors(network.eval(), part) for part in dataset)
     loss, optimiser = getattr(nn, recipe.loss)(), recipe.optimiser_of(trained)
     _check_loss(network, loss, x[:2], y[:2])
     if recipe.stop_at is not None and not _has_signs(y):
-        raise ValueError("stop_at needs targets that are classes, or -1 and 1: of others none is right or wrong")
+        raise ValueError(
+            "stop_at needs targets that are classes, or -1 and 1: only these define an accuracy; leave it None"
+        )
     losses, errors = [], []
     with seeded(rng, x.device), progress_bar(recipe.epochs, "training") as bar:
         for epoch in range(recipe.epochs):
@@ -139,7 +141,7 @@ def fit(network: nn.Module, task: Task, rng: np.random.Generator | int, recipe: 
 
 @contextmanager
 def seeded(rng: np.random.Generator, device: torch.device) -> Iterator[None]:
-    """Seed torch's own generators, from which dropout draws, and give them back as they were."""
+    """Seed torch's generators, from which dropout draws, and restore their states afterwards."""
     seed = int(rng.integers(2**63))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(seed)
@@ -150,8 +152,8 @@ def seeded(rng: np.random.Generator, device: torch.device) -> Iterator[None]:
 
 
 def error(network: nn.Module, samples: Labelled) -> float:
-    """The share of samples that a network gets wrong: the largest output is not that of the class, or, for targets
-    -1 and 1, an output has another sign.  NaN for other targets.
+    """The share of misclassified samples: the largest output is not that of the class, or, for targets -1 and 1, an
+    output has the wrong sign.  NaN for other targets.
 
     Raises ValueError for a network in training mode, and one whose outputs do not fit the targets.
     """
@@ -160,7 +162,7 @@ def error(network: nn.Module, samples: Labelled) -> float:
 
 
 def _in_training(network: nn.Module) -> nn.Module:
-    """All of it but what is frozen: a normalisation would go on to follow its inputs."""
+    """The network in training mode, but for frozen modules: a normalisation would go on updating its statistics."""
     for module in network.train().modules():
         own = list(module.parameters())
         if own and not any(p.requires_grad for p in own):
@@ -170,7 +172,7 @@ def _in_training(network: nn.Module) -> nn.Module:
 
 def _batches(order: np.ndarray, size: int, device: torch.device) -> list[torch.Tensor]:
     parts = list(torch.as_tensor(order, device=device).split(size))
-    if len(parts) > 1 and len(parts[-1]) == 1:  # which has no variance to normalise by
+    if len(parts) > 1 and len(parts[-1]) == 1:  # one sample has no variance for a normalisation
         parts[-2:] = [torch.cat(parts[-2:])]
     return parts
 
@@ -200,7 +202,7 @@ def _share_wrong(network: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def _tensors(network: nn.Module, samples: Labelled) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs and targets where the network is, in its precision.  Raises ValueError if its outputs do not fit them."""
+    """Inputs and targets on the network's device and in its precision.  Raises ValueError if its outputs do not fit."""
     x, y = moved_to(network, samples.inputs), torch.as_tensor(samples.targets)
     try:
         with torch.no_grad():
@@ -216,13 +218,13 @@ def _tensors(network: nn.Module, samples: Labelled) -> tuple[torch.Tensor, torch
 
 
 def _has_signs(y: torch.Tensor) -> bool:
-    """Whether targets say what is right: classes, or -1 and 1."""
+    """Whether an output can be right or wrong: targets are classes, or -1 and 1."""
     return y.ndim == 1 or bool((y.abs() == 1).all())
 
 
 @torch.no_grad()
 def _check_loss(network: nn.Module, loss: Callable, x: torch.Tensor, y: torch.Tensor) -> None:
-    """Raise ValueError if the loss does not take such targets."""
+    """Raise ValueError if the loss cannot be computed for such targets."""
     try:
         with warnings.catch_warnings(action="ignore"):
             warnings.filterwarnings("error", "Using a target size")  # broadcast against the outputs

@@ -1,4 +1,4 @@
-"""What the members of an ensemble tell about their uncertainty: how much is in the data, how much in the networks."""
+"""The uncertainty of an ensemble's predictions: the aleatoric part, of the data, and the epistemic, of the networks."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, final
@@ -9,12 +9,13 @@ import scipy
 from cocycle.arrays import as_numpy, floating, refuse_masked, require_finite
 from cocycle.results import Plotted
 
-ROUNDING = 1e-4  # by which probabilities of single precision may miss 1 in their sum
+ROUNDING = 1e-4  # by which the sum of probabilities in single precision may differ from 1
 
 
 class Uncertainty(NamedTuple):
     """In nats, (*batch,) each: `entropy` of the mean prediction, H; `aleatoric`, the mean entropy of the members, A;
-    `epistemic`, what they disagree about, the mutual information H - A.  Linander et al., arXiv 2211.14605 (2022)."""
+    `epistemic`, the mutual information H - A, which is positive where members disagree.  Linander et al., arXiv
+    2211.14605 (2022)."""
 
     entropy: np.ndarray
     aleatoric: np.ndarray
@@ -22,7 +23,7 @@ class Uncertainty(NamedTuple):
 
 
 def uncertainty(probabilities: np.ndarray) -> Uncertainty:
-    """Of predictions (members, *batch, classes).
+    """The uncertainty of predictions (members, *batch, classes).
 
     Raises ValueError unless they are probabilities: not negative, with the sum 1 over classes.
     """
@@ -31,7 +32,10 @@ def uncertainty(probabilities: np.ndarray) -> Uncertainty:
         raise ValueError(f"probabilities must have shape (members, *batch, classes); got {p.shape}")
     require_finite("probabilities", p)
     if (p < 0).any() or (abs(p.sum(-1) - 1) > ROUNDING).any():
-        raise ValueError("probabilities must not be negative, and their sum over classes, the last axis, must be 1")
+        raise ValueError(
+            "probabilities must not be negative and must sum to 1 over classes, the last axis; of logits take the"
+            " soft-max"
+        )
     entropy, aleatoric = scipy.special.entr(p.mean(0)).sum(-1), scipy.special.entr(p).sum(-1).mean(0)
     return Uncertainty(entropy, aleatoric, np.maximum(entropy - aleatoric, 0.0))
 
@@ -39,10 +43,10 @@ def uncertainty(probabilities: np.ndarray) -> Uncertainty:
 @final
 @dataclass(frozen=True, eq=False)
 class AccuracyMap(Plotted):
-    """The share of right predictions in bins of entropy and mutual information.
+    """The share of correct predictions in bins of entropy and mutual information.
 
-    Borders of the bins in `entropy` and `epistemic` (bins + 1,); `accuracy` and `count` (bins, bins), entropy first,
-    NaN where there are no samples.
+    `entropy` and `epistemic` (bins + 1,) are the edges of the bins; `accuracy` and `count` (bins, bins), entropy first,
+    the share and the number of samples: the share is NaN in empty bins.
     """
 
     entropy: np.ndarray
@@ -51,17 +55,17 @@ class AccuracyMap(Plotted):
     count: np.ndarray
 
     def __call__(self, found: Uncertainty) -> np.ndarray:
-        """The accuracy to expect (*batch,): that of the bin, or of the nearest one that had samples."""
+        """The expected accuracy (*batch,): that of the bin, or of the nearest bin that is not empty."""
         occupied = np.argwhere(self.count > 0)
         places = np.stack([_bins(self.entropy, found.entropy), _bins(self.epistemic, found.epistemic)], -1)
         return self.accuracy[tuple(np.moveaxis(occupied[scipy.spatial.KDTree(occupied).query(places)[1]], -1, 0))]
 
 
 def accuracy_map(found: Uncertainty, right: np.ndarray, *, bins: int = 15) -> AccuracyMap:
-    """How accurate predictions are at each entropy and mutual information, from samples whose classes are known.
+    """The accuracy of predictions at each entropy and mutual information, from samples of known class.
 
-    `right` (samples,) says which were predicted.  Linander et al., arXiv 2211.14605 (2022).  Raises ValueError for
-    shapes that do not fit, fewer than one bin.
+    `right` (samples,) is True where the prediction was correct.  Linander et al., arXiv 2211.14605 (2022).  Raises
+    ValueError for shapes that do not fit, fewer than one bin.
     """
     refuse_masked("right", right)
     right = np.asarray(right)
@@ -82,7 +86,7 @@ def accuracy_map(found: Uncertainty, right: np.ndarray, *, bins: int = 15) -> Ac
 
 
 class Binned(NamedTuple):
-    """(bins,) each: the mean of one quantity in a bin, that of another there, and its standard error."""
+    """(bins,) each: the mean of the quantity that was binned, and mean and standard error of the other one."""
 
     centres: np.ndarray
     means: np.ndarray
@@ -90,13 +94,15 @@ class Binned(NamedTuple):
 
 
 def binned(by: np.ndarray, values: np.ndarray, *, bins: int = 10) -> Binned:
-    """The mean of values (samples,) in bins of another quantity `by` (samples,), with as many samples in each.
+    """The mean of values (samples,) in bins of another quantity `by` (samples,) with equal numbers of samples.
 
     Raises ValueError for shapes that do not fit and fewer than two samples a bin.
     """
     by, values = floating("by", by), floating("values", values)
     if by.shape != values.shape or by.ndim != 1 or len(by) < 2 * bins or bins < 1:
-        raise ValueError(f"by and values must both be (samples,), two for each bin; got {by.shape}, {values.shape}")
+        raise ValueError(
+            f"by and values must both be (samples,), two for each of {bins} bins; got {by.shape}, {values.shape}"
+        )
     parts = np.array_split(np.argsort(by, kind="stable"), bins)
     centres, means = ([a[part].mean() for part in parts] for a in (by, values))
     errors = [values[part].std(ddof=1) / np.sqrt(len(part)) for part in parts]
@@ -104,5 +110,5 @@ def binned(by: np.ndarray, values: np.ndarray, *, bins: int = 10) -> Binned:
 
 
 def _bins(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The bin of each value; what is beyond the ends is in the last ones."""
+    """The bin of each value; values outside the edges are in the first and the last bin."""
     return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)

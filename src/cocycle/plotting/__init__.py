@@ -1,7 +1,7 @@
-"""Pictures of results.  Imported only where a picture is asked for: matplotlib takes its time.
+"""Figures of results.
 
-Functions of (ax, result) draw on any axes and return what they drew; those whose names end in `figure` make a whole
-figure.  `plot(result)` takes the one that belongs to a result.
+Functions of (ax, result) draw on given axes and return matplotlib's artists; those whose names end in `figure` make a
+whole figure.  `plot(result)` calls the function for the type of the result.
 """
 
 from cocycle.plotting.archives import archive_figure, result_figure, table_figure

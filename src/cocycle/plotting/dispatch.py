@@ -1,4 +1,4 @@
-"""The plot of a result, whatever it is."""
+"""`plot`: the figure of a result, chosen by its type."""
 
 from functools import singledispatch
 from typing import Any
@@ -24,16 +24,17 @@ from cocycle.sweeps import Archive
 
 @singledispatch
 def plot(result: Any, *, ax: Axes | None = None, **options: Any) -> Figure:
-    """The figure of a result, or what it shows first on axes `ax`: `result.plot(...)` is the same.
+    """The figure of a result, or its first panel on axes `ax`; `result.plot(...)` is the same.
 
-    - a `Spectrum`: how the exponents settled, and where they ended; on axes only the first.  `unit=` of its exponents.
-    - a `Field` over a plane, with ridges and stretching directions; `plot(field, outputs)` with the decision boundary
-      of the network, from its outputs (rows, columns) or (rows, columns, classes).  Ridges are left out where they
-      cannot be known: fewer than 9 points along an axis, uneven steps, exponents that are NaN.
+    - a `Spectrum`: the running exponents, and the final ones; on axes `ax` only the first.  `unit=` is that of the
+      exponents.
+    - a `Field` over a plane, with ridges and stretching directions; `plot(field, outputs)` adds the decision boundary
+      of the network, from its outputs (rows, columns) or (rows, columns, classes).  There are no ridges with fewer than
+      9 points along an axis, uneven steps, or exponents that are NaN.
     - an `Archive`: one output over its axes, the first unless named, `plot(archive, "exponent")`.
     - a `Diagnosis`, in four panels; `ValidTimes`, `Synchronisation`, `Capacity`, `History`, `AccuracyMap`, in one.
 
-    Raises TypeError for other objects, ValueError for axes that are too few.
+    Raises TypeError for other objects, ValueError where `ax` is given for a figure of several panels.
     """
     known = ", ".join(sorted(kind.__name__ for kind in plot.registry if kind is not object))
     raise TypeError(f"result must be one of {known}; got a {type(result).__name__}: cocycle.plotting has its functions")
@@ -61,7 +62,9 @@ def _(result: Field, outputs: Any = None, *, ax: Axes | None = None) -> Figure:
 @plot.register
 def _(result: Diagnosis, *, ax: Axes | None = None) -> Figure:
     if ax is not None:
-        raise ValueError("a Diagnosis has four panels and takes no axes: leave `ax` out, or plot its parts")
+        raise ValueError(
+            "ax must be None for a Diagnosis, which has four panels; got axes: leave `ax` out, or plot its parts"
+        )
     return diagnosis_figure(result)
 
 

@@ -1,4 +1,4 @@
-"""Fields of maximal exponents over a plane of inputs: ridges, stretching directions, decision boundaries."""
+"""Figures of maximal exponents over a plane of inputs: ridges, stretching directions, decision boundaries."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ def boundary_lines(ax: Axes, x: np.ndarray, y: np.ndarray, outputs: np.ndarray):
         raise ValueError(f"outputs must be {wanted}; got {outputs.dtype} of shape {outputs.shape}")
     if outputs.ndim == 3 and outputs.shape[-1] > 1:
         second, first = np.moveaxis(np.sort(outputs, axis=-1)[..., -2:], -1, 0)
-        for number in range(outputs.shape[-1]):  # of each class the line where it ceases to lead
+        for number in range(outputs.shape[-1]):  # the border of the region where each class has the largest output
             own = outputs[..., number]
             ax.contour(x, y, own - np.where(own == first, second, first), [0.0], colors="tab:green", linewidths=1)
         return None
@@ -44,7 +44,7 @@ def boundary_lines(ax: Axes, x: np.ndarray, y: np.ndarray, outputs: np.ndarray):
 
 
 def stretching_lines(ax: Axes, x: np.ndarray, y: np.ndarray, directions: np.ndarray):
-    """Short lines along directions (len(y), len(x), 2), at some points: their signs mean nothing."""
+    """Short lines along directions (len(y), len(x), 2), whose signs are arbitrary, at some points."""
     rows, columns = (np.linspace(0, len(a) - 1, min(LINES, len(a))).round().astype(int) for a in (y, x))
     chosen = directions[np.ix_(rows, columns)]
     return ax.quiver(
@@ -75,11 +75,11 @@ def field_panel(
     label: str = "maximal exponent λ₁ (per step)",
     labels: Sequence[str] = ("input x₁", "input x₂"),
 ) -> None:
-    """Exponents (len(y), len(x)) in colours about zero, and what is given of: directions of maximal stretching
-    (len(y), len(x), 2) as short lines, ridges as points, the zero of `outputs` as a dashed line."""
+    """Exponents (len(y), len(x)) on a colour scale centred at zero; if given, directions of maximal stretching
+    (len(y), len(x), 2) as short lines, ridges as points, and the zero line of `outputs` dashed."""
     mesh = exponent_plane(ax, x, y, exponents, lowest=-np.inf)
     both = "\nscales above and below zero differ" if isinstance(mesh.norm, TwoSlopeNorm) else ""
-    ticks, beyond, figure = signed_ticks(mesh.norm), extended(exponents), ax.get_figure()
+    ticks, beyond, figure = signed_ticks(mesh.norm), extended(exponents), ax.figure
     figure.colorbar(mesh, ax=ax, ticks=ticks, extend=beyond, label=label + both)
     shown = {}
     if directions is not None:
@@ -98,13 +98,13 @@ def field_panel(
 
 
 def field_figure(*what: Any, ax: Axes | None = None, **options: Any) -> Figure:
-    """A figure of what `field_panel` draws; that of `ax`, where it is given."""
+    """A figure with the `field_panel` of the arguments; that of `ax`, if it is given."""
     return one_panel(field_panel, *what, ax=ax, size=(5.2, 4.2), **options)
 
 
 def ridge_figure(distances: np.ndarray, alignment: np.ndarray, contrasts: np.ndarray) -> Figure:
-    """How the points on ridges lie: their distances from the decision boundary, in units of the domain's width, |cos|
-    of the stretching direction with the ridge's normal, and how far they stand above the background."""
+    """Histograms over the points on ridges: their distances from the decision boundary in units of the domain's width,
+    |cos| of the angle between stretching direction and ridge normal, and their heights above the background."""
     words = ("distance from the boundary (domain's width)", "|cos(stretching, normal)|", "height above background")
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")

@@ -1,4 +1,4 @@
-"""Forecasts beside the truth, and for how long they hold."""
+"""Figures of forecasts with the true series, and of valid times."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,13 +17,9 @@ def forecast_lines(
 ):
     """One component of prediction and truth (time,) against time in Lyapunov times; `lyapunov_time` is in steps.
 
-    `valid_time`, in Lyapunov times, is marked if given.  Raises ValueError for shapes that do not fit.
+    `valid_time`, in Lyapunov times, is marked by a line if given.  Raises ValueError for shapes that do not fit.
     """
-    refuse_masked("prediction", prediction)
-    refuse_masked("truth", truth)
-    prediction, truth = np.asarray(prediction), np.asarray(truth)
-    if prediction.shape != truth.shape or truth.ndim != 1:
-        raise ValueError(f"prediction and truth must both have shape (time,); got {prediction.shape}, {truth.shape}")
+    prediction, truth = _checked(prediction, truth, 1)
     time = np.arange(1, len(truth) + 1) / lyapunov_time
     lines = ax.plot(time, truth, color="black", label="truth")
     lines += ax.plot(time, prediction, color="tab:orange", linestyle="--", label="forecast")
@@ -45,11 +41,7 @@ def forecast_figure(
 
     Raises ValueError for shapes that do not fit.
     """
-    refuse_masked("prediction", prediction)
-    refuse_masked("truth", truth)
-    prediction, truth = np.asarray(prediction), np.asarray(truth)
-    if prediction.shape != truth.shape or truth.ndim != 2:
-        raise ValueError(f"prediction and truth must both have shape (time, m); got {prediction.shape}, {truth.shape}")
+    prediction, truth = _checked(prediction, truth, 2)
     names = names or [f"component {i + 1}" for i in range(truth.shape[1])]
     with plt.style.context(STYLE):
         figure, axes = plt.subplots(
@@ -63,10 +55,20 @@ def forecast_figure(
     return figure
 
 
-def valid_time_histogram(ax: Axes, result: Any, *, bins: int = 20):
-    """The distribution of `ValidTimes` over starts (and networks), its median marked, the horizon the end of the axis.
+def _checked(prediction: np.ndarray, truth: np.ndarray, axes: int) -> tuple[np.ndarray, np.ndarray]:
+    refuse_masked("prediction", prediction)
+    refuse_masked("truth", truth)
+    prediction, truth = np.asarray(prediction), np.asarray(truth)
+    if prediction.shape != truth.shape or truth.ndim != axes:
+        shape = "(time,)" if axes == 1 else "(time, m)"
+        raise ValueError(f"prediction and truth must both have shape {shape}; got {prediction.shape}, {truth.shape}")
+    return prediction, truth
 
-    Forecasts that were still valid at the horizon, or for ever, are in the last bin.
+
+def valid_time_histogram(ax: Axes, result: Any, *, bins: int = 20):
+    """The distribution of `ValidTimes` over starts (and networks) up to the horizon, with its median.
+
+    Forecasts that are still valid at the horizon are in the last bin.
     """
     times = np.minimum(np.asarray(result.times).ravel(), result.horizon)
     _, _, bars = ax.hist(times, bins=bins, range=(0, result.horizon), color="tab:blue")

@@ -1,4 +1,4 @@
-"""How a network was trained, and how accurate it is where it is uncertain."""
+"""Figures of the training of a network, and of its accuracy against its uncertainty."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 
 def training_lines(ax: Axes, result: Any):
-    """Loss and held-out error of a `History` against the epoch, on a logarithmic axis: exact zeros are not shown."""
+    """Loss and held-out error of a `History` against the epoch, on a logarithmic axis, where zeros are left out."""
     epochs = np.arange(1, len(result.loss) + 1)
     lines = []
     for values, label in ((result.loss, "loss"), (result.error, "held-out error")):

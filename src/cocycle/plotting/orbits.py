@@ -1,4 +1,4 @@
-"""Orbits: where they go, and what one maximum says about the next."""
+"""Figures of orbits: phase portraits and return maps."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def phase_portrait(
     points: bool = False,
     **style,
 ):
-    """Two components of a series (time, m) against each other: a line, or `points` for the orbit of a map.
+    """Two components of a series (time, m) against each other, as a line, or as `points` for the orbit of a map.
 
     `style` goes to matplotlib's plot.  Raises ValueError for another shape.
     """

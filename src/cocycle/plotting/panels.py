@@ -1,4 +1,4 @@
-"""A figure for one panel in the style of the package, or the panel on axes that the user has."""
+"""A figure of one panel in the style of the package, or the panel on given axes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +15,17 @@ SIZE = (4.6, 3.1)  # inches
 def one_panel(
     draw: Callable[..., Any], *what: Any, ax: Axes | None = None, size: tuple[float, float] = SIZE, **options: Any
 ) -> Figure:
-    """A figure of one panel with what `draw(ax, *what, **options)` draws; that of `ax`, where it is given."""
+    """A figure with one panel, drawn by `draw(ax, *what, **options)`; that of `ax`, if it is given."""
     if ax is not None:
         draw(ax, *what, **options)
-        return ax.get_figure()
+        return figure_of(ax)
     with plt.style.context(STYLE):
         figure, ax = plt.subplots(figsize=size, layout="constrained")
         draw(ax, *what, **options)
     return figure
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The whole figure that `ax` belongs to, also where it is on a part of it, a SubFigure."""
+    figure = ax.figure
+    return figure if isinstance(figure, Figure) else figure.figure

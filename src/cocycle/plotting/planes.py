@@ -1,4 +1,4 @@
-"""Planes of numbers over two axes: exponents about zero, valid times, the zero line, colour bars with both signs."""
+"""Colour plots over two axes: exponents with a scale centred at zero, valid times, zero lines, ticks of colour bars."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,8 +8,8 @@ from matplotlib.ticker import MaxNLocator
 
 
 def exponent_plane(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, lowest: float = -2.0) -> QuadMesh:
-    """Exponents (len(y), len(x)) in diverging colours about zero, red where they are positive; where all have one sign,
-    in the colours of that sign.  Those below `lowest` share its colour, and infinite ones that of the end of the
+    """Exponents (len(y), len(x)) on a diverging colour scale centred at zero, red where they are positive; if all have
+    one sign, on the colours of that sign.  Those below `lowest` have its colour, infinite ones that of the end of the
     scale."""
     known, finite = exponent[~np.isnan(exponent)], exponent[np.isfinite(exponent)]
     top, bottom = np.max(finite, initial=-np.inf), max(lowest, np.min(finite, initial=np.inf))
@@ -35,28 +35,33 @@ def zero_line(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, c
 
 
 def bounded(values: np.ndarray) -> np.ndarray:
-    """values with infinities at twice the largest finite size: a line between them and others is drawn."""
+    """values with infinities at twice the largest finite modulus, so that contour lines near them are drawn."""
     largest = 2 * np.max(abs(values[np.isfinite(values)]), initial=0.5)
     return np.clip(values, -largest, largest)
 
 
 def extended(values: np.ndarray) -> str:
-    """The ends of the colour bar of values that infinities lie beyond: an argument of matplotlib's colorbar."""
+    """The argument `extend` of matplotlib's colorbar: which ends are pointed because there are infinite values."""
     below, above = bool(np.isneginf(values).any()), bool(np.isposinf(values).any())
     return {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
 
 
 def plane(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, **colours) -> QuadMesh:
     mesh = ax.pcolormesh(_edges(x), _edges(y), values, **colours)
-    if is_geometric(x):
-        ax.set_xscale("log")
-    if is_geometric(y):
-        ax.set_yscale("log")
+    scale_axes(ax, x, y)
     return mesh
 
 
+def scale_axes(ax: Axes, x: np.ndarray, y: np.ndarray | None = None) -> None:
+    """Logarithmic scales for axes whose values are geometric sequences."""
+    if is_geometric(x):
+        ax.set_xscale("log")
+    if y is not None and is_geometric(y):
+        ax.set_yscale("log")
+
+
 def signed_ticks(norm) -> np.ndarray:
-    """Round numbers on either side of zero: the two halves of a TwoSlopeNorm have scales of their own."""
+    """Round numbers on both sides of zero, because the two halves of a TwoSlopeNorm have different scales."""
     locator = MaxNLocator(4)
     if norm.vmin > 0 or norm.vmax < 0:
         ticks = np.asarray(locator.tick_values(norm.vmin, norm.vmax))
@@ -71,7 +76,7 @@ def is_geometric(values: np.ndarray) -> bool:
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
-    """The borders of cells whose centres are `values`, half way between them on the axis' own scale."""
+    """The edges of cells with centres `values`, half way between them on the scale of the axis."""
     if is_geometric(values):
         return np.exp(_edges(np.log(values)))
     gaps = np.diff(values) / 2 if len(values) > 1 else np.array([0.5])

@@ -1,4 +1,4 @@
-"""What a reservoir does with its past: how fast copies of it meet, what it remembers, and all that `diagnose` says."""
+"""Figures of reservoirs: synchronisation, memory capacity, and the result of `diagnose`."""
 
 from typing import Any
 
@@ -31,8 +31,8 @@ def forgetting_curve(ax: Axes, result: Any):
 
 
 def diagnosis_figure(result: Any) -> Figure:
-    """A `Diagnosis` in four panels: does it synchronise, how long does it predict, which exponents does its closed loop
-    have, beside those of the system if they were given, and what differs in the long run."""
+    """A `Diagnosis` in four panels: conditional exponent, valid times, exponents of the closed loop (with those of the
+    system if they were given), and the error of the climate."""
     with plt.style.context(STYLE):
         figure, ((top, valid), (closed, climate)) = plt.subplots(2, 2, figsize=(8, 5.2), layout="constrained")
         running_exponents(top, result.conditional)
@@ -40,7 +40,7 @@ def diagnosis_figure(result: Any) -> Figure:
         valid_time_histogram(valid, result.valid)
         valid.set(title="forecasts")
         if result.closed is None:
-            closed.text(0.5, 0.5, "the closed loop leaves every bound", ha="center", transform=closed.transAxes)
+            closed.text(0.5, 0.5, "the closed loop diverges", ha="center", transform=closed.transAxes)
         else:
             spectrum_points(closed, result.closed)
         if result.true_exponents is not None:

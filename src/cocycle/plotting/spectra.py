@@ -1,4 +1,4 @@
-"""Spectra: how they settle, and how they fall."""
+"""Figures of spectra: running exponents, final exponents, angles of covariant vectors."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from cocycle.plotting.panels import STYLE
 def running_exponents(ax: Axes, result: Any, *, unit: str | None = None, most: int = 10):
     """The running estimates of a `Spectrum` against time, with bands of two standard errors and a line at zero.
 
-    Of a batch the mean over its members, with the scatter among them as the band; no more than the first `most`.  An
-    exponent of -inf, of a direction that is projected out, is a line without points, and said in the legend.
+    For a batch the lines are means over its members, and the bands their scatter.  Only the first `most` are shown.
+    Exponents of -inf, as of a projection, appear in the legend only.
     """
-    with np.errstate(invalid="ignore"):  # of -inf there is no error
+    with np.errstate(invalid="ignore"):  # an exponent of -inf has no error
         times, exponents, errors = map(as_numpy, result.running())
     if exponents.ndim > 2:
         members = exponents.reshape(len(times), -1, exponents.shape[-1])
-        with np.errstate(invalid="ignore"):  # of -inf there is no scatter
+        with np.errstate(invalid="ignore"):  # an exponent of -inf has no scatter
             exponents, errors = members.mean(1), members.std(1, ddof=1) / 2
     lines = []
     for i in range(min(most, exponents.shape[-1])):
@@ -31,7 +31,9 @@ def running_exponents(ax: Axes, result: Any, *, unit: str | None = None, most: i
         low, high = exponents[:, i] - 2 * errors[:, i], exponents[:, i] + 2 * errors[:, i]
         ax.fill_between(times, low, high, color=lines[-1].get_color(), alpha=0.2, linewidth=0)
     ax.axhline(0, color="black", linewidth=0.8)
-    later = np.concatenate([exponents[len(times) // 20 :, :most].ravel(), [0.0]])  # not where it has just begun
+    later = np.concatenate(
+        [exponents[len(times) // 20 :, :most].ravel(), [0.0]]
+    )  # without the first twentieth, which varies most
     later = later[np.isfinite(later)]
     margin = 0.1 * np.ptp(later) + 1e-12
     ax.set(
@@ -45,8 +47,8 @@ def running_exponents(ax: Axes, result: Any, *, unit: str | None = None, most: i
 def spectrum_points(ax: Axes, result: Any, *, unit: str | None = None):
     """The exponents of a `Spectrum` against their index, with bars of two standard errors and a line at zero.
 
-    Of a batch the mean over its members, with bars of two standard deviations among them.  Exponents of -inf are
-    triangles at the lower edge.
+    For a batch these are means over its members, with bars of two standard deviations.  Exponents of -inf are triangles
+    at the lower edge.
     """
     exponents, errors = as_numpy(result.exponents), as_numpy(result.standard_error)
     if exponents.ndim > 1:
@@ -61,8 +63,7 @@ def spectrum_points(ax: Axes, result: Any, *, unit: str | None = None):
 
 
 def convergence_figure(result: Any, *, unit: str | None = None, most: int = 10) -> Figure:
-    """`running_exponents` of a `Spectrum` beside the spectrum reached, `spectrum_points`; The unit is that of the
-    result unless given."""
+    """`running_exponents` and `spectrum_points` of a `Spectrum`; the unit is that of the result unless given."""
     with plt.style.context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.1), layout="constrained")
         running_exponents(left, result, unit=unit, most=most)
@@ -74,7 +75,7 @@ def convergence_figure(result: Any, *, unit: str | None = None, most: int = 10) 
 def angle_histograms(ax: Axes, angles: np.ndarray, *, bins: int = 60):
     """The distributions of the angles (time, k, k) between covariant vectors, in degrees: a line for each pair.
 
-    Zero is where two directions touch: a tangency.
+    At an angle of zero two directions are tangent.
     """
     angles, lines = np.degrees(as_numpy(angles)), []
     if angles.ndim != 3 or angles.shape[1] != angles.shape[2] or angles.shape[1] < 2:

@@ -1,4 +1,4 @@
-"""The figure of the built-in study: conditional exponents beside valid times."""
+"""The figure of the study `reservoir_constraints`: conditional exponents and valid times."""
 
 from collections.abc import Mapping
 

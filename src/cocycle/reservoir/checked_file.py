@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 from dataclasses import dataclass
 from importlib.metadata import version
 from math import prod
@@ -22,13 +21,14 @@ from typing import Any, BinaryIO, final
 import h5py
 import numpy as np
 
+from cocycle.files import LIBRARY_VERSIONS, replacing, reserve
+
 SCHEMA = "cocycle model 2"
 FOOT, FOOT_BYTES = re.compile(rb"(cocycle model \d+) (\d{16}) ([0-9a-f]{64})\n\Z"), 128  # at most
 FIRST_SCHEMA = b"cocycle model 1"  # which had no checksum: an attribute, near the beginning of the file
 INDEX_BYTES = 2**24  # at most: parsed, JSON takes some twenty times its length
 DTYPES = {"|b1", "|i1", "|u1", *(f"{end}{kind}{size}" for end in "<>" for kind in "fiu" for size in (2, 4, 8))}
 PIECE = 2**20  # bytes read at a time where they are not kept
-LIBRARY_VERSIONS = ("v108", "v108")  # readable by every HDF5 in use
 
 
 def write(path: Path, description: Any, arrays: dict[str, np.ndarray]) -> None:
@@ -39,32 +39,22 @@ def write(path: Path, description: Any, arrays: dict[str, np.ndarray]) -> None:
     for name, array in arrays.items():
         if array.dtype.str not in DTYPES:
             raise TypeError(f"{name} cannot be stored: its dtype is {array.dtype}")
-    aside = path.with_name(f".{secrets.token_hex(16)}.part")
-    file = open(aside, "x+b")  # noqa: SIM115 - exclusive: a link that someone put there is not followed
-    try:
-        with file:
-            places = _write_body(file, description, arrays)
-            end = file.seek(0, os.SEEK_END)
-            file.seek(0)
+    with replacing(path) as made:
+        places = _write_body(made, description, arrays)
+        with open(made, "rb+") as file:
             body = hashlib.sha256()
-            _skip(file, end, body)
+            _skip(file, _size(file), body)
             index = json.dumps({"body": body.hexdigest(), "description": description, "arrays": places}).encode()
             if len(index) > INDEX_BYTES:
                 raise ValueError(f"settings and indices must take at most {INDEX_BYTES} bytes; they take {len(index)}")
-            file.seek(end)
             file.write(index + f"{SCHEMA} {len(index):016d} {hashlib.sha256(index).hexdigest()}\n".encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
-def _write_body(file: BinaryIO, description: Any, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _write_body(made: Path, description: Any, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """What the index says of each array, which is written as a dataset."""
     places = {}
-    _require_room(file, len(json.dumps(description)) + sum(array.nbytes for array in arrays.values()))
-    with h5py.File(file, "w", libver=LIBRARY_VERSIONS) as body:
+    reserve(made, len(json.dumps(description)) + sum(array.nbytes for array in arrays.values()))
+    with h5py.File(made, "w", libver=LIBRARY_VERSIONS, locking=False) as body:
         body.attrs["schema"], body.attrs["description"] = SCHEMA, json.dumps(description)
         body.attrs["versions"] = json.dumps({name: version(name) for name in ("cocycle", "numpy", "scipy", "h5py")})
         for name, array in arrays.items():
@@ -74,13 +64,6 @@ def _write_body(file: BinaryIO, description: Any, arrays: dict[str, np.ndarray])
             start = dataset.id.get_offset() or 0  # None of an array without elements
             places[name] = {"dtype": array.dtype.str, "shape": array.shape, "order": order, "start": start}
     return places
-
-
-def _require_room(file: BinaryIO, size: int) -> None:
-    """Find out whether there is room before HDF5 does: it takes a full disk badly.  Raises OSError."""
-    if size and hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), 0, size)
-        file.truncate(0)
 
 
 def is_saved(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """Why does a reservoir work, or not?  Its exponents, its memory and its forecasts in one answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import final
@@ -107,7 +108,7 @@ class Diagnosis(Plotted):
 
 def _numbers(result: Spectrum) -> str:
     pairs = zip(result.exponents, result.standard_error, strict=True)
-    return ", ".join(f"{value:.4g} ± {error:.1g}" for value, error in pairs)
+    return ", ".join(f"{value:.4g} ± {error:.1g}" for value, error in pairs) + f" {result.unit}"
 
 
 def diagnose(
@@ -115,7 +116,7 @@ def diagnose(
     series: np.ndarray,
     *,
     lyapunov_time: float,
-    true_exponents: Array | None = None,
+    true_exponents: Sequence[float] | Array | None = None,
     starts: int = 20,
     steps: int = 10_000,
     threshold: float = 0.3,

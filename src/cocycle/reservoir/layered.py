@@ -124,23 +124,23 @@ class _DeepJoint(Map):
     def dt(self):
         return self.layers[-1].joint.dt
 
-    def __call__(self, z):
-        below, parts = self._split(z, -1)
+    def __call__(self, x):
+        below, parts = self._split(x, -1)
         after = []
-        for layer, x in zip(self.layers, parts, strict=True):
-            after.append(layer.joint(beside(below, x)))
+        for layer, own in zip(self.layers, parts, strict=True):
+            after.append(layer.joint(beside(below, own)))
             below = after[-1][..., layer.seen]
-        return namespace(z).concatenate(after, axis=-1)
+        return namespace(x).concatenate(after, axis=-1)
 
-    def tangent(self, z, q):
-        join = namespace(z).concatenate
-        (below, parts), (pushed, blocks) = self._split(z, -1), self._split(q, -2)
+    def tangent(self, x, q):
+        join = namespace(x).concatenate
+        (below, parts), (pushed, blocks) = self._split(x, -1), self._split(q, -2)
         after, moved = [], []
-        for layer, x, block in zip(self.layers, parts, blocks, strict=True):
-            x, block = layer.joint.tangent(beside(below, x), join([pushed, block], axis=-2))
-            after.append(x)
+        for layer, own, block in zip(self.layers, parts, blocks, strict=True):
+            own, block = layer.joint.tangent(beside(below, own), join([pushed, block], axis=-2))
+            after.append(own)
             moved.append(block)
-            below, pushed = x[..., layer.seen], block[..., layer.seen, :]
+            below, pushed = own[..., layer.seen], block[..., layer.seen, :]
         return join(after, axis=-1), join(moved, axis=-2)
 
     def _split(self, a, axis):

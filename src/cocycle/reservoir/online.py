@@ -78,13 +78,13 @@ class RecursiveLeastSquares(OnlineRule):
             return self._regressed(weight, memory, np.asarray(features, dtype=np.float64), error)
         # with a constant: the regression of deviations from means with the same weights, which move too
         slope, mean = weight[:, :-1], memory.mean
-        deviation, count = features[:-1] - mean, self.forgetting * memory.count + 1
-        share = (1 - 1 / count) ** 0.5
-        target_mean = weight[:, -1] + slope @ mean + (error + slope @ deviation) / count
+        deviation, times = features[:-1] - mean, self.forgetting * memory.times + 1
+        share = (1 - 1 / times) ** 0.5
+        target_mean = weight[:, -1] + slope @ mean + (error + slope @ deviation) / times
         slope, memory = self._regressed(slope, memory, share * deviation, share * error)
-        mean = mean + deviation / count
+        mean = mean + deviation / times
         weight = np.concatenate([slope, (target_mean - slope @ mean)[:, None]], axis=1)
-        return weight, memory._replace(mean=mean, count=count)
+        return weight, memory._replace(mean=mean, times=times)
 
     def _regressed(self, weight, memory, features, error):
         power = self.forgetting * memory.power + features @ features
@@ -114,7 +114,7 @@ class _Inverse(NamedTuple):
     ridge: float
     mean: np.ndarray
     constant: bool
-    count: float = 0.0  # Σ forgetting^(T-t)
+    times: float = 0.0  # Σ forgetting^(T-t)
     power: float = 0.0
     peak: float = 0.0  # the largest power so far
 

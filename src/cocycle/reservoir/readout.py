@@ -52,16 +52,16 @@ class Readout(Map):
         seen = z[..., self.components]
         return seen if self.functions is None else self.functions(seen)
 
-    def __call__(self, z):
-        y = linear(self.weight, self.features(z)) + self.offset
-        return y if self.added is None else y + z[..., self.added]
+    def __call__(self, x):
+        y = linear(self.weight, self.features(x)) + self.offset
+        return y if self.added is None else y + x[..., self.added]
 
-    def tangent(self, z, q):
-        x, s = z[..., self.components], q[..., self.components, :]
+    def tangent(self, x, q):
+        features, s = x[..., self.components], q[..., self.components, :]
         if self.functions is not None:
-            x, s = self.functions.tangent(x, s)
-        y, s = linear(self.weight, x) + self.offset, linear_block(self.weight, s)
-        return (y, s) if self.added is None else (y + z[..., self.added], s + q[..., self.added, :])
+            features, s = self.functions.tangent(features, s)
+        y, s = linear(self.weight, features) + self.offset, linear_block(self.weight, s)
+        return (y, s) if self.added is None else (y + x[..., self.added], s + q[..., self.added, :])
 
 
 def ridge_readout(moments: Moments, ridge: float | np.ndarray) -> np.ndarray:
@@ -103,20 +103,21 @@ def _flat(moments: Moments):
 def _solve(square, cross, ridge):
     regularised = square + ridge * np.eye(len(square))
     size = np.abs(regularised).sum(axis=0).max()
+    factors = None
     try:
-        factor, lower = scipy.linalg.cho_factor(regularised, overwrite_a=True)
-        (condition,) = scipy.linalg.get_lapack_funcs(("pocon",), (factor,))
-        inverse = condition(factor, size, uplo="L" if lower else "U")[0] if size else 1.0
+        factors = scipy.linalg.cho_factor(regularised, overwrite_a=True)
+        (condition,) = scipy.linalg.get_lapack_funcs(("pocon",), (factors[0],))
+        inverse = condition(factors[0], size, uplo="L" if factors[1] else "U")[0] if size else 1.0
         conditioned = inverse * len(square) > np.finfo(float).eps
     except scipy.linalg.LinAlgError:
         conditioned = False
-    if not conditioned:
+    if factors is None or not conditioned:
         smallest = 10 * np.finfo(float).eps * np.trace(square)
         raise ValueError(
             f"R Rᵀ + ridge I is singular to rounding with ridge={ridge:g}: the states span fewer than "
             f"{len(square)} dimensions; take a ridge above about {smallest:.1e}"
         )
-    return scipy.linalg.cho_solve((factor, lower), cross.T).T
+    return scipy.linalg.cho_solve(factors, cross.T).T
 
 
 def ridge_path(moments: Moments, ridges: Sequence[float]) -> np.ndarray:

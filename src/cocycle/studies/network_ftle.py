@@ -15,14 +15,14 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from cocycle.lyapunov import ftle
 from cocycle.lyapunov.ridges import overlap
 from cocycle.maps import Map
-from cocycle.networks.data import RADIUS, digest, task_named
+from cocycle.networks.data import RADIUS, dataset_named, digest
 from cocycle.networks.sequential import feedforward
 from cocycle.networks.training import Recipe, error, fit, perceptron
 from cocycle.sweeps import Archive, Grid, Status
 from cocycle.sweeps.contents import Contents, described
 
 SETTINGS: dict[str, Any] = {
-    "task": "circle",  # or "digits", a folder with MNIST's files, an .npz file: see `networks.data.task_named`
+    "task": "circle",  # or "digits", a folder with MNIST's files, an .npz file: see `networks.data.dataset_named`
     "data_seed": None,  # of a task that all points share, instead of one for each
     "width": 50,
     "depth": 4,  # hidden layers
@@ -116,7 +116,7 @@ def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         raise ValueError(
             f"the files of {point['task']} changed since the archive was made: restore them, or make a new archive"
         )
-    task = task_named(point["task"], of_task if point["data_seed"] is None else point["data_seed"])
+    task = dataset_named(point["task"], of_task if point["data_seed"] is None else point["data_seed"])
     net = _drawn(point, point["ends"], of_weights)
     x, steps = task.test.inputs[:SAMPLES], hidden(net)  # which share the weights that training changes
     initial, before = ftle(steps, x).exponents, _hidden_weights(net)
@@ -181,7 +181,7 @@ def network(archive: Archive, **point: Any) -> nn.Sequential:
 
     Raises ValueError for a point that is not in the grid or not done, KeyError for an archive without checkpoints.
     """
-    index = archive.grid.place(point)
+    index = archive.grid.index_at(point)
     record = archive.records(np.array([archive.grid.number(index)]))
     if "parameters" not in record.values:
         raise KeyError(f"{archive.name} has no checkpoints: they are kept with sweep(..., checkpoints=True)")
@@ -207,7 +207,7 @@ def _drawn(point: dict[str, Any], ends: list[int], rng: np.random.Generator | in
 
 def _ends(name: str) -> list[int]:
     """The numbers of inputs and outputs of a task."""
-    task = task_named(name, 0)
+    task = dataset_named(name, 0)
     return [task.training.inputs.shape[1], task.outputs]
 
 

@@ -28,11 +28,11 @@ from cocycle.reservoir import (
 )
 from cocycle.sweeps import Archive, Grid
 from cocycle.sweeps.contents import Contents, described
-from cocycle.systems.facts import PUBLISHED
+from cocycle.systems.facts import REFERENCE
 
 ORDINALS = ("first", "second", "third")  # what `observed` may be besides "full": one component
 SETTINGS = {
-    "system": "Lorenz63",  # a name in systems.facts.PUBLISHED
+    "system": "Lorenz63",  # a name in systems.facts.REFERENCE
     "dt": 0.02,
     "substeps": 1,
     "unit": "raw",  # the signal as it is, or divided by its root mean square: "rms"
@@ -198,7 +198,7 @@ class Trained:
 
 def trained(point: dict[str, Any], rng: np.random.Generator) -> Trained:
     """Series and network of a block of points, and the trained readouts."""
-    lyapunov_time = 1 / (PUBLISHED[point["system"]].exponents[0] * point["dt"])
+    lyapunov_time = 1 / (REFERENCE[point["system"]].exponents[0] * point["dt"])
     window = point["warm_up"] + round(point["horizon"] * lyapunov_time)
     series = observed_series(point, point["training"] + point["starts"] * window, rng)
     training, later = series[: point["training"]], series[point["training"] :]
@@ -219,7 +219,7 @@ def trained(point: dict[str, Any], rng: np.random.Generator) -> Trained:
 
 def observed_series(point: dict[str, Any], samples: int, rng: np.random.Generator) -> np.ndarray:
     """The observed components (time, m) of the driving system, as they are or in units of their rms."""
-    system = PUBLISHED[point["system"]].system
+    system = REFERENCE[point["system"]].system
     step = {} if isinstance(system, Map) else {"dt": point["dt"], "substeps": point["substeps"]}
     series = system.series(samples, rng=rng, **step)
     if point["observed"] != "full":

@@ -1,15 +1,15 @@
 """Sweeps: a grid of parameters, a measure of each point, an archive that survives."""
 
 from cocycle.sweeps.archive import Archive
+from cocycle.sweeps.dry_run import dry_run
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.merge import merge
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.refine import crossings, refine
-from cocycle.sweeps.rehearsal import rehearse
 from cocycle.sweeps.rerun import arguments, rerun
 from cocycle.sweeps.run import AllFail, run
-from cocycle.sweeps.show import in_words, watch
-from cocycle.sweeps.studies import read_study
+from cocycle.sweeps.show import summary, watch
+from cocycle.sweeps.study_file import read_study
 from cocycle.sweeps.table import Table
 from cocycle.sweeps.text import printable
 from cocycle.sweeps.views import Best
@@ -23,13 +23,13 @@ __all__ = [
     "Table",
     "arguments",
     "crossings",
-    "in_words",
+    "dry_run",
     "merge",
     "printable",
     "read_study",
     "refine",
-    "rehearse",
     "rerun",
     "run",
+    "summary",
     "watch",
 ]

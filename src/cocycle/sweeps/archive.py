@@ -3,29 +3,23 @@
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
 from cocycle.results import Plotted
-from cocycle.sweeps import damage, journal, layout, views
+from cocycle.sweeps import journal, layout, new_file, views
 from cocycle.sweeps.contents import OF_POINTS, Contents, described
-from cocycle.sweeps.files import remove_leftovers
+from cocycle.sweeps.damage import damage_of, uncounted
 from cocycle.sweeps.grid import Grid, Index
 from cocycle.sweeps.locks import locked, opened_to_write
 from cocycle.sweeps.records import TRIED, WITHOUT_RESULT, Records, Status, in_chunks
 from cocycle.sweeps.table import Table
-from cocycle.sweeps.views import Best
-from cocycle.sweeps.writer import Writer
-
-if TYPE_CHECKING:
-    import xarray
-
+from cocycle.sweeps.writer import writing
 
 LOG = logging.getLogger("cocycle")
 ATTEMPTS = 20  # to open or make an archive that others make or replace meanwhile
@@ -64,34 +58,21 @@ class Archive(Plotted):
 
     @classmethod
     def table(
-        cls,
-        path: str | os.PathLike,
-        parameters: Mapping[str, Any],
-        *,
-        capacity: int,
-        outputs: Mapping[str, Sequence[int] | Mapping[str, int]],
-        seed: int,
-        fixed: Mapping[str, Any] | None = None,
-        units: Mapping[str, str] | None = None,
-        long_names: Mapping[str, str] | None = None,
+        cls, path: str | os.PathLike, parameters: Mapping[str, Any], *, capacity: int, **settings: Any
     ) -> "Archive":
         """The table archive at `path` if there is one, else a new one: points without a grid, one row for each.
 
         `parameters` names the coordinates: float, int, or a list of choices; `append` gives it points, up to
-        `capacity`, and `run` computes them: a search proposes points so.  The rest is as in `create`.  Raises as
-        `resume` does.
+        `capacity`, and `run` computes them: a search proposes points so.  The settings are those of `create`.  Raises
+        as `resume` does.
         """
-        return cls.resumed(path, described(Table(parameters, capacity), outputs, seed, fixed, units, long_names))
+        return cls.resume(path, Table(parameters, capacity), **settings)
 
     @classmethod
-    def made(cls, path: str | os.PathLike, contents: Contents, status: np.ndarray | None = None) -> "Archive":
-        """A new archive of `contents`, its points of `status` (*grid).  Raises as `create` does."""
+    def made(cls, path: str | os.PathLike, contents: Contents) -> "Archive":
+        """A new archive of `contents`.  Raises as `create` does."""
         path = Path(path).resolve()  # whatever folder the process is in later
-        try:
-            layout.write(path, contents, status)
-        except FileExistsError:
-            message = f"{path} exists: open it with Archive.open or Archive.resume, or remove it"
-            raise FileExistsError(message) from None
+        new_file.write(path, contents)
         return cls(path, contents)
 
     @classmethod
@@ -169,12 +150,12 @@ class Archive(Plotted):
         """The shape of what each point has of each output."""
         return self.contents.outputs
 
-    def place(self, point: Mapping[str, Any] | Index) -> Index:
+    def index_at(self, point: Mapping[str, Any] | Index) -> Index:
         """The index of the point with these coordinates; fixed settings may be among them.
 
         Raises ValueError for a point that is not in the archive, or another value of a fixed setting.
         """
-        return self.grid.place(self.coordinates_of(point) if isinstance(point, Mapping) else point)
+        return self.grid.index_at(self.coordinates_of(point) if isinstance(point, Mapping) else point)
 
     def coordinates_of(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """A point without the fixed settings.  Raises ValueError for another value of one."""
@@ -230,73 +211,19 @@ class Archive(Plotted):
 
     def rows(self, names: Sequence[str], points: np.ndarray) -> dict[str, np.ndarray]:
         """The rows (n, *event) of some datasets at some points."""
-
-        def read(file, name):
-            shape = (len(self.contents.grid), *self.contents.columns.get(name, ()))
-            start = file[name].id.get_offset()
-            if start is None:  # repacked: as much of the first axis as is needed
-                each = prod(self.contents.grid.shape[1:])
-                first, last = (int(points[0]) // each, int(points[-1]) // each + 1) if len(points) else (0, 0)
-                return file[name][first:last].reshape(-1, *shape[1:])[np.asarray(points) - first * each]
-            return np.array(np.memmap(self.path, file[name].dtype, "r", start, shape)[points])  # these pages only
-
-        with layout.in_words(self.path), layout.open_to_read(self.path) as file:
-            return {name: read(file, name) for name in names}
+        return layout.rows(self.path, self.contents, names, points)
 
     @property
     def history(self) -> list[dict[str, Any]]:
         """Who computed this, when and with what: one entry at the start of each run and one at its end."""
         return layout.journal_of(self.path).entries
 
-    def point(self, **coordinates: Any) -> dict[str, Any]:
-        """What is known of one point, by its coordinates: every output, NaN if it is not done, `status` and `message`.
-
-        Raises ValueError for a point that is not in the archive.
-        """
-        return views.point(self, coordinates)
-
-    def sel(self, **coordinates: Any) -> "xarray.Dataset":
-        """The labelled arrays of `dataset` at these coordinates: a value of an axis, a list of some, or a slice.
-
-        Of numbers the nearest value of an axis is taken, within a millionth.  Raises ValueError for a value that is not
-        on its axis, and ImportError without xarray.
-        """
-        return views.sel(self, coordinates)
-
-    def best(self, output: str, over: str | Sequence[str] = (), *, smallest: bool = False) -> Best:
-        """Where an output is largest, or smallest, and its value there.
-
-        It is averaged over the axes `over`, such as realisations, and over its event.  `point` has the fixed settings
-        too: measure(point, rng), or `arguments(archive, point)` with a value for each axis in `over`.
-
-        Raises KeyError for an unknown output, ValueError for other axes than the archive has and if no point is done.
-        """
-        return views.best(self, output, (over,) if isinstance(over, str) else tuple(over), smallest=smallest)
-
-    def dataset(self) -> "xarray.Dataset":
-        """Results and status as labelled arrays, with units and long names for plots; NaN where a point is not done.
-
-        None among the values of an axis, and what stands beside it, are strings.  Of a table, the rows that are used,
-        with their coordinates.
-
-        Raises ImportError without xarray: the extra `notebooks` brings it.
-        """
-        return views.dataset(self)
+    point, sel, best, dataset = views.point, views.sel, views.best, views.dataset
+    damage, writer = damage_of, writing
+    _repr_html_ = views.html
 
     def __repr__(self):
-        return views.in_short(self)
-
-    def _repr_html_(self):
-        return views.html(self)
-
-    def damage(self) -> list[str]:
-        """What of the file is not as it was written, in words: points by their checksums, the journal by its own.
-
-        Empty for a sound one.  Results that the status does not count are damage unless the last run has no end on
-        record: its process was killed before it could count them, and the next run does.  Raises ValueError if
-        anything else is not as it was made.
-        """
-        return damage.damage(self)
+        return views.short_text(self)
 
     def extended(
         self,
@@ -332,59 +259,16 @@ class Archive(Plotted):
         with self.writer() as writer:
             table = self.grid
             assert isinstance(table, Table)
-            stored = table.stored([self.coordinates_of(point) for point in points])
-            keys = [table.words_of(stored, i) for i in range(len(points))]
-            rows, new = list(table.rows_of(keys)), {}
-            for i, key in enumerate(keys):
-                if rows[i] is None:
-                    own = new.setdefault(tuple(key.values()), (table.used + len(new), i))
-                    rows[i] = own[0]
-            if table.used + len(new) > len(table):
-                raise ValueError(
-                    f"{self.path} has room for {len(table)} rows, {table.used} are used; got {len(new)} new points"
-                )
-            if new:
-                places = np.arange(table.used, table.used + len(new))
-                writer.append(places, {k: v[[i for _, i in new.values()]] for k, v in stored.items()})
+            rows, new = table.assigned([self.coordinates_of(point) for point in points])
+            used, more = table.used, len(next(iter(new.values())))
+            if used + more > len(table):
+                raise ValueError(f"{self.path} has room for {len(table)} rows, {used} are used; got {more} new points")
+            if more:
+                writer.append(np.arange(used, used + more), new)
         return np.array(rows, dtype=int)
-
-    @contextmanager
-    def writer(self) -> Iterator[Writer]:
-        """The one writer of this archive; what a killed one put down and did not count is counted first.
-
-        Raises BlockingIOError while another process writes it, under whatever name; PermissionError for a file that
-        may not be written and on Windows; ValueError for one that was repacked, or replaced by another sweep's.
-        """
-        with locked(self.path), opened_to_write(self.path) as descriptor:
-            remove_leftovers(self.path)
-            with self._writing(descriptor) as writer:
-                yield writer
-
-    @contextmanager
-    def only_writer(self) -> Iterator[Writer]:
-        """The writer of an archive that nobody else knows yet: see `merge.assembled`."""
-        with opened_to_write(self.path) as descriptor, self._writing(descriptor) as writer:
-            yield writer
-
-    @contextmanager
-    def _writing(self, descriptor: int) -> Iterator[Writer]:
-        now = layout.read(self.path)
-        if now.digest() != self.contents.digest():
-            difference = now.difference(self.contents) or "the same with other last digits"
-            raise ValueError(f"{self.path} is no longer the archive that was opened, but that of: {difference}")
-        with layout.open_to_read(self.path) as file:
-            start = layout.offsets(file, self.contents)
-        writer = Writer(self.path, descriptor, start, self.contents)
-        writer.require_place()
-        left = damage.uncounted(self)
-        if np.isin(left.status, (Status.TO_DO, Status.LEFT_OUT)).any() and not isinstance(self.contents.grid, Table):
-            LOG.warning("the status of points of %s was not that of their checksums, and is set right", self.path)
-        writer.count(left.points, left.status)
-        writer.forget(left.torn)
-        yield writer
 
     def _has_results(self) -> bool:
         grid = self.grid
         if isinstance(grid, Table) and grid.used:
             return True
-        return bool(np.isin(self.status, TRIED).any()) or len(damage.uncounted(self).points) > 0
+        return bool(np.isin(self.status, TRIED).any()) or len(uncounted(self).points) > 0

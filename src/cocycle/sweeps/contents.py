@@ -37,7 +37,7 @@ class Contents:
         _check(self)
 
     def difference(self, other: "Contents") -> str:
-        """How another sweep differs from this one, in words; empty if it does not."""
+        """How another sweep differs from this one; empty if it does not."""
         names = ("outputs", "seed", "fixed", "units")
         ours, theirs = self.settings(), other.settings()
         lines = [f"{name}: {ours[name]} against {theirs[name]}" for name in names if ours[name] != theirs[name]]
@@ -67,8 +67,8 @@ class Contents:
         """SHA-256 of everything that gives the results their meaning."""
         grid = self.grid
         parameters = grid.parameters if isinstance(grid, Table) else {}
-        known = [self.settings(), grid.block, grid.common, list(grid.axes), {k: str(v) for k, v in parameters.items()}]
-        whole = hashlib.sha256(json.dumps(known).encode())
+        facts = [self.settings(), grid.block, grid.common, list(grid.axes), {k: str(v) for k, v in parameters.items()}]
+        whole = hashlib.sha256(json.dumps(facts).encode())
         for values in grid.axes.values():
             whole.update(values.dtype.str.encode())
             whole.update(json.dumps(values.tolist()).encode() if values.dtype == object else values.tobytes())
@@ -94,14 +94,17 @@ def described(grid, outputs, seed, fixed=None, units=None, long_names=None) -> C
         raise TypeError(f"grid must be a Grid; got {type(grid).__name__}")
     if not isinstance(outputs, Mapping):
         raise TypeError(f'outputs must map names to shapes, such as {{"exponent": ()}}; got {outputs!r}')
-    dims = {name: _dims(name, shape) for name, shape in outputs.items()}
+    for what, given in {"outputs": outputs, "fixed": fixed, "units": units, "long_names": long_names}.items():
+        if given is not None and not isinstance(given, Mapping):
+            raise TypeError(f'{what} must be a mapping of names, such as {{"x": ...}}; got {given!r}')
+        for name in given or {}:
+            if not isinstance(name, str):
+                raise TypeError(f"names of {what} must be strings; got {name!r}")
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise ValueError(f"seed must be an integer; got {seed!r}")
-    for what, given in (("outputs", outputs), ("fixed", fixed or {})):
-        strangers = [name for name in given if not isinstance(name, str)]
-        if strangers:
-            raise TypeError(f"{what} must have names; got {strangers[0]!r}")
-    return Contents(grid, dims, index(seed), _as_stored(dict(fixed or {})), dict(units or {}), dict(long_names or {}))
+    dims = {name: _dims(name, shape) for name, shape in outputs.items()}
+    stored = {name: _as_stored(name, value) for name, value in (fixed or {}).items()}
+    return Contents(grid, dims, index(seed), stored, dict(units or {}), dict(long_names or {}))
 
 
 def _dims(name: str, shape: Any) -> dict[str, int]:
@@ -115,18 +118,18 @@ def _dims(name: str, shape: Any) -> dict[str, int]:
         ) from None
 
 
-def _as_stored(fixed: Mapping) -> dict[str, Any]:
-    """Settings as they come back from the file; raises ValueError for what JSON has no word for."""
+def _as_stored(name: str, value: Any) -> Any:
+    """A setting as it comes back from the file; raises ValueError for what cannot be written as JSON."""
     try:
-        return json.loads(json.dumps(fixed, allow_nan=False, default=_plain))
+        return json.loads(json.dumps(value, allow_nan=False, default=_plain))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"fixed must hold numbers, strings and lists of them; got {fixed}") from error
+        raise ValueError(f"fixed[{name!r}] must hold numbers, strings and lists of them; got {value!r}") from error
 
 
 def _plain(value):
     if isinstance(value, np.generic | np.ndarray) and not np.ma.is_masked(value):
         return value.tolist()
-    raise TypeError(f"no word for {value!r}")
+    raise TypeError(f"JSON has no form of {value!r}")
 
 
 def _check(contents: Contents) -> None:
@@ -155,9 +158,9 @@ def _check(contents: Contents) -> None:
     if repeated:
         raise ValueError(f"axes, outputs and fixed settings must have different names; got {', '.join(repeated)} twice")
     for what, given in (("units", contents.units), ("long_names", contents.long_names)):
-        strangers = sorted(set(given) - {*axes, *contents.dims, *events})
-        if strangers:
-            raise ValueError(f"{what} must be of axes and outputs; got {', '.join(map(str, strangers))}")
-        wordless = [words for words in given.values() if not isinstance(words, str)]
-        if wordless:
-            raise ValueError(f"{what} must be strings; got {wordless[0]!r}")
+        named = (*axes, *contents.dims, *events)
+        for name, text in given.items():
+            if name not in named:
+                raise ValueError(f"{what} must be of axes and outputs, {', '.join(named)}; got {name!r}")
+            if not isinstance(text, str):
+                raise ValueError(f"{what}[{name!r}] must be a string; got {text!r}")

@@ -1,8 +1,8 @@
 """Values of coordinates: what an axis may hold, which values are the same, and the random streams that belong to them.
 
-A coordinate is known by its value, not by its place on an axis: numbers by DIGITS significant digits, since two grids
-make the same 0.3 with different last bits.  So a longer axis, a part of a grid, a refinement, a merged archive and
-another order of axes give a point the same random numbers, and another point others.
+A coordinate is identified by its value, not by its position on an axis: numbers by DIGITS significant digits, since
+two grids make the same 0.3 with different last bits.  So a longer axis, a part of a grid, a refinement, a merged
+archive and another order of axes give a point the same random numbers, and another point others.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ WORDS = struct.Struct("<4I")  # of 32 bits, as numpy's seeds are made of
 Value = bool | int | float | str | None
 
 
-def word(value: Value) -> str:
-    """What identifies a value: two values with the same word are one coordinate.
+def key(value: Value) -> str:
+    """What identifies a value: two values with the same key are one coordinate.
 
     The integer 1 and the number 1.0 are the same, -0.0 and 0.0 too; an integer of more than DIGITS significant digits
     counts to its last one.  Bools, strings and None are no numbers.
@@ -34,14 +34,14 @@ def word(value: Value) -> str:
     return f"{value + 0.0:.{DIGITS - 1}e}"  # -0.0 + 0.0 is 0.0
 
 
-def words(values: np.ndarray) -> list[str]:
-    """The word of each value of an axis."""
-    return [word(value) for value in values.tolist()]
+def keys(values: np.ndarray) -> list[str]:
+    """The key of each value of an axis."""
+    return [key(value) for value in values.tolist()]
 
 
 def coordinate(name: str, value: Value) -> str:
     """What identifies a value on an axis."""
-    return json.dumps([name, word(value)])
+    return json.dumps([name, key(value)])
 
 
 def stream(coordinates: Iterable[str]) -> tuple[int, ...]:
@@ -89,12 +89,12 @@ class Generators(Sequence[np.random.Generator]):
     @overload
     def __getitem__(self, index: slice) -> list[np.random.Generator]: ...
     def __getitem__(self, index):
-        place = range(len(self))[index]  # IndexError beyond the end; counts from the end
-        if isinstance(place, range):
-            return [self[i] for i in place]
-        if place not in self._made:
-            self._made[place] = generator(self._seed, self._streams[place])
-        return self._made[place]
+        member = range(len(self))[index]  # IndexError beyond the end; counts from the end
+        if isinstance(member, range):
+            return [self[i] for i in member]
+        if member not in self._made:
+            self._made[member] = generator(self._seed, self._streams[member])
+        return self._made[member]
 
 
 def axis(name: str, values: Any) -> np.ndarray:
@@ -148,35 +148,35 @@ def _kind(value: Any) -> str:
 def _require_different(name: str, values: np.ndarray) -> None:
     if values.dtype.kind in "iu" and len(np.unique(values)) == len(values):  # integers count to the last digit
         return
-    known: dict[str, Value] = {}
-    for value, own in zip(values.tolist(), words(values), strict=True):
-        if own in known:
+    by_key: dict[str, Value] = {}
+    for value, own in zip(values.tolist(), keys(values), strict=True):
+        if own in by_key:
             raise ValueError(
                 f"axis {name!r} must not repeat a value, to {DIGITS} significant digits; got"
-                f" {known[own]!r} and {value!r}"
+                f" {by_key[own]!r} and {value!r}"
             )
-        known[own] = value
+        by_key[own] = value
 
 
-def places(values: np.ndarray, some: np.ndarray) -> np.ndarray:
+def positions(values: np.ndarray, some: np.ndarray) -> np.ndarray:
     """Where on an axis some of its values are.  Raises KeyError for one that is not there."""
     if len(some) == len(values) and np.array_equal(values, some):
         return np.arange(len(values))
-    known = {own: place for place, own in enumerate(words(values))}
-    return np.array([known[own] for own in words(some)], dtype=int)
+    by_key = {own: i for i, own in enumerate(keys(values))}
+    return np.array([by_key[own] for own in keys(some)], dtype=int)
 
 
-def place(name: str, values: np.ndarray, value: Any) -> int:
-    """Where on an axis a value is; of a number the nearest one, within a millionth; words of a command line will do.
+def position(name: str, values: np.ndarray, value: Any) -> int:
+    """Where on an axis a value is; of a number the nearest one, within a millionth.  Text of a command line will do.
 
     Raises ValueError for a value that is not there.
     """
     wanted = value.item() if isinstance(value, np.generic) else value
-    known = {own: i for i, own in enumerate(words(values))}
+    by_key = {own: i for i, own in enumerate(keys(values))}
     for candidate in (wanted, *_read(wanted)):
         if candidate is None or isinstance(candidate, bool | int | float | str):
-            if word(candidate) in known:
-                return known[word(candidate)]
+            if key(candidate) in by_key:
+                return by_key[key(candidate)]
             if values.dtype.kind == "f" and isinstance(candidate, int | float) and abs(candidate) < 2**1000:
                 number = float(candidate)
                 nearest = int(np.argmin(abs(values - number)))
@@ -186,7 +186,7 @@ def place(name: str, values: np.ndarray, value: Any) -> int:
 
 
 def _read(text: Any) -> list[Value]:
-    """What a word of a command line may mean besides itself."""
+    """What text of a command line may mean besides itself."""
     if not isinstance(text, str):
         return []
     found: list[Value] = (
@@ -207,5 +207,5 @@ def labels_of(values: Any) -> np.ndarray:
 
 
 def short(values: np.ndarray) -> str:
-    """Values in words: how many, and the first and last of them."""
+    """How many values there are, and the first and last of them."""
     return f"{len(values)} values " + np.array2string(values, threshold=6, edgeitems=2, separator=", ")

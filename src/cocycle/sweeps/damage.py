@@ -1,6 +1,6 @@
 """What of an archive is not as it was written, and what a writer that was killed left uncounted.
 
-Every point has a checksum, combined with what the sweep is.  Of one that was tried it covers all that is known of it.
+Every point has a checksum, combined with what the sweep is.  Of one that was tried it covers its whole record.
 A new point has 0, one that is left out, or a row of a table that is to do, that of its number, its status and its own
 coordinates: what stands where its results will be does not count, since a writer may have been killed while it wrote
 them.
@@ -29,8 +29,13 @@ class Uncounted(NamedTuple):
     torn: np.ndarray
 
 
-def damage(archive: "Archive") -> list[str]:
-    """What is not as it was written, in words: see `Archive.damage`."""
+def damage_of(archive: "Archive") -> list[str]:
+    """What of the file is not as it was written: points by their checksums, the journal by its own.
+
+    Empty for a sound one.  Results that the status does not count are damage unless the last run has no end on
+    record: its process was killed before it could count them, and the next run does.  Raises ValueError if
+    anything else is not as it was made.
+    """
     layout.read(archive.path)
     noted = layout.journal_of(archive.path)
     found = [] if noted.whole else ["the journal of the runs is damaged"]
@@ -39,8 +44,8 @@ def damage(archive: "Archive") -> list[str]:
     if (status == Status.LEFT_OUT).any() and not contents.parent and not isinstance(contents.grid, Table):
         found.append("points are left out, although it is no refinement")
     for points in in_chunks(np.arange(status.size), contents.row_bytes()):
-        words = _damage_of(archive, points, status[points], killed)
-        found += [f"the point {contents.grid.index(point)} {words[point]}" for point in sorted(words)]
+        damaged = _damage_of(archive, points, status[points], killed)
+        found += [f"the point {contents.grid.index(point)} {damaged[point]}" for point in sorted(damaged)]
     return found
 
 
@@ -50,33 +55,39 @@ def uncounted(archive: "Archive") -> Uncounted:
     As a rule that is what a writer that was killed put down whole, but could not count any more.
     """
     status, found, torn = archive.status.ravel(), {}, [np.zeros(0, dtype=int)]
-    for said, other in ((Status.TO_DO, Status.LEFT_OUT), (Status.LEFT_OUT, Status.TO_DO)):
+    for said in (Status.TO_DO, Status.LEFT_OUT):
         for points in in_chunks(np.flatnonzero(status == said), 64):
-            odd = points[_sums(archive, points) != _expected(archive, points, said)]
-            found |= _whole(archive, odd)
-            found |= dict.fromkeys(odd[_sums(archive, odd) == _expected(archive, odd, other)].tolist(), other)
+            as_other, of_none = _compared(archive, points, said)
+            found |= as_other
             if said == Status.TO_DO and not archive.contents.grid.columns:  # else its coordinates may have changed
-                torn.append(odd[~np.isin(odd, list(found))])
+                torn.append(of_none)
     points = np.array(sorted(found), dtype=int)
     states = np.array([found[int(point)] for point in points], dtype="u1")
     return Uncounted(points, states, np.concatenate(torn))
 
 
 def _damage_of(archive: "Archive", points: np.ndarray, status: np.ndarray, killed: bool) -> dict[int, str]:
-    """Of some points, (n,), those that are damaged, in words."""
+    """Of some points, (n,), those that are damaged, and how."""
     tried = points[np.isin(status, TRIED)]
     found = dict.fromkeys(tried[~archive.records(tried).sound].tolist(), "is damaged")
     found |= dict.fromkeys(points[~np.isin(status, list(Status))].tolist(), "has an unknown status")
-    to_do, left = points[status == Status.TO_DO], points[status == Status.LEFT_OUT]
-    found |= dict.fromkeys(left[_sums(archive, left) != _expected(archive, left, Status.LEFT_OUT)].tolist(),
-                           "is said to be left out, and was not")  # fmt: skip
-    odd = to_do[_sums(archive, to_do) != _expected(archive, to_do, Status.TO_DO)]
-    was_left = odd[_sums(archive, odd) == _expected(archive, odd, Status.LEFT_OUT)]
-    found |= dict.fromkeys(was_left.tolist(), "is said to be to do, and was left out")
+    as_other, of_none = _compared(archive, points[status == Status.LEFT_OUT], Status.LEFT_OUT)
+    found |= dict.fromkeys([*as_other, *of_none.tolist()], "is said to be left out, and was not")
+    as_other, of_none = _compared(archive, points[status == Status.TO_DO], Status.TO_DO)
+    left_out = [point for point, state in as_other.items() if state == Status.LEFT_OUT]
     if not killed:  # else the next run counts what is whole, and computes the rest
-        rest = np.setdiff1d(odd, was_left)
-        found |= dict.fromkeys(rest.tolist(), "is damaged") | dict.fromkeys(_whole(archive, rest), CUT_OFF)
-    return found
+        found |= dict.fromkeys(of_none.tolist(), "is damaged") | dict.fromkeys(as_other, CUT_OFF)
+    return found | dict.fromkeys(left_out, "is said to be to do, and was left out")
+
+
+def _compared(archive: "Archive", points: np.ndarray, said: Status) -> tuple[dict[int, Status], np.ndarray]:
+    """Of points that are to do or left out, as their status says: those whose checksum is of another status, with that;
+    and those whose checksum is of none."""
+    other = Status.LEFT_OUT if said == Status.TO_DO else Status.TO_DO
+    points = points[_sums(archive, points) != _expected(archive, points, said)]
+    found = _whole(archive, points)
+    found |= dict.fromkeys(points[_sums(archive, points) == _expected(archive, points, other)].tolist(), other)
+    return found, points[~np.isin(points, list(found))]
 
 
 def _sums(archive: "Archive", points: np.ndarray) -> np.ndarray:

@@ -26,11 +26,11 @@ def failure(error: BaseException, caller: str) -> Failure:
     """What is kept of an error that a measure raised, which code of the file `caller` called."""
     frames = _frames(error, caller)
     if not frames:
-        return Failure(_in_words(error), {})
+        return Failure(_text(error), {})
     own = _own(frames)
     place = f"{Path(own.filename).name[-80:]}, line {own.lineno}"
-    words = clipped(_in_words(error), MESSAGE_BYTES - len(f" ({place})".encode(errors="backslashreplace")))
-    return Failure(f"{words.decode()} ({place})", {place: _last(frames, FRAMES) + _before(error, caller)})
+    text = clipped(_text(error), MESSAGE_BYTES - len(f" ({place})".encode(errors="backslashreplace")))
+    return Failure(f"{text.decode()} ({place})", {place: _last(frames, FRAMES) + _before(error, caller)})
 
 
 def _frames(error: BaseException, caller: str) -> list[traceback.FrameSummary]:
@@ -57,11 +57,11 @@ def _before(error: BaseException, caller: str) -> str:
     first = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if first is None:
         return ""
-    words = clipped(_in_words(first)).decode()
-    return f"after {words}, raised in\n{_last(_frames(first, caller), FRAMES // 2)}"
+    text = clipped(_text(first)).decode()
+    return f"after {text}, raised in\n{_last(_frames(first, caller), FRAMES // 2)}"
 
 
-def _in_words(error: BaseException) -> str:
+def _text(error: BaseException) -> str:
     try:
         return one_line(f"{type(error).__name__}: {error}")
     except Exception:  # an error that cannot say what it is

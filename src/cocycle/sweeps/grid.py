@@ -1,7 +1,7 @@
 """The grid of a sweep: named axes, their points, and the blocks of points that are computed together."""
 
-from collections.abc import Mapping, Sequence
-from copy import copy
+from collections.abc import Mapping, Sequence, Set
+from functools import cached_property
 from math import prod
 from operator import index
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cocycle.sweeps import coordinates
-from cocycle.sweeps.coordinates import short, words
+from cocycle.sweeps.coordinates import keys, short
 
 Index = tuple[int, ...]
 LARGEST = 10**9  # points of a grid
@@ -18,8 +18,8 @@ LARGEST = 10**9  # points of a grid
 class Grid:
     """Named axes, one-dimensional arrays of values, whose product is the set of points of a sweep.
 
-    The values of an axis are numbers, strings or bools, and None among them.  A point is numbered by its place in the
-    product, the last axis fastest.
+    The values of an axis are numbers, strings or bools, and None among them.  A point has a number, in
+    the order of the product, the last axis fastest, and an index, its position on each axis.
 
     `block` names axes along which points are computed together, with how many at a time: {"weight_std": 5} hands
     the measure five values of weight_std at once.  Blocks are cut here and nowhere else, so that values do not
@@ -40,24 +40,26 @@ class Grid:
         block: Mapping[str, int] | None = None,
         common: Sequence[str] = (),
     ):
+        if not isinstance(axes, Mapping) or not axes:
+            raise ValueError(f'axes must map at least one name to values, such as {{"x": [1, 2]}}; got {axes!r}')
+        if block is not None and not isinstance(block, Mapping):
+            raise ValueError(f'block must map names of axes to numbers of values, such as {{"x": 5}}; got {block!r}')
+        if isinstance(common, str) or not isinstance(common, Sequence | Set):
+            raise ValueError(f'common must be a sequence of names, such as ("x",); got {common!r}')
         self.axes = {name: coordinates.axis(name, values) for name, values in axes.items()}
-        if not self.axes:
-            raise ValueError("axes must name at least one axis; got none")
-        if isinstance(common, str):
-            raise ValueError(f"common must be a sequence of names, such as ({common!r},); got a string")
         self.block, self.common = dict(block or {}), tuple(name for name in self.axes if name in tuple(common))
         for what, names in (("block", self.block), ("common", common)):
-            strangers = [name for name in names if name not in self.axes]
-            if strangers:
-                raise ValueError(f"{what} must name axes of the grid, {', '.join(self.axes)}; got {strangers[0]!r}")
+            unknown = [name for name in names if name not in self.axes]
+            if unknown:
+                raise ValueError(f"{what} must name axes of the grid, {', '.join(self.axes)}; got {unknown[0]!r}")
         self.block = {name: _length(name, length) for name, length in self.block.items()}
         self.shape = tuple(len(values) for values in self.axes.values())
         if len(self) > LARGEST:
             raise ValueError(f"a grid must have at most {LARGEST} points; got {len(self)}")
-        self._lists: list[list] | None = None  # the axes, made when they are needed: see `_at_hand`
-        self._known: dict[int, list[str]] | None = None  # see `_identities`
         self.whole: dict[str, np.ndarray] = {}  # axes of the grid that this one is a part of: see `part`
-        self.window = tuple(slice(0, length) for length in self.shape)  # of the axes, what is at hand: see `excerpt`
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name not in ("_values", "_own_coordinates")}
 
     def __len__(self):
         """The number of points."""
@@ -86,8 +88,8 @@ class Grid:
         """The numbers of the blocks, in the order of the axes; of those with a `wanted` point (*grid) only."""
         if wanted is None:
             return np.arange(prod(self._cuts))
-        places = [i // size for i, size in zip(np.nonzero(wanted), self._sizes, strict=True)]
-        return np.unique(np.ravel_multi_index(places, self._cuts))
+        cuts = [i // size for i, size in zip(np.nonzero(wanted), self._sizes, strict=True)]
+        return np.unique(np.ravel_multi_index(cuts, self._cuts))
 
     def points(self, block: int) -> np.ndarray:
         """The numbers of the points of one block."""
@@ -101,73 +103,52 @@ class Grid:
     def coordinates(self, points: np.ndarray) -> dict[str, Any]:
         """The coordinates of points of one block: an array for each axis of `block`, one value for the others."""
         if not self.block:
-            return self._at_hand(points[0])
-        places = dict(zip(self.axes, self.local(points), strict=True))
+            return self.values(self.index(points[0]))
+        positions = dict(zip(self.axes, np.unravel_index(points, self.shape), strict=True))
         return {
-            name: values[places[name]] if name in self.block else _value(values, places[name][0])
+            name: values[positions[name]] if name in self.block else self._values[name][positions[name][0]]
             for name, values in self.axes.items()
         }
 
     def streams(self, points: np.ndarray) -> list[tuple[int, ...]]:
         """What identifies the random stream of each point: the values of its coordinates but for the common ones."""
-        own = self._identities()
-        places = [self._local(point) for point in points]
-        return [coordinates.stream(values[row[i]] for i, values in own.items()) for row in places]
+        indices = [self.index(point) for point in points]
+        return [coordinates.stream(own[index[i]] for i, own in self._own_coordinates.items()) for index in indices]
 
-    def excerpt(self, blocks: np.ndarray) -> "Grid":
-        """This grid with no more of its axes at hand than some blocks need: to be sent with them."""
-        corners = np.unravel_index(blocks, self._cuts)
-        ends = zip(corners, self._sizes, self.shape, strict=True)
-        cut = copy(self)
-        cut._lists = cut._known = None
-        cut.whole = {}
-        cut.window = tuple(slice(i.min() * size, min((i.max() + 1) * size, length)) for i, size, length in ends)
-        cut.axes = {name: v[part] for (name, v), part in zip(self.axes.items(), cut.window, strict=True)}
-        return cut
+    @cached_property
+    def _values(self) -> dict[str, list]:
+        """The axes as plain values of Python: to look one up is ten times as fast as in an array."""
+        return {name: values.tolist() for name, values in self.axes.items()}
 
-    def local(self, points: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The places of points along each axis, counted from where it begins to be at hand."""
-        places = np.unravel_index(points, self.shape)
-        return tuple(i - part.start for i, part in zip(places, self.window, strict=True))
+    @cached_property
+    def _own_coordinates(self) -> dict[int, list[str]]:
+        """For each axis that is not common, by its position among them, what identifies its values."""
+        return {
+            i: [coordinates.coordinate(name, value) for value in values]
+            for i, (name, values) in enumerate(self._values.items())
+            if name not in self.common
+        }
 
-    def _local(self, point: int) -> list[int]:
-        """The same for one point, for which numpy takes ten times as long."""
-        places, rest = [], int(point)
-        for length, part in zip(reversed(self.shape), reversed(self.window), strict=True):
-            rest, place = divmod(rest, length)
-            places.append(place - part.start)
-        places.reverse()
-        return places
-
-    def _at_hand(self, point: int) -> dict[str, Any]:
-        """The coordinates of one point, as plain values of Python."""
-        if self._lists is None:
-            self._lists = [values.tolist() for values in self.axes.values()]
-        places = self._local(point)
-        return {name: values[i] for name, values, i in zip(self.axes, self._lists, places, strict=True)}
-
-    def _identities(self) -> dict[int, list[str]]:
-        """For each axis that is not common, by its number, what identifies its values."""
-        if self._known is None:
-            own = enumerate(self.axes.items())
-            self._known = {
-                i: [coordinates.coordinate(name, value) for value in values.tolist()]
-                for i, (name, values) in own
-                if name not in self.common
-            }
-        return self._known
-
-    def index(self, point: int) -> Index:
-        """The place of a point along each axis."""
-        return tuple(i + part.start for i, part in zip(self._local(point), self.window, strict=True))
+    def index(self, number: int) -> Index:
+        """The position of a point on each axis; `numpy.unravel_index` takes ten times as long for one point."""
+        positions, rest = [], int(number)
+        for length in reversed(self.shape):
+            rest, position = divmod(rest, length)
+            positions.append(position)
+        return tuple(reversed(positions))
 
     def number(self, index: Index) -> int:
-        """The number of the point at a place.  Raises ValueError for one that is not in the grid."""
-        if len(index) != len(self.shape) or any(not 0 <= i < n for i, n in zip(index, self.shape, strict=True)):
-            raise ValueError(f"an index of this grid is in {self.shape}; got {index}")
+        """The number of the point with an index.  Raises ValueError for one that is not in the grid."""
+        if len(index) != len(self.shape):
+            raise ValueError(
+                f"an index must have {len(self.shape)} positions, on {', '.join(self.axes)}; got {tuple(index)}"
+            )
+        for name, length, position in zip(self.axes, self.shape, index, strict=True):
+            if not 0 <= position < length:
+                raise ValueError(f"the index on {name}, of {length} values, must be in 0..{length - 1}; got {position}")
         return int(np.ravel_multi_index(index, self.shape))
 
-    def place(self, point: Mapping[str, Any] | Index) -> Index:
+    def index_at(self, point: Mapping[str, Any] | Index) -> Index:
         """The index of the point with these coordinates; an index stays what it is.
 
         Of a number the nearest value of its axis is taken, within a millionth.  Raises ValueError for an axis that is
@@ -178,15 +159,15 @@ class Grid:
             return tuple(point)
         if set(point) != set(self.axes):
             raise ValueError(f"point must give {', '.join(self.axes)}; got {', '.join(map(str, point)) or 'nothing'}")
-        return tuple(coordinates.place(name, values, point[name]) for name, values in self.axes.items())
+        return tuple(coordinates.position(name, values, point[name]) for name, values in self.axes.items())
 
     def values(self, index: Index) -> dict[str, Any]:
-        """The coordinates of one point, at its place."""
-        return {name: _value(values, i) for (name, values), i in zip(self.axes.items(), index, strict=True)}
+        """The coordinates of one point, by its index."""
+        return {name: values[i] for (name, values), i in zip(self._values.items(), index, strict=True)}
 
-    def in_words(self, point: int) -> str:
-        """The coordinates of a point."""
-        return ", ".join(f"{name} = {in_words(value)}" for name, value in self._at_hand(point).items())
+    def point_text(self, number: int) -> str:
+        """The coordinates of a point, to be read."""
+        return ", ".join(f"{name} = {_text(value)}" for name, value in self.values(self.index(number)).items())
 
     def __repr__(self):
         together = "".join(f", {length} of {name} at once" for name, length in self.block.items())
@@ -215,7 +196,7 @@ class Grid:
         return Grid({**self.axes, **axes}, block=self.block, common=self.common)
 
     def difference(self, other: "Grid") -> str:
-        """How another grid differs from this one, in words; empty if it does not.
+        """How another grid differs from this one; empty if it does not.
 
         Values that are the same to 12 significant digits are the same.
         """
@@ -226,7 +207,7 @@ class Grid:
             theirs = other.axes[name]
             if not _are_same(values, theirs):
                 same = min(len(values), len(theirs))
-                pairs = zip(words(values[:same]), words(theirs[:same]), strict=True)
+                pairs = zip(keys(values[:same]), keys(theirs[:same]), strict=True)
                 first = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
                 where = "" if first is None else f", first {values[first]!r} against {theirs[first]!r}"
                 lines.append(f"{name}: {short(values)} against {short(theirs)}{where}")
@@ -245,15 +226,10 @@ class Grid:
         return [-(-length // size) for length, size in zip(self.shape, self._sizes, strict=True)]
 
 
-def _value(values: np.ndarray, place: int) -> coordinates.Value:
-    """One value of an axis as a plain one of Python."""
-    return values[place : place + 1].tolist()[0]
-
-
 def _are_same(values: np.ndarray, others: np.ndarray) -> bool:
     if len(values) != len(others):
         return False
-    return (values.dtype == others.dtype and np.array_equal(values, others)) or words(values) == words(others)
+    return (values.dtype == others.dtype and np.array_equal(values, others)) or keys(values) == keys(others)
 
 
 def _length(name: str, length) -> int:
@@ -262,6 +238,5 @@ def _length(name: str, length) -> int:
     return index(length)
 
 
-def in_words(value: coordinates.Value) -> str:
-    """A value of a coordinate."""
+def _text(value: coordinates.Value) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -22,7 +22,7 @@ def imported(said: Any, folder: Path) -> Measure:
     """
     source, colon, name = said.partition(":") if isinstance(said, str) else ("", "", "")
     if not colon:
-        raise ValueError(f'must be "file.py:function" or "package.module:function"; got {said!r}')
+        raise ValueError(f'measure must be "file.py:function" or "package.module:function"; got {said!r}')
     module = _from_file(folder / source) if source.endswith(".py") else _from_package(source)
     if not callable(getattr(module, name, None)):
         raise ValueError(f"{source} has no function {name!r}")
@@ -33,7 +33,7 @@ def measure_of(history: list[dict[str, Any]], name: str) -> Measure:
     """The measure of the last run of the archive `name`, imported from where it was; the archive's text never runs.
 
     Raises ValueError, which says what is needed: where it was never run, its measure was in a script or a notebook or
-    made by other code, is of a library (whoever made the archive chose which), cannot be imported, or where a text is
+    made by other code, is of a library (its maker chose which), cannot be imported, or where a text is
     not the one that was run.
     """
     facts: Mapping[str, Any] = next((entry for entry in reversed(history) if "name" in entry), {})
@@ -48,8 +48,9 @@ def measure_of(history: list[dict[str, Any]], name: str) -> Measure:
         )
     if not facts.get("named") or not function.isidentifier():
         raise ValueError(f"{which}, with arguments or variables that no name gives back: {remedy}")
-    by_file = module.startswith(OF_FILE) or (provenance.origin(module) is None and Path(file).name == f"{module}.py")
-    found = Path(file) if by_file else provenance.origin(module)
+    found = None if module.startswith(OF_FILE) else provenance.file_of_module(module)
+    by_file = module.startswith(OF_FILE) or (found is None and Path(file).name == f"{module}.py")
+    found = Path(file) if by_file else found
     if found is not None and provenance.is_library(str(found)) and not _is_ours(module, function, found):
         raise ValueError(f"{which}, which is of a library and not imported on the word of a file: {remedy}")
     differ = _differences(facts, module, file, found)

@@ -1,6 +1,6 @@
 """The journal of an archive: who ran it, when and with what, as lines of JSON in a space of fixed size.
 
-Before the lines stands a header: how many bytes of lines there are, how many notes found no place, whether a run is on,
+Before the lines stands a header: how many bytes of lines there are, how many notes had no room, whether a run is on,
 whether the journal was ever damaged, and a checksum over that and all the lines.  A note is appended first, then the
 header is written: a writer that is killed between leaves a line that does not count.
 """
@@ -18,7 +18,7 @@ Facts = dict[str, Any]
 
 
 class Journal(NamedTuple):
-    """What a journal holds: its notes, how many found no place, whether all is as it was written and always was, and
+    """What a journal holds: its notes, how many had no room, whether all is as it was written and always was, and
     whether a run is on, or was killed."""
 
     notes: list[Facts]
@@ -65,18 +65,18 @@ def read(space: bytes) -> Journal:
 
 
 def appended(space: bytes, line: bytes, limit: int, *, running: bool | None = None) -> tuple[int, bytes] | None:
-    """Where a line is to be written, and then the header; None if it has no place within the limit."""
-    known = read(space)
-    if HEADER + len(known.lines) + len(line) > limit:
+    """Where a line is to be written, and then the header; None if there is no room within the limit."""
+    journal = read(space)
+    if HEADER + len(journal.lines) + len(line) > limit:
         return None
-    state = known.running if running is None else running
-    return HEADER + len(known.lines), _header(known.lines + line, known.lost, state, not known.whole)
+    state = journal.running if running is None else running
+    return HEADER + len(journal.lines), _header(journal.lines + line, journal.lost, state, not journal.whole)
 
 
 def with_one_lost(space: bytes, *, running: bool) -> bytes:
-    """The header when one more note found no place."""
-    known = read(space)
-    return _header(known.lines, known.lost + 1, running, not known.whole)
+    """The header when one more note had no room."""
+    journal = read(space)
+    return _header(journal.lines, journal.lost + 1, running, not journal.whole)
 
 
 def shorter(facts: Facts, entries: list[Facts]) -> Facts:

@@ -1,7 +1,7 @@
 """One writer of an archive at a time, by whatever name it comes.
 
 Two locks are held.  One on a file beside the archive, NAME.lock, which says who writes; and one on the archive itself,
-so that a hard link, another name of a renamed archive, or a lock file that somebody removed do not let a second writer
+so that a hard link, another name of a renamed archive, or a lock file that was removed do not let a second writer
 in.  The second is a lock of the open file (F_OFD_SETLK, Linux): it does not keep readers out, HDF5's own locks are of
 another kind.  Other systems have no such lock: there only the first one keeps a second writer out.
 """
@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cocycle.sweeps.files import fcntl
+from cocycle.files import fcntl
 
 LOG = logging.getLogger("cocycle")
-WAIT = 1.0  # seconds that a writer tries again: whoever looks whether there is a writer may hold the lock for a moment
+WAIT = 1.0  # seconds that a writer tries again: a process that looks for a writer may hold the lock for a moment
 OPEN_FILE_LOCKS = sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK")  # macOS has another struct flock
 LONGEST = 500  # bytes of the words in a lock file
 UNSUPPORTED = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
@@ -63,7 +63,7 @@ def opened_to_write(path: Path) -> Iterator[int]:
 
     Raises BlockingIOError while another process writes the same file, also under another name.
     """
-    with in_words(path):
+    with path_in_errors(path):
         descriptor = os.open(path, os.O_RDWR | OPEN)
     try:
         with not_in_children(descriptor):
@@ -114,7 +114,7 @@ def _opened_lock(path: Path) -> int | None:
     """A descriptor of the file beside the archive; None where the disk has no room for another file."""
     beside = _lock_of(path)
     try:
-        with in_words(path):
+        with path_in_errors(path):
             descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | OPEN, 0o666)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT) and OPEN_FILE_LOCKS:
@@ -139,7 +139,7 @@ def _hold(path: Path, lock, holder) -> None:
             return
         except OSError as error:
             if error.errno in UNSUPPORTED:
-                LOG.warning("the file system of %s has no locks: make sure that nobody else writes it", path)
+                LOG.warning("the file system of %s has no locks: make sure that no other process writes it", path)
                 return
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
@@ -184,7 +184,8 @@ def not_in_children(descriptor: int) -> Iterator[None]:
 
 
 @contextmanager
-def in_words(path: Path) -> Iterator[None]:
+def path_in_errors(path: Path) -> Iterator[None]:
+    """Name the archive where the system does not allow a file."""
     try:
         yield
     except PermissionError as error:

@@ -3,54 +3,41 @@
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cocycle.sweeps import layout, provenance
+from cocycle.sweeps import provenance
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.contents import Contents, described
-from cocycle.sweeps.coordinates import places, words
-from cocycle.sweeps.files import aside, publish
+from cocycle.sweeps.coordinates import keys, positions
 from cocycle.sweeps.grid import Grid
+from cocycle.sweeps.new_file import making
 from cocycle.sweeps.records import TRIED, Records, Status, in_chunks
 from cocycle.sweeps.table import Table
-from cocycle.sweeps.writer import Writer
+from cocycle.sweeps.writer import writing_new
 
 LOG = logging.getLogger("cocycle")
 
 
 def merge(parts: Sequence[Archive], path: str | os.PathLike) -> Archive:
-    """A new archive at `path` over the union of the axes, with all that the parts know; the rest is to do.
+    """A new archive at `path` over the union of the axes, with all results of the parts; the rest is to do.
 
     Coordinates that are the same to 12 significant digits are one; the last digits are those of the first part that
     has it, with a warning if they differ.  Raises ValueError for parts that do not belong together (other settings,
     another seed, tables), that are damaged, or that have different values for the same point; FileExistsError if there
     is something at `path`.
     """
-    parts = list(parts)
-    if not parts:
+    given: Any = parts
+    archives: list[Any] = [given] if isinstance(given, Archive | str | os.PathLike) else list(given)
+    if not archives:
         raise ValueError("merge takes at least one archive; got none")
-    contents = _union(parts)
-    for part in parts:
-        require_sound(part)
-    with assembled(path, contents, _asked(parts, contents.grid)) as (merged, writer):
-        for part in parts:
-            _copy(part, merged, writer)
-        writer.note(origin(parts))
-        for part in parts:
-            writer.explain(part.tracebacks())
-    return Archive.open(path)
-
-
-def require_sound(archive: Archive) -> None:
-    """Raise ValueError for an archive that is damaged: what is made of it would have right checksums."""
-    damage = archive.damage()
-    if damage:
-        raise ValueError(f"{archive.path} is damaged: {damage[0]}; nothing was made of it")
+    if other := [part for part in archives if not isinstance(part, Archive)]:
+        raise TypeError(f"parts must be archives, [Archive.open(path), ...]; got {other[0]!r}")
+    contents = _union(archives)
+    return assemble(path, contents, parts=archives, status=_asked(archives, contents.grid))
 
 
 def extended(
@@ -73,31 +60,21 @@ def extended(
     if repeated := set(dims) & set(old.dims):
         raise ValueError(f"outputs must be new ones; got {', '.join(sorted(repeated))}")
     contents = replace(old, grid=grid, dims={**old.dims, **dims})
-    require_sound(archive)
     target = Path(path) if path is not None else archive.path.with_name(f"{archive.path.stem}-extended.h5")
-    with assembled(target, contents, _asked([archive], grid)) as (new, writer):
-        for records in known(archive, grid):
-            shapes = {name: (len(records), *new.outputs[name]) for name in dims}
-            filled = {name: np.full(shape, float(fill[name])) for name, shape in shapes.items()}
-            for values in filled.values():
-                values[records.status != Status.DONE] = np.nan
-            writer.commit(records.with_values(filled))
-        writer.note(origin([archive]))
-        writer.explain(archive.tracebacks())
-    return Archive.open(target)
+    return assemble(target, contents, parts=[archive], status=_asked([archive], grid), defaults=fill)
 
 
 def _longer(grid: Grid, axes: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """New values of axes, which hold the old ones to their last digits.  Raises ValueError if they do not."""
-    strangers = [name for name in axes if name not in grid.axes]
-    if strangers and not isinstance(grid, Table):
-        raise ValueError(f"axes must be among {', '.join(grid.axes)}; got {strangers[0]}")
+    unknown = [name for name in axes if name not in grid.axes]
+    if unknown and not isinstance(grid, Table):
+        raise ValueError(f"axes must be among {', '.join(grid.axes)}; got {unknown[0]}")
     found = {}
     for name, given in axes.items():
         values = Grid({name: given}).axes[name]
         if isinstance(grid, Table):
             break  # it says what to do instead
-        missing = set(words(grid.axes[name])) - set(words(values))
+        missing = set(keys(grid.axes[name])) - set(keys(values))
         if missing:
             raise ValueError(
                 f"{name} must keep its {len(grid.axes[name])} values, {len(missing)} of them are missing, such as"
@@ -110,37 +87,66 @@ def _longer(grid: Grid, axes: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def _with_digits_of(values: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The values of an axis, those that it shares with another one to the last digit."""
     made = np.array(values, dtype=values.dtype if values.dtype.kind in "OU" else np.result_type(values, others))
-    made[places(values, others)] = others
+    made[positions(values, others)] = others
     return made
 
 
-@contextmanager
-def assembled(
-    path: str | os.PathLike, contents: Contents, status: np.ndarray | None = None
-) -> Iterator[tuple[Archive, Writer]]:
-    """A new archive and its writer; it has its name `path` only when everything is in it.
+def assemble(
+    path: str | os.PathLike,
+    contents: Contents,
+    *,
+    parts: Sequence[Archive],
+    status: np.ndarray,
+    defaults: Mapping[str, float] | None = None,
+) -> Archive:
+    """A new archive with the records of others; it has its name `path` only when everything is in it.
 
-    Raises FileExistsError if there is something at `path`.
+    `status` (*grid) is that of points which the parts do not have; `defaults` are the values of outputs that the parts
+    lack, at points that are done.  Raises ValueError for parts that are damaged, since a copy would have right
+    checksums, or have different values for the same point; FileExistsError if there is something at `path`.
     """
     path = Path(path).resolve()
-    layout.require_folder(path)
-    if path.exists():
-        raise FileExistsError(f"{path} exists: remove it, or choose another name")
-    with aside(path) as made:
-        layout.fill(made, contents, status)
-        archive = Archive(made, contents)
-        with archive.only_writer() as writer:
-            yield archive, writer
-        publish(made, path)
+    for part in parts:
+        if damage := part.damage():
+            raise ValueError(f"{part.path} is damaged: {damage[0]}; nothing was made of it")
+    with making(path, contents, status) as made, writing_new(Archive(made, contents)) as writer:
+        for part in parts:
+            for records in _new_records(part, Archive(made, contents)):
+                more = _filled(records, contents, defaults or {})
+                writer.commit(records.with_values(more) if more else records)
+        writer.note(_note(parts))
+        for part in parts:
+            writer.explain(part.tracebacks())
+    return Archive.open(path)
 
 
-def known(source: Archive, grid: Grid) -> Iterator[Records]:
-    """All that an archive knows, as points of a grid that has them too, at other places, in portions.
+def _new_records(part: Archive, merged: Archive) -> Iterator[Records]:
+    """Those of a part that are not in the merged archive yet.  Raises ValueError for other values of a point."""
+    for records in _records_on(merged.grid, part):
+        before = merged.records(records.points)
+        both = (before.status == Status.DONE) & (records.status == Status.DONE)
+        different = records.points[both & (before.checksums != records.checksums)]
+        if len(different):
+            index = merged.grid.index(different[0])
+            raise ValueError(f"{part.path} and another part have different values at the point {index}")
+        yield records[before.status != Status.DONE]
+
+
+def _filled(records: Records, contents: Contents, defaults: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """The defaults (n, *event) of outputs, where the records are done, else NaN."""
+    filled = {name: np.full((len(records), *contents.outputs[name]), float(value)) for name, value in defaults.items()}
+    for values in filled.values():
+        values[records.status != Status.DONE] = np.nan
+    return filled
+
+
+def _records_on(grid: Grid, source: Archive) -> Iterator[Records]:
+    """The records of an archive's points that were tried, as points of a grid that has them too, in portions.
 
     Raises ValueError if a point is damaged: a copy would have a right checksum.
     """
     axes = zip(source.contents.grid.axes.values(), grid.axes.values(), strict=True)
-    where = [places(theirs, ours) for ours, theirs in axes]  # once for all portions: an axis may be long
+    where = [positions(theirs, ours) for ours, theirs in axes]  # once for all portions: an axis may be long
     tried = np.flatnonzero(np.isin(source.status, TRIED))
     return (_copied(source, points, where, grid) for points in in_chunks(tried, source.contents.row_bytes()))
 
@@ -159,27 +165,14 @@ def _copied(source: Archive, points: np.ndarray, where: list[np.ndarray], grid: 
 
 
 def _asked(parts: list[Archive], grid: Grid) -> np.ndarray:
-    """The status (*grid) before anything is known: left out is what all the parts that have it leave out."""
+    """The status (*grid) before records are copied: left out is what all the parts that have it leave out."""
     left, asked = np.zeros(grid.shape, dtype=bool), np.zeros(grid.shape, dtype=bool)
     for part in parts:
-        where = np.ix_(*(places(grid.axes[name], values) for name, values in part.grid.axes.items()))
+        where = np.ix_(*(positions(grid.axes[name], values) for name, values in part.grid.axes.items()))
         states = part.status == Status.LEFT_OUT
         left[where] |= states
         asked[where] |= ~states
     return np.where(left & ~asked, Status.LEFT_OUT, Status.TO_DO).astype("u1")
-
-
-def _copy(part: Archive, merged: Archive, writer: Writer) -> None:
-    for rows in known(part, merged.grid):
-        before = merged.records(rows.points)
-        both = (before.status == Status.DONE) & (rows.status == Status.DONE)
-        different = both & (before.checksums != rows.checksums)
-        if different.any():
-            index = merged.grid.index(rows.points[different][0])
-            raise ValueError(f"{part.path} and another part have different values at the point {index}")
-        new = rows[before.status != Status.DONE]
-        writer.forget(new.points)
-        writer.commit(new)
 
 
 def _union(parts: list[Archive]) -> Contents:
@@ -207,11 +200,11 @@ def _joined(name: str, grids: list[Grid]) -> np.ndarray:
     held = [value for values in axes for value in values.tolist() if value is not None]
     if len({type(value) if isinstance(value, str | bool) else float for value in held}) > 1:
         raise ValueError(f"the parts are of different sweeps: {name} holds values of different kinds")
-    known: dict[str, Any] = {}
+    by_key: dict[str, Any] = {}
     different = 0
     for values in axes:
-        for own, value in zip(words(values), values.tolist(), strict=True):
-            different += known.setdefault(own, value) != value
+        for own, value in zip(keys(values), values.tolist(), strict=True):
+            different += by_key.setdefault(own, value) != value
     if different:
         LOG.warning(
             "the last digits of %d values of %s differ between the parts: those of the first are kept", different, name
@@ -219,17 +212,17 @@ def _joined(name: str, grids: list[Grid]) -> np.ndarray:
     dtype = object if any(values.dtype == object for values in axes) else np.result_type(*axes)
     whole = grids[0].whole.get(name)
     if whole is not None and all(np.array_equal(whole, grid.whole.get(name, whole)) for grid in grids):
-        order = [own for own in words(whole) if own in known]
+        order = [own for own in keys(whole) if own in by_key]
         if len(order) < len(whole):
             LOG.warning("%d of the %d values of %s are in none of the parts", len(whole) - len(order), len(whole), name)
-        known = {own: known[own] for own in (*order, *known)}
-        return np.array(list(known.values()), dtype=dtype)
-    joined = np.array(list(known.values()), dtype=dtype)
+        by_key = {own: by_key[own] for own in (*order, *by_key)}
+        return np.array(list(by_key.values()), dtype=dtype)
+    joined = np.array(list(by_key.values()), dtype=dtype)
     sorted_ = joined.dtype.kind in "iuf" and all((np.diff(values) > 0).all() for values in axes)
     return np.sort(joined) if sorted_ else joined
 
 
-def origin(parts: list[Archive]) -> dict:
+def _note(parts: Sequence[Archive]) -> dict:
     """What the journal of an archive made of others says: what they are, and the measure that they ran."""
     entries = [entry for part in parts for entry in part.history]
     measures = [entry for entry in entries if "digests" in entry]

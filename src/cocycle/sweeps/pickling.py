@@ -1,12 +1,61 @@
-"""How a measure travels to the workers: by value where they could not import it, and with the names of its files."""
+"""How a measure, and what else a worker needs, travels to the workers: once, and by value if they cannot import it."""
 
+import hashlib
 import io
-from collections.abc import Callable, Iterator
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import _lru_cache_wrapper, lru_cache, partial
 from types import CellType, CodeType, FunctionType
-from typing import Any
+from typing import Any, ClassVar, final
 
 import cloudpickle
+
+KEPT = 8  # objects that a process keeps, those that were used last
+SMALL = 4096  # bytes that may go along with every job: fewer than a question whether the process has them costs
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """A pickled object on its way to a process; or only its digest, for a process that has it."""
+
+    digest: str
+    data: bytes | None = field(repr=False, default=None)
+
+    _ARRIVED: ClassVar[dict[str, bytes | None]] = {}  # before any job, and not loaded yet
+    _LOADED: ClassVar[OrderedDict[str, Any]] = OrderedDict()
+    _LOCK: ClassVar[threading.Lock] = threading.Lock()
+
+    @classmethod
+    def of(cls, thing: Any, digests: Mapping[str, str] | None = None) -> "Sent":
+        """A thing whose modules have these digests: where one changes, the same name is another thing.
+
+        Raises ValueError, which names it, for a measure that cannot be pickled.
+        """
+        data = dumped(thing)
+        return cls(hashlib.sha256(data + repr(sorted((digests or {}).items())).encode()).hexdigest(), data)
+
+    def keep(self) -> None:
+        """Make this process have it: see `Pool`."""
+        self._ARRIVED[self.digest] = self.data
+
+    def loaded(self) -> Any:
+        """Once for each process, like a module that is imported; None where only the digest arrived."""
+        with self._LOCK:
+            if self.digest not in self._LOADED:
+                data = self.data if self.data is not None else self._ARRIVED.pop(self.digest, None)
+                if data is None:
+                    return None
+                self._LOADED[self.digest] = cloudpickle.loads(data)
+                while len(self._LOADED) > KEPT:
+                    self._LOADED.popitem(last=False)
+            self._LOADED.move_to_end(self.digest)
+            return self._LOADED[self.digest]
+
+    def without_data(self) -> "Sent":
+        return self if self.data is None or len(self.data) <= SMALL else replace(self, data=None)
 
 
 def dumped(thing: Any) -> bytes:
@@ -16,8 +65,8 @@ def dumped(thing: Any) -> bytes:
     except RecursionError:
         raise ValueError("the measure cannot be sent to workers: it refers to itself without end") from None
     except Exception as error:
-        culprit = _culprit(thing[0] if isinstance(thing, tuple) else thing)
-        what = f"uses {culprit}, which" if culprit else f"({type(error).__name__}: {error})"
+        part = _unpicklable(thing)
+        what = f"uses {part}, which" if part else f"({type(error).__name__}: {error})"
         raise ValueError(
             f"the measure {what} cannot be sent to workers: let it make, open or load that itself, or give what is"
             " needed through `fixed`"
@@ -55,13 +104,13 @@ def _cached(function: Callable, parameters: dict[str, Any]) -> Callable:
     return lru_cache(**parameters)(function)
 
 
-def _culprit(thing: Any, depth: int = 4) -> str:
-    """The innermost named part of a measure that cannot be pickled, in words; empty if none is found."""
+def _unpicklable(thing: Any, depth: int = 4) -> str:
+    """The innermost named part of a measure that cannot be pickled; empty if none is found."""
     for name, part in _parts(thing):
         try:
             _pickled(part)
         except Exception:
-            inner = _culprit(part, depth - 1) if depth else ""
+            inner = _unpicklable(part, depth - 1) if depth else ""
             return inner or f"{name!r}, a {type(part).__name__}"
     return ""
 

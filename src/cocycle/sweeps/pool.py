@@ -2,15 +2,16 @@
 
 The executors of the standard library give up all their workers when one dies, and all that these compute.  Here a call
 that kills its worker has the exception `WorkerDied`, one that takes too long `TimedOut`; the others go on.
+
+Tried in its place in November 2026: pebble, whose workers share one pipe, so that a worker killed in the middle of a
+result stops the others, one killed while idle breaks the pool, and a call that ends its worker with status 0 never
+ends; and loky, which gives up all calls when one worker dies.
 """
 
 import contextlib
-import ctypes
-import math
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections import deque
@@ -18,20 +19,20 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any, final
 
+from cocycle.sweeps.worker_process import NEVER, serve
 from cocycle.sweeps.workers import ENVIRONMENT_OF_WORKERS
 
 ATTEMPTS = 50  # to start a worker that is killed as it starts, before it is given up
 GRACE = 3.0  # seconds that a worker has to end by itself: a measure may have left threads or processes behind
 LOOK = 0.25  # seconds between two looks at deadlines
 OUR_OWN = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")  # what code does to itself
-NEVER = math.inf
 
 
 class WorkerDied(Exception):
-    """The worker ended while it computed the call; `own` says that the call ended it, as far as its exit tells."""
+    """The worker ended while it computed the call; `own` if the call ended it, as far as the exit status shows."""
 
     def __init__(self, exit_code: int):
         name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else ""
@@ -55,18 +56,6 @@ class _Call:
     arguments: tuple
 
 
-class Deadline:
-    """In a worker: what its call is at, and until when that may take, for the parent to see."""
-
-    shared: Any = None  # [part, time.monotonic() of the deadline], in memory that the parent reads
-
-    @classmethod
-    def set(cls, part: int, seconds: float) -> None:
-        if cls.shared is not None:
-            cls.shared[1] = time.monotonic() + seconds
-            cls.shared[0] = part
-
-
 @final
 class _Worker:
     """One process, and the call that it computes."""
@@ -76,7 +65,7 @@ class _Worker:
         self.deadline = context.Array("d", [-1.0, NEVER], lock=False)
         self.call: _Call | None = None
         self.ready = False
-        self.process = context.Process(target=_serve, args=(theirs, os.getpid(), self.deadline, preload))
+        self.process = context.Process(target=serve, args=(theirs, os.getpid(), self.deadline, preload))
         self.process.start()
         theirs.close()
 
@@ -104,7 +93,7 @@ class _Worker:
         self.process.kill()
 
     def _kill_group(self) -> None:
-        """The processes that a measure started are of the worker's group: see `_serve`."""
+        """The processes that a measure started are of the worker's group: see `serve`."""
         if self.ready and hasattr(os, "killpg") and self.process.pid is not None:
             with contextlib.suppress(OSError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -178,7 +167,7 @@ class Pool(Executor):
                 if time.monotonic() - looked >= LOOK:
                     looked = time.monotonic()
                     self._look()
-        except BaseException as error:  # what nobody thought of: no call may wait for ever
+        except BaseException as error:  # an unexpected one: no call may wait for ever
             self._fail(error)
             raise
         finally:
@@ -224,21 +213,21 @@ class Pool(Executor):
             self._waiting.appendleft(call)
 
     def _look(self) -> None:
-        """Stop workers that are late, and notice deaths that a process which the dead one started conceals."""
+        """Stop workers that are late, and notice deaths that a process which the dead one started hides."""
         for worker in list(self._workers):
             if worker.is_late():
                 part = int(worker.deadline[0])
                 worker.kill()
-                self._bury(worker, TimedOut(part))
+                self._remove(worker, TimedOut(part))
             elif not worker.process.is_alive() and not worker.connection.poll():
-                self._bury(worker)
+                self._remove(worker)
 
     def _receive(self, worker: _Worker) -> None:
         """Take what a worker sent: that it is ready, or a result; or notice that it died."""
         try:
             result, error = worker.connection.recv()
         except (EOFError, OSError):
-            self._bury(worker)
+            self._remove(worker)
             return
         call, worker.call = worker.call, None
         if not worker.ready:
@@ -250,7 +239,7 @@ class Pool(Executor):
         elif call is not None:
             call.future.set_result(result)
 
-    def _bury(self, worker: _Worker, error: Exception | None = None) -> None:
+    def _remove(self, worker: _Worker, error: Exception | None = None) -> None:
         self._workers.remove(worker)
         code = worker.end(GRACE)
         if worker.call is not None:
@@ -281,51 +270,3 @@ class Pool(Executor):
                 worker.connection.send(None)
         for worker in self._workers:
             worker.end(max(0.0, until - time.monotonic()))
-
-
-def _serve(connection: Connection, parent: int, deadline: Any, preload: Callable[[], Any]) -> None:
-    """The worker: compute what comes, until nothing does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "setpgrp"):
-        os.setpgrp()  # the processes that a measure starts are of this group, and end with the worker
-    if hasattr(os, "register_at_fork"):  # else a process that the measure forks would keep the parent waiting
-        os.register_at_fork(after_in_child=connection.close)
-    _die_with(parent)
-    Deadline.shared = deadline
-    connection.send(_outcome(preload, ()))
-    while True:
-        try:
-            received = connection.recv()
-        except (EOFError, OSError):
-            return
-        if received is None:
-            return
-        outcome = _outcome(*received)
-        Deadline.set(-1, NEVER)
-        try:
-            connection.send(outcome)
-        except Exception as error:  # what cannot be pickled
-            connection.send(
-                (None, RuntimeError(f"a worker could not send its result: {type(error).__name__}: {error}"))
-            )
-
-
-def _outcome(function: Callable[..., Any], arguments: tuple) -> tuple[Any, BaseException | None]:
-    try:
-        return function(*arguments), None
-    except Exception as error:
-        return None, error
-
-
-def _die_with(parent: int) -> None:
-    """End when the parent does: at once where the system sends a signal then, else within a second or so."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: also while the measure holds python's lock
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)

@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import CellType, FunctionType, ModuleType
@@ -68,8 +68,8 @@ def of_measure(measure: Callable) -> dict[str, Any]:
     with suppress(Exception):  # an object that is looked into may do anything
         used = _used(measure)
     for name in used:
-        if (place := origin(name)) and place.suffix == ".py" and not is_library(str(place)):
-            local |= {name: place, **local_modules(name, place)}
+        if (file := file_of_module(name)) and file.suffix == ".py" and not is_library(str(file)):
+            local |= {name: file, **local_modules(name, file)}
     local.pop(facts["module"], None)
     digests = {name: digest_of(file) for name, file in local.items()}
     text = facts["source"].encode(errors="replace") or marshal.dumps(getattr(function, "__code__", None))
@@ -116,7 +116,7 @@ def noted_digests(history: list[dict[str, Any]]) -> dict[str, str] | None:
 
 
 def changes(before: dict[str, str], now: dict[str, str]) -> str:
-    """The modules whose texts differ, in words; empty if none does."""
+    """The names of modules whose texts differ; empty if none does."""
     return ", ".join(sorted(name for name in {*before, *now} if before.get(name) != now.get(name)))
 
 
@@ -131,10 +131,10 @@ def local_modules(module: str, file: Path) -> dict[str, Path]:
     while waiting:
         name, file = waiting.pop()
         for other in _imports(name, file):
-            place = origin(other, file.parent)
-            if other not in found and place and place.suffix == ".py" and not is_library(str(place)):
-                found[other] = place
-                waiting.append((other, place))
+            path = file_of_module(other, file.parent)
+            if other not in found and path and path.suffix == ".py" and not is_library(str(path)):
+                found[other] = path
+                waiting.append((other, path))
     found.pop(module, None)
     return found
 
@@ -156,13 +156,21 @@ def is_library(file: str) -> bool:
     return bool(installed) or any(Path(folder) in parents for folder in (*LIBRARIES, PACKAGE))
 
 
-def _imports(name: str, file: Path) -> set[str]:
-    """The names of modules that a text may import."""
+def _imports(name: str, file: Path) -> frozenset[str]:
+    """The names of modules that a file may import."""
     try:
-        tree = ast.parse(file.read_text("utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return set()
-    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        text = file.read_text("utf-8")
+    except (OSError, ValueError):
+        return frozenset()
+    return _imports_of_text(text, name if file.name == "__init__.py" else name.rpartition(".")[0])
+
+
+@lru_cache(maxsize=256)  # a search calls `run` for every point: the same files, a tenth of a second each time
+def _imports_of_text(text: str, package: str) -> frozenset[str]:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return frozenset()
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -172,26 +180,27 @@ def _imports(name: str, file: Path) -> set[str]:
             base = ".".join([*filter(None, above), *([node.module] if node.module else [])])
             found |= {base, *(f"{base}.{alias.name}" for alias in node.names)} if base else set()
     parents = {".".join(words[:i]) for words in map(lambda n: n.split("."), found) for i in range(1, len(words))}
-    return found | parents
+    return frozenset(found | parents)
 
 
-def origin(name: str, folder: Path | None = None) -> Path | None:
+def file_of_module(name: str, folder: Path | None = None) -> Path | None:
     """The file of a module; one that is not imported yet is looked for, also in a folder, and not imported."""
     if name in sys.modules:
         file = _file(sys.modules[name])
         return Path(file) if file else None
     parent, _, last = name.rpartition(".")
     if parent:
-        package = origin(parent, folder)
-        places = [package.with_name(f"{last}.py"), package.parent / last / "__init__.py"] if package else []
-        whole = package is not None and package.name == "__init__.py"
-        return next((place for place in places if whole and place.is_file()), None)
+        package = file_of_module(parent, folder)
+        if package is None or package.name != "__init__.py":
+            return None
+        paths = [package.with_name(f"{last}.py"), package.parent / last / "__init__.py"]
+        return next((path for path in paths if path.is_file()), None)
     with suppress(ImportError, ValueError, AttributeError):
         spec = importlib.util.find_spec(name)
         if spec:
             return Path(spec.origin).resolve() if spec.has_location and spec.origin else None
     beside = [folder / f"{name}.py", folder / name / "__init__.py"] if folder else []
-    return next((place.resolve() for place in beside if place.is_file()), None)
+    return next((path.resolve() for path in beside if path.is_file()), None)
 
 
 def _file(module: ModuleType | None) -> str:

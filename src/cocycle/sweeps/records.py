@@ -1,8 +1,8 @@
-"""What is known of points of a sweep, one row for each: status, values, message, and a checksum over all of it."""
+"""Records of points of a sweep, one row for each: status, values, message, and a checksum over all of it."""
 
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import final
 
@@ -13,7 +13,7 @@ CHUNK = 2**24  # bytes of rows that are looked at together when all of them are 
 
 
 class Status(IntEnum):
-    """What is known of a point."""
+    """What became of a point."""
 
     TO_DO = 0
     DONE = 1
@@ -103,19 +103,20 @@ class Records:
 
     def moved(self, points: np.ndarray) -> "Records":
         """The same under other numbers."""
-        sums = checksums(points, self.status, self.values, self.messages)
-        return Records(points, self.status, self.values, self.messages, sums, self.tracebacks)
+        return replace(self, points=points)._with_checksums()
 
     def with_values(self, values: Columns) -> "Records":
         """The same with more values, (n, *event) each."""
-        together = {**self.values, **values}
-        sums = checksums(self.points, self.status, together, self.messages)
-        return Records(self.points, self.status, together, self.messages, sums, self.tracebacks)
+        return replace(self, values={**self.values, **values})._with_checksums()
 
     @property
     def sound(self) -> np.ndarray:
         """Which rows (n,) have the checksum of what they hold."""
-        return checksums(self.points, self.status, self.values, self.messages) == self.checksums
+        return self._with_checksums().checksums == self.checksums
+
+    def _with_checksums(self) -> "Records":
+        sums = checksums(self.points, self.status, self.values, self.messages)
+        return replace(self, checksums=sums)
 
     @property
     def nbytes(self) -> int:
@@ -124,7 +125,7 @@ class Records:
 
 
 def checksums(points: np.ndarray, status: np.ndarray, values: Columns, messages: np.ndarray) -> np.ndarray:
-    """CRC-32 (n,) of what is known of each point and of its number: a row in a wrong place does not pass either."""
+    """CRC-32 (n,) of the record of each point and of its number: a row under another number does not pass either."""
     columns = [points.astype("<i8"), status.astype("u1"), messages, *(values[name] for name in sorted(values))]
     if len(points) == 0:
         return np.zeros(0, "<u4")
@@ -150,7 +151,7 @@ def in_chunks(points: np.ndarray, row_bytes: int) -> Iterable[np.ndarray]:
 def _checked(points, status: Status, values, message: str) -> Records:
     states = np.full(len(points), status, "u1")
     messages = np.full(len(points), clipped(message), f"S{MESSAGE_BYTES}")
-    return Records(points, states, values, messages, checksums(points, states, values, messages))
+    return Records(points, states, values, messages, np.zeros(len(points), "<u4"))._with_checksums()
 
 
 def _bytes_of(column: np.ndarray) -> np.ndarray:
@@ -160,5 +161,5 @@ def _bytes_of(column: np.ndarray) -> np.ndarray:
 
 def clipped(message: str, size: int = MESSAGE_BYTES) -> bytes:
     """At most `size` bytes of UTF-8, no character cut in two."""
-    whole = message.encode(errors="backslashreplace")  # a message may have half a character of a strange file name
+    whole = message.encode(errors="backslashreplace")  # a message may have half a character of a file name
     return whole[:size].decode(errors="ignore").encode()

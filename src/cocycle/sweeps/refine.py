@@ -11,7 +11,7 @@ import numpy as np
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.means import mean_over
-from cocycle.sweeps.merge import assembled, known, origin, require_sound
+from cocycle.sweeps.merge import assemble
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.table import Table
 
@@ -32,8 +32,8 @@ def refine(
     Those are in the cells of the coarse grid where `output` crosses `level`, or, without a level, in the tenth of the
     cells where it changes most between corners.  The grid is refined `along` these axes: by default all that hold
     floating-point numbers.  The output is averaged over axes of integers (replicas), over failures and its event;
-    other axes, of strings, bools and None, are looked at one by one.  What the coarse archive knows is copied; the
-    other points are LEFT_OUT, and the file knows its parent.  Refine again what came out to go further:
+    other axes, of strings, bools and None, are looked at one by one.  Results of the coarse archive are copied;
+    the other points are LEFT_OUT, and the file names its parent.  Refine again what came out to go further:
     two refinements by 4 cost less than one by 16.
 
     Raises KeyError for an unknown output, ValueError for axes that cannot be refined and where no cell matters.
@@ -49,18 +49,12 @@ def refine(
     if not cells.any():
         what = "changes" if level is None else f"crosses {level}"
         raise ValueError(f"there is no cell in which {output} {what}: nothing to refine")
-    require_sound(archive)
     fine = _fine(grid, along, factor)
     wanted = _points_of(cells, names, along, fine, factor)
     status = np.where(wanted, Status.TO_DO, Status.LEFT_OUT).astype("u1")
     parent = {"file": str(Path(archive.path).resolve()), "digest": archive.contents.digest()}
     parent |= {"output": output, "level": level, "factor": factor, "along": along}
-    with assembled(path, replace(archive.contents, grid=fine, parent=parent), status) as (_, writer):
-        for records in known(archive, fine):
-            writer.commit(records)
-        writer.note(origin([archive]))
-        writer.explain(archive.tracebacks())
-    return Archive.open(path)
+    return assemble(path, replace(archive.contents, grid=fine, parent=parent), parts=[archive], status=status)
 
 
 def crossings(archive: Archive, output: str, level: float = 0.0, *, along: Sequence[str] | None = None) -> np.ndarray:
@@ -79,11 +73,11 @@ def crossings(archive: Archive, output: str, level: float = 0.0, *, along: Seque
     for i in range(values.ndim):
         near, far = (np.moveaxis(values, i, 0)[rows] for rows in (slice(-1), slice(1, None)))
         with np.errstate(invalid="ignore"):
-            places = np.argwhere((near < 0) != (far < 0)) if near.size else np.empty((0, values.ndim), int)
-        for place in places:
-            a, b = near[tuple(place)], far[tuple(place)]
+            pairs = np.argwhere((near < 0) != (far < 0)) if near.size else np.empty((0, values.ndim), int)
+        for pair in pairs:
+            a, b = near[tuple(pair)], far[tuple(pair)]
             if not (np.isnan(a) or np.isnan(b)):
-                index = np.insert(place[1:], i, place[0]).tolist()
+                index = np.insert(pair[1:], i, pair[0]).tolist()
                 reached = a / (a - b) if np.isfinite(a - b) else 0.5
                 share = np.where(np.arange(values.ndim) == i, reached, 0.0).tolist()
                 found.append([_between(axes[name], k, t) for name, k, t in zip(along, index, share, strict=True)])
@@ -113,7 +107,7 @@ def _mean(archive: Archive, output: str, along: list[str]) -> tuple[np.ndarray, 
 
 
 def _cells(mean: np.ndarray, axes: list[int], level: float | None) -> np.ndarray:
-    """Which cells, one shorter along the axes that are refined, matter; never one with a corner that is not known."""
+    """Which cells, one shorter along the axes that are refined, matter; never one with a corner of NaN."""
     corners = []
     for ends in product((slice(-1), slice(1, None)), repeat=len(axes)):
         cut = [slice(None)] * mean.ndim
@@ -123,12 +117,12 @@ def _cells(mean: np.ndarray, axes: list[int], level: float | None) -> np.ndarray
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
     if level is not None:
         return (low <= level) & (level <= high)
-    known = ~np.isnan(low) & ~np.isnan(high)
+    valid = ~np.isnan(low) & ~np.isnan(high)
     with np.errstate(invalid="ignore"):
-        change = np.where(known & (low != high), high - low, 0.0)
+        change = np.where(valid & (low != high), high - low, 0.0)
     finite = change[np.isfinite(change)]  # the infinite ones come first
     change = np.minimum(change, 2 * finite.max(initial=0.5))
-    return (change > 0) & (change >= np.quantile(change[known], 1 - SHARE)) if known.any() else known
+    return (change > 0) & (change >= np.quantile(change[valid], 1 - SHARE)) if valid.any() else valid
 
 
 def _points_of(cells: np.ndarray, names: list[str], along: list[str], fine: Grid, factor: int) -> np.ndarray:

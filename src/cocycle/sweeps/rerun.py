@@ -10,7 +10,8 @@ import numpy as np
 
 from cocycle.sweeps import provenance
 from cocycle.sweeps.archive import Archive
-from cocycle.sweeps.engines import obituary
+from cocycle.sweeps.computing import Call
+from cocycle.sweeps.engines import death_message
 from cocycle.sweeps.grid import Grid, Index
 from cocycle.sweeps.imports import measure_of
 from cocycle.sweeps.jobs import Job, Measure
@@ -64,18 +65,19 @@ def rerun(archive: Archive, point: Mapping[str, Any] | Index, measure: Measure |
     Raises ValueError for coordinates that are not in the grid, for a point that was not computed, and where the measure
     cannot be imported so: the message says what is needed.
     """
-    index = archive.place(point)
+    index = archive.index_at(point)
     measure = measure or measure_of(archive.history, archive.name)
-    task, grid = task_of(measure, archive), archive.contents.grid
+    task, grid = task_of(archive), archive.contents.grid
+    call = Call.of(measure, task)
     number, job = grid.number(index), _job(grid, index)
     stored = archive.records(np.array([number]))
     if stored.status[0] in (Status.TO_DO, Status.LEFT_OUT):
         raise ValueError(f"the point {index} is {Status(stored.status[0]).words}: there is nothing to compare with")
-    with Pool(1, task.measure.keep) as pool:
+    with Pool(1, call.keep) as pool:
         try:
-            records = pool.submit(task.excerpt(job, measure=False), job).result().records
+            records = pool.submit(call.without_data(), job).result().records
         except WorkerDied as error:
-            records = task.without_result(np.array([number]), Status.DIED, obituary(error))
+            records = task.without_result(np.array([number]), Status.DIED, death_message(error))
     before = provenance.noted_digests(archive.history)
     changed = provenance.changes(before, provenance.of_measure(measure)["digests"]) if before else ""
     return Comparison(archive.grid.values(index), stored, records[records.points == number], changed)
@@ -90,19 +92,15 @@ def arguments(
     thread in this process from now on, as it has in a worker, and a message says so once.  Raises ValueError for a
     point that is not in the grid.
     """
-    index = archive.place(point)
+    index = archive.index_at(point)
     state = Status(archive.status[index])
     if state == Status.LEFT_OUT:
         raise ValueError(f"the point {index} is {state.words}: the measure is not called there")
-    task, job = task_of(_nothing, archive), _job(archive.contents.grid, index)
+    task, job = task_of(archive), _job(archive.contents.grid, index)
     points = task.points(job, int(job.blocks[0]))
     if limit_to_one_thread():
         LOG.warning("linear algebra has one thread in this process from now on, as in the workers of a sweep")
     return {**deepcopy(archive.fixed), **task.grid.coordinates(points)}, task.generators(points)
-
-
-def _nothing(point: dict[str, Any], rng: Any) -> dict[str, Any]:
-    return {}
 
 
 def _job(grid: Grid, index: Index) -> Job:
@@ -117,5 +115,5 @@ def _short(values: np.ndarray) -> str:
 
 
 def _largest(differences: np.ndarray) -> str:
-    known = abs(differences[~np.isnan(differences)])
-    return f"{known.max():.3g}" if known.size else "NaN"
+    sizes = abs(differences[~np.isnan(differences)])
+    return f"{sizes.max():.3g}" if sizes.size else "NaN"

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cocycle.progress import progress_bar
 from cocycle.sweeps import engines, journal, provenance
 from cocycle.sweeps.archive import Archive
+from cocycle.sweeps.computing import Call
 from cocycle.sweeps.grid import Grid
-from cocycle.sweeps.jobs import Measure, Queue, Task, task
+from cocycle.sweeps.jobs import Measure, Queue, Task
 from cocycle.sweeps.pickling import travels_by_value
 from cocycle.sweeps.records import WITHOUT_RESULT, Records, Status
 from cocycle.sweeps.text import one_line
@@ -73,14 +75,15 @@ def run(
     with insistent_interrupt() as check:
         facts = provenance.of_measure(measure)
         with archive.writer() as writer:
-            work = task_of(measure, archive, digests=_of_workers(facts), timeout=timeout)
+            task = task_of(archive, digests=_of_workers(facts), timeout=timeout)
+            call = Call.of(measure, task)
             wanted = (Status.TO_DO, *WITHOUT_RESULT) if retry else (Status.TO_DO,)
             missing = np.isin(archive.status, wanted)
             _warn_of_change(facts, provenance.noted_digests(archive.history), archive)
             if missing.any():
                 with _noted(facts, archive, writer):
                     writer.forget(np.flatnonzero(missing & (archive.status != Status.TO_DO)))
-                    results = _results(work, archive, missing, executor, workers)
+                    results = _results(call, task, missing, executor, workers)
                     alike = None if keep_going else _Alike(archive.grid)
                     _compute(results, archive, writer, missing, progress, check, alike)
                     _require_done(archive, writer, missing)
@@ -103,11 +106,11 @@ def _check(measure, archive, executor, workers, timeout) -> None:
         raise ValueError("timeout must be None with an executor: only our own processes can be stopped at a point")
 
 
-def _results(work: Task, archive: Archive, missing, executor, workers) -> engines.Results:
-    queue = Queue(archive.grid.blocks(missing), engines.OWN_SHORTEST if executor is None else engines.SHORTEST)
+def _results(call: Call, task: Task, missing, executor, workers) -> engines.Results:
+    queue = Queue(task.grid.blocks(missing), engines.OWN_SHORTEST if executor is None else engines.SHORTEST)
     if executor is None:
-        return engines.own_pool(work, queue, workers or cores())
-    return engines.given(work, queue, executor, workers, archive.path)
+        return engines.own_pool(call, task, queue, workers or cores())
+    return engines.given(call, task, queue, executor, workers)
 
 
 def _compute(results, archive: Archive, writer: Writer, missing, progress, check, alike) -> None:
@@ -120,10 +123,10 @@ def _compute(results, archive: Archive, writer: Writer, missing, progress, check
         _store(results, writer, advance, missing.ravel(), check, alike)
 
 
-def task_of(measure: Measure, archive: Archive, *, digests=None, timeout=None) -> Task:
-    """What a worker needs to compute points of the archive."""
+def task_of(archive: Archive, **more: Any) -> Task:
+    """What a worker needs for the points of the archive, except the measure; `more` are `digests` and `timeout`."""
     left_out = archive.status == Status.LEFT_OUT
-    return task(measure, archive.now(), left_out if left_out.any() else None, digests=digests, timeout=timeout)
+    return Task(archive.now(), left_out if left_out.any() else None, **more)
 
 
 def cores() -> int:
@@ -140,7 +143,7 @@ class _Alike:
         self._calls, self._together = 0, bool(grid.block)
 
     def add(self, records: Records) -> None:
-        """Take in the records of a job.  Raises AllFail after ALIKE calls; jobs, where a call is of several points."""
+        """Count the records of a job.  Raises AllFail after ALIKE calls; jobs, where a call is of several points."""
         if self._calls < 0:
             return
         records = records[:1] if self._together and (records.status == records.status[:1]).all() else records
@@ -243,7 +246,7 @@ def _noted(facts: journal.Facts, archive: Archive, writer: Writer) -> Iterator[N
     try:
         yield
     except BaseException as error:
-        with suppress(OSError):  # a full disk, perhaps, which is the error to be told
+        with suppress(OSError):  # a full disk, perhaps, which is the error to raise
             writer.note(_end(f"{type(error).__name__}: {error}"[:500].rstrip(": ")))
         raise
     writer.note(_end("complete"))
@@ -262,6 +265,6 @@ def _report(archive: Archive) -> None:
             " computes them again",
             failed,
             len(archive.grid),
-            one_line(archive.grid.in_words(archive.grid.number(index))),
+            one_line(archive.grid.point_text(archive.grid.number(index))),
             one_line(message),
         )

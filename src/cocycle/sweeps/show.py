@@ -1,4 +1,4 @@
-"""An archive in words, and as something to watch."""
+"""The summary of an archive, and its progress while it is written."""
 
 import time
 from typing import Any
@@ -14,10 +14,10 @@ from cocycle.sweeps.table import Table
 from cocycle.sweeps.text import one_line, printable
 
 FAILURES = 5  # that are quoted
-PATIENCE = 3.0  # seconds without a writer, after which nobody is waited for: one may be about to begin
+WITHOUT_WRITER = 3.0  # seconds until a sweep without a writer has ended: one may be about to begin
 
 
-def in_words(archive: Archive) -> str:
+def summary(archive: Archive) -> str:
     """Axes, outputs, settings, progress, failures, and who ran it with what; control characters are escaped."""
     contents, status, grid = archive.contents, archive.status, archive.grid
     names = {name: _named(archive, name) for name in (*grid.axes, *grid.columns, *archive.outputs)}
@@ -45,7 +45,7 @@ def in_words(archive: Archive) -> str:
     lines += ["progress", f"  {_progress(used)}"]
     failed = int(np.isin(status, WITHOUT_RESULT).sum())
     failures = archive.messages(FAILURES)
-    lines += [f"  {grid.in_words(grid.number(index))}: {one_line(said)}" for index, said in failures.items()]
+    lines += [f"  {grid.point_text(grid.number(index))}: {one_line(said)}" for index, said in failures.items()]
     lines += [f"  and {failed - FAILURES} more: archive.messages()"] if failed > FAILURES else []
     lines += _frames(archive.tracebacks() if failed else {}, list(failures.values()))
     lost = journal_of(archive.path).lost
@@ -76,7 +76,7 @@ def _frames(tracebacks: dict[str, str], messages: list[str]) -> list[str]:
 
 
 def watch(archive: Archive, every: float = 1.0) -> str:
-    """Follow a sweep that another process writes until nothing is to do, or nobody writes; what came of it."""
+    """Follow a sweep that another process writes until nothing is to do, or no process writes it; what came of it."""
     status = archive.status
     total = int((status != Status.LEFT_OUT).sum())
     before = int(((status != Status.TO_DO) & (status != Status.LEFT_OUT)).sum())
@@ -87,14 +87,14 @@ def watch(archive: Archive, every: float = 1.0) -> str:
             advance(now - before)
             before = now
             seen = time.monotonic() if is_being_written(archive.path) else seen
-            if now == total or time.monotonic() - seen > PATIENCE:
+            if now == total or time.monotonic() - seen > WITHOUT_WRITER:
                 break
             time.sleep(every)
     said = _progress(archive.status)
     if now == total:
         return said
     ended = [entry for entry in archive.history[-1:] if entry.get("event") == "end"]
-    return printable(f"{said}; nobody is writing it" + (f", its last run: {ended[0].get('outcome')}" if ended else ""))
+    return printable(f"{said}; no process writes it" + (f", its last run: {ended[0].get('outcome')}" if ended else ""))
 
 
 def _progress(status: np.ndarray) -> str:

@@ -8,8 +8,8 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.sweeps import coordinates
-from cocycle.sweeps.coordinates import Value, word
-from cocycle.sweeps.grid import Grid, Index, in_words
+from cocycle.sweeps.coordinates import Value, key
+from cocycle.sweeps.grid import Grid, Index
 
 ROW = "row"  # the one axis
 
@@ -19,7 +19,7 @@ class Table(Grid):
     """Up to `capacity` points with coordinates of their own, on one axis, `row`.
 
     `parameters` names the coordinates: float, int, or a sequence of choices (strings, bools, numbers, None).  `rows`
-    holds the stored coordinates (n,) of the first rows: numbers, of a choice its place.
+    holds the stored coordinates (n,) of the first rows: numbers, of a choice its position.
 
     A point has the random stream that it would have in a grid: two rows may not have the same coordinates.
 
@@ -57,8 +57,7 @@ class Table(Grid):
         return self.used
 
     def column_values(self, points: np.ndarray) -> dict[str, np.ndarray]:
-        (places,) = self.local(points)
-        return {name: values[places] for name, values in self._rows.items()}
+        return {name: values[points] for name, values in self._rows.items()}
 
     def coordinates(self, points: np.ndarray) -> dict[str, Any]:
         return self._decoded(self.column_values(points[:1]), 0)
@@ -68,59 +67,51 @@ class Table(Grid):
         rows = (self._decoded(stored, i) for i in range(len(points)))
         return [coordinates.stream(coordinates.coordinate(name, value) for name, value in row.items()) for row in rows]
 
-    def excerpt(self, blocks: np.ndarray) -> "Table":
-        cut = super().excerpt(blocks)
-        assert isinstance(cut, Table)
-        cut._rows = {name: values[cut.window[0]] for name, values in self._rows.items()}
-        return cut
-
-    def place(self, point: Mapping[str, Any] | Index) -> Index:
+    def index_at(self, point: Mapping[str, Any] | Index) -> Index:
         if not isinstance(point, Mapping):
-            return super().place(point)
+            return super().index_at(point)
         if set(point) != set(self.parameters):
             given = ", ".join(map(str, point)) or "nothing"
             raise ValueError(f"point must give {', '.join(self.parameters)}; got {given}")
-        wanted = {name: word(self._checked(name, value)) for name, value in point.items()}
-        found = self.rows_of([wanted])[0]
-        if found is None:
+        row = self._by_key().get(tuple(key(self._checked(name, point[name])) for name in self.parameters))
+        if row is None:
             raise ValueError(f"there is no row with {', '.join(f'{name} = {value}' for name, value in point.items())}")
-        return (found,)
+        return (row,)
 
-    def rows_of(self, wanted: Sequence[Mapping[str, str]]) -> list[int | None]:
-        """The row of each of several points, by the words of their coordinates."""
-        known = {}
-        for i in range(self.used):
-            row = self._decoded(self._rows, i)
-            known[tuple(word(row[name]) for name in self.parameters)] = i
-        return [known.get(tuple(point[name] for name in self.parameters)) for point in wanted]
+    def assigned(self, points: Sequence[Mapping[str, Any]]) -> tuple[list[int], dict[str, np.ndarray]]:
+        """The row of each point, and the stored coordinates (n,) of those that are new, in the order of their rows.
 
-    def values(self, index: Index) -> dict[str, Any]:
-        return self._decoded(self._rows, index[0])
-
-    def in_words(self, point: int) -> str:
-        (places,) = self.local(np.array([point]))
-        row = self._decoded(self._rows, places[0])
-        return ", ".join(f"{name} = {in_words(value)}" for name, value in row.items())
-
-    def stored(self, points: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-        """The columns (n,) of points.  Raises ValueError for a coordinate that is missing, unknown, of another kind."""
+        Raises ValueError for a coordinate that is missing, unknown, of another kind.
+        """
         for point in points:
             if not isinstance(point, Mapping) or set(point) != set(self.parameters):
                 raise ValueError(f"a point must give {', '.join(self.parameters)}; got {point!r}")
-        return {
+        stored = {
             name: np.array([self._encoded(name, self._checked(name, point[name])) for point in points], dtype="<f8")
             for name in self.parameters
         }
+        keys = [self._key_of(stored, i) for i in range(len(points))]
+        rows, new = self._by_key(), []
+        for i, own in enumerate(keys):
+            if rows.setdefault(own, self.used + len(new)) == self.used + len(new):
+                new.append(i)
+        return [rows[own] for own in keys], {name: values[new] for name, values in stored.items()}
+
+    def _by_key(self) -> dict[tuple[str, ...], int]:
+        """The rows by the keys of their coordinates."""
+        return {self._key_of(self._rows, i): i for i in range(self.used)}
+
+    def _key_of(self, stored: Mapping[str, np.ndarray], i: int) -> tuple[str, ...]:
+        return tuple(key(value) for value in self._decoded(stored, i).values())
+
+    def values(self, index: Index) -> dict[str, Any]:
+        return self._decoded(self._rows, index[0])
 
     def with_rows(self, rows: Mapping[str, np.ndarray]) -> "Table":
         """This table with the stored coordinates of its first rows."""
         made = copy(self)
         made._rows = dict(rows)
         return made
-
-    def words_of(self, stored: Mapping[str, np.ndarray], i: int) -> dict[str, str]:
-        """The words of the coordinates in one row of stored ones."""
-        return {name: word(value) for name, value in self._decoded(stored, i).items()}
 
     def part(self, number: int, of: int) -> Grid:
         raise ValueError("a table has no parts: let each machine have one of its own")
@@ -151,7 +142,7 @@ class Table(Grid):
         kind = self.parameters[name]
         if isinstance(kind, tuple):
             for choice in kind:
-                if word(choice) == (word(value) if isinstance(value, bool | int | float | str | None) else ""):
+                if key(choice) == (key(value) if isinstance(value, bool | int | float | str | None) else ""):
                     return choice
             raise ValueError(f"{name} must be one of {', '.join(map(repr, kind))}; got {value!r}")
         if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):

@@ -1,6 +1,6 @@
-"""What an archive holds, as a person wants to see it: one point, the best one, labelled arrays, a figure, a table."""
+"""What an archive holds, to be looked at: one point, the best one, labelled arrays, a figure, a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from cocycle.results import html_table
-from cocycle.sweeps.coordinates import labels_of, place, short
+from cocycle.sweeps.coordinates import labels_of, position, short
 from cocycle.sweeps.means import mean_over
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.table import Table
@@ -37,21 +37,31 @@ class Best:
         return iter((self.point, self.value))
 
 
-def point(archive: "Archive", coordinates: Mapping[str, Any]) -> dict[str, Any]:
-    """See `Archive.point`."""
-    record = archive.records(np.array([archive.contents.grid.number(archive.place(coordinates))]))
-    status, known = Status(record.status[0]), {}
+def point(archive: "Archive", /, **coordinates: Any) -> dict[str, Any]:
+    """One point, by its coordinates: every output, NaN if it is not done, `status` and `message`.
+
+    Raises ValueError for a point that is not in the archive.
+    """
+    record = archive.records(np.array([archive.contents.grid.number(archive.index_at(coordinates))]))
+    status, values = Status(record.status[0]), {}
     for name, event in archive.outputs.items():
         value = record.values[name][0] if status == Status.DONE else np.full(event, np.nan)
-        known[name] = value if event else float(value)
-    return {**known, "status": status, "message": record.messages[0].decode(errors="replace")}
+        values[name] = value if event else float(value)
+    return {**values, "status": status, "message": record.messages[0].decode(errors="replace")}
 
 
-def best(archive: "Archive", output: str, over: Sequence[str], *, smallest: bool) -> Best:
-    """See `Archive.best`."""
+def best(archive: "Archive", output: str, over: str | Sequence[str] = (), *, smallest: bool = False) -> Best:
+    """Where an output is largest, or smallest, and its value there.
+
+    It is averaged over the axes `over`, such as realisations, and over its event.  `point` has the fixed settings
+    too: measure(point, rng), or `arguments(archive, point)` with a value for each axis in `over`.
+
+    Raises KeyError for an unknown output, ValueError for other axes than the archive has and if no point is done.
+    """
+    over = (over,) if isinstance(over, str) else tuple(over)
     grid, values = archive.grid, archive[output]
-    strangers = [name for name in over if name not in grid.axes]
-    if strangers or (over and isinstance(grid, Table)):
+    unknown = [name for name in over if name not in grid.axes]
+    if unknown or (over and isinstance(grid, Table)):
         raise ValueError(f"over must name axes of {', '.join(grid.axes)}; got {', '.join(over)}")
     each = mean_over(values, tuple(range(len(grid.shape), values.ndim)))
     averaged = tuple(i for i, name in enumerate(grid.axes) if name in over)
@@ -64,19 +74,25 @@ def best(archive: "Archive", output: str, over: Sequence[str], *, smallest: bool
     index = tuple(int(i) for i in found)
     point = {name: value for name, value in grid.values(index).items() if name not in over}
     shared = tuple(i for i, name in enumerate(grid.axes) if name in over and name in grid.common)
-    draws = np.expand_dims(mean_over(each, shared), shared)  # over axes with the same numbers no error is known
-    known = draws[tuple(slice(None) if i in averaged else k for i, k in enumerate(index))].ravel()
-    known = known[~np.isnan(known)]
-    error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else np.nan
-    return Best({**deepcopy(archive.fixed), **point}, float(mean[index]), error, len(known))
+    draws = np.expand_dims(mean_over(each, shared), shared)  # numbers that are the same give no error
+    drawn = draws[tuple(slice(None) if i in averaged else k for i, k in enumerate(index))].ravel()
+    drawn = drawn[~np.isnan(drawn)]
+    error = float(drawn.std(ddof=1) / np.sqrt(len(drawn))) if len(drawn) > 1 else np.nan
+    return Best({**deepcopy(archive.fixed), **point}, float(mean[index]), error, len(drawn))
 
 
 def dataset(archive: "Archive") -> "xarray.Dataset":
-    """See `Archive.dataset`."""
+    """Results and status as labelled arrays, with units and long names for plots; NaN where a point is not done.
+
+    None among the values of an axis, and what stands beside it, are strings.  Of a table, the rows that are used,
+    with their coordinates.
+
+    Raises ImportError without xarray: the extra `xarray` brings it.
+    """
     try:
         import xarray
     except ImportError:
-        raise ImportError('labelled arrays need xarray: install cocycle with ".[notebooks]"') from None
+        raise ImportError('labelled arrays need xarray: install cocycle with the extra xarray, ".[xarray]"') from None
     contents, grid = archive.contents, archive.grid
     axes = list(grid.axes)
     coordinates: dict[str, Any] = {name: labels_of(values) for name, values in grid.axes.items()}
@@ -98,23 +114,27 @@ def dataset(archive: "Archive") -> "xarray.Dataset":
     return made
 
 
-def sel(archive: "Archive", coordinates: Mapping[str, Any]) -> "xarray.Dataset":
-    """See `Archive.sel`."""
+def sel(archive: "Archive", /, **coordinates: Any) -> "xarray.Dataset":
+    """The labelled arrays of `dataset` at these coordinates: a value of an axis, a list of some, or a slice.
+
+    Of numbers the nearest value of an axis is taken, within a millionth.  Raises ValueError for a value that is not
+    on its axis, and ImportError without xarray.
+    """
     data, axes, events = dataset(archive), archive.contents.grid.axes, archive.contents.events
     coordinates = archive.coordinates_of(coordinates)
-    strangers = [name for name in coordinates if name not in (*axes, *events)]
-    if strangers:
-        raise ValueError(f"coordinates must be of {', '.join(axes)}; got {strangers[0]}")
-    places: dict[str, Any] = {}
+    unknown = [name for name in coordinates if name not in (*axes, *events)]
+    if unknown:
+        raise ValueError(f"coordinates must be of {', '.join(axes)}; got {unknown[0]}")
+    positions: dict[str, Any] = {}
     for name, wanted in coordinates.items():
         values = axes.get(name, np.arange(events.get(name, 0)))
         if isinstance(wanted, slice):
             data = data.sel({name: slice(_near(values, wanted.start), _near(values, wanted.stop), wanted.step)})
         elif np.ndim(wanted):
-            places[name] = [place(name, values, value) for value in wanted]
+            positions[name] = [position(name, values, value) for value in wanted]
         else:
-            places[name] = place(name, values, wanted)
-    return data.isel(places)
+            positions[name] = position(name, values, wanted)
+    return data.isel(positions)
 
 
 def _near(values: np.ndarray, end: Any) -> Any:
@@ -122,7 +142,7 @@ def _near(values: np.ndarray, end: Any) -> Any:
     if end is None:
         return None
     try:
-        return values[place("", values, end)]
+        return values[position("", values, end)]
     except ValueError:
         return end
 
@@ -133,7 +153,7 @@ def label(archive: "Archive", name: str) -> str:
     return printable(archive.contents.long_names.get(name, name) + (f" ({unit})" if unit else ""))
 
 
-def in_short(archive: "Archive") -> str:
+def short_text(archive: "Archive") -> str:
     """An archive in one line."""
     grid, states = archive.grid, archive.status.ravel()
     table = isinstance(grid, Table)

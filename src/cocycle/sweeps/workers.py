@@ -93,15 +93,15 @@ def one_thread() -> Iterator[Callable[[], bool]]:
     Gives a function that says whether, since it was last called, a library appeared that computed with several threads;
     from then on that has one, too.
     """
-    known = len(_LATE)
+    seen = len(_LATE)
 
     def appeared() -> bool:
-        nonlocal known
+        nonlocal seen
         if _found_late():
             ONE_THREAD.renew()
             limits.enter_context(_thread_pools().limit(limits=1, user_api="openmp"))
-        before, known = known, len(_LATE)
-        return known > before
+        before, seen = seen, len(_LATE)
+        return seen > before
 
     with ONE_THREAD, ExitStack() as limits:
         limits.enter_context(_thread_pools().limit(limits=1, user_api="openmp"))  # OpenMP counts for each thread

@@ -2,7 +2,7 @@
 
 A commit writes values, waits until they are on the disk, then writes the status: a point is done if and only if its
 status says so, whenever the writer was killed.  Readers use HDF5 as ever, also meanwhile; the writer never touches the
-structure of the file (see `layout`), only bytes at known places.  This needs POSIX: file locks, and writes at a place.
+structure of the file (see `layout`), only bytes at fixed offsets.  This needs POSIX: file locks, and `pwrite`.
 """
 
 import errno
@@ -10,18 +10,24 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from cocycle.sweeps import journal, layout
+from cocycle.files import NEW, remove_leftovers
+from cocycle.sweeps import damage, journal, layout
 from cocycle.sweeps.contents import Contents
-from cocycle.sweeps.files import NEW
-from cocycle.sweeps.locks import sync
+from cocycle.sweeps.locks import locked, opened_to_write, sync
 from cocycle.sweeps.records import MESSAGE_BYTES, Columns, Records, Status, waiting_checksums
+from cocycle.sweeps.seal import SEAL_BYTES
+from cocycle.sweeps.table import Table
+
+if TYPE_CHECKING:
+    from cocycle.sweeps.archive import Archive
 
 LOG = logging.getLogger("cocycle")
 EXPLAINED = 10  # places of failures in a run whose tracebacks are kept
@@ -82,7 +88,7 @@ class Writer:
     def _end_of_file(self) -> bytes:
         """The seal, which no run changes."""
         size = os.fstat(self._descriptor).st_size
-        return os.pread(self._descriptor, layout.SEAL_BYTES, max(0, size - layout.SEAL_BYTES))
+        return os.pread(self._descriptor, SEAL_BYTES, max(0, size - SEAL_BYTES))
 
     def _rescued(self) -> Path:
         """A copy of the file that has no name any more."""
@@ -143,7 +149,7 @@ class Writer:
         sync(self._descriptor)
 
     def note(self, facts: journal.Facts) -> None:
-        """Append facts to the journal; without the source text if that has no place; if it is full, count them."""
+        """Append facts to the journal; without the source text if that has no room; if it is full, count them."""
         running = facts.get("event") == journal.START
         if running:
             facts = journal.shorter(facts, journal.read(self._journal()).entries)
@@ -161,8 +167,8 @@ class Writer:
         found = journal.appended(self._journal(), line, limit, running=running)
         if found is None:
             return False
-        place, header = found
-        self._put(line, layout.JOURNAL, place)
+        offset, header = found
+        self._put(line, layout.JOURNAL, offset)
         sync(self._descriptor)
         self._put(header, layout.JOURNAL, 0)
         sync(self._descriptor)
@@ -180,11 +186,11 @@ class Writer:
         """The rows of a dataset from the point `first` on."""
         self._put(rows.tobytes(), name, first * (rows.nbytes // len(rows)))
 
-    def _put(self, data: bytes, name: str, place: int) -> None:
+    def _put(self, data: bytes, name: str, offset: int) -> None:
         written, view = 0, memoryview(data)
         while written < len(data):  # Linux takes two gigabytes at a time
             try:
-                taken = os.pwrite(self._descriptor, view[written:], self._start[name] + place + written)
+                taken = os.pwrite(self._descriptor, view[written:], self._start[name] + offset + written)
             except OSError as error:
                 raise OSError(
                     error.errno, f"{self._path} cannot take more, what it has is safe: {error.strerror}"
@@ -192,6 +198,40 @@ class Writer:
             written += taken
             if taken == 0:
                 raise OSError(errno.ENOSPC, f"{self._path} took {written} of {len(data)} bytes: is the disk full?")
+
+
+@contextmanager
+def writing(archive: "Archive") -> Iterator[Writer]:
+    """The one writer of this archive; what a killed one put down and did not count is counted first.
+
+    Raises BlockingIOError while another process writes it, under whatever name; PermissionError for a file that
+    may not be written and on Windows; ValueError for one that was repacked, or replaced by another sweep's.
+    """
+    with locked(archive.path):
+        remove_leftovers(archive.path)
+        with writing_new(archive) as writer:
+            yield writer
+
+
+@contextmanager
+def writing_new(archive: "Archive") -> Iterator[Writer]:
+    """The writer of an archive that no other process can know yet: see `merge.assembled`."""
+    with opened_to_write(archive.path) as descriptor:
+        now = layout.read(archive.path)
+        if now.digest() != archive.contents.digest():
+            difference = now.difference(archive.contents) or "the same with other last digits"
+            raise ValueError(f"{archive.path} is no longer the archive that was opened, but that of: {difference}")
+        with layout.open_to_read(archive.path) as file:
+            start = layout.offsets(file, archive.contents)
+        writer = Writer(archive.path, descriptor, start, archive.contents)
+        writer.require_place()
+        left = damage.uncounted(archive)
+        is_table = isinstance(archive.contents.grid, Table)
+        if np.isin(left.status, (Status.TO_DO, Status.LEFT_OUT)).any() and not is_table:
+            LOG.warning("the status of points of %s was not that of their checksums, and is set right", archive.path)
+        writer.count(left.points, left.status)
+        writer.forget(left.torn)
+        yield writer
 
 
 def _runs(points: np.ndarray) -> list[slice]:

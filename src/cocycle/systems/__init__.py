@@ -1,4 +1,4 @@
-"""The zoo: chaotic maps, vector fields, delay equations and fields in space, each value beside its derivative."""
+"""Chaotic maps, vector fields, delay equations and partial differential equations, with their tangent maps."""
 
 from cocycle.systems.delay import MackeyGlass
 from cocycle.systems.fields import (
@@ -23,7 +23,7 @@ from cocycle.systems.maps import (
     Tent,
     ToralAutomorphism,
 )
-from cocycle.systems.series import ContinuousSystem, DiscreteSystem
+from cocycle.systems.series import ContinuousSystem, DiscreteSystem, System
 from cocycle.systems.spatial import KuramotoSivashinsky
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Rossler",
     "Sprott",
     "Standard",
+    "System",
     "Tent",
     "Thomas",
     "ToralAutomorphism",

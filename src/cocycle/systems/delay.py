@@ -1,9 +1,10 @@
-"""Delay equations as maps on their history."""
+"""Delay equations as maps of their history."""
 
 from dataclasses import dataclass, replace
 from typing import final
 
 from cocycle.arrays import namespace
+from cocycle.flows import rk4
 from cocycle.systems.series import DiscreteSystem
 
 
@@ -12,11 +13,11 @@ from cocycle.systems.series import DiscreteSystem
 class MackeyGlass(DiscreteSystem):
     """x'(t) = beta x(t - delay) / (1 + x(t - delay)^exponent) - gamma x(t), as the time-dt map of its history.
 
-    The state (*batch, points + 2) is x now, dt earlier, ..., with dt = delay / points; `series` gives x now alone.
-    `substeps` Runge-Kutta steps of fourth order make the next x; what lies between the points of the history is
-    interpolated between four of them, with an error of the same order.  The exponents of the delay equation are the
-    first of the map's.  Mackey & Glass, Science 197, 287 (1977); Farmer, Physica D 4, 366 (1982).  Raises ValueError
-    for fewer than 3 points or less than one substep.
+    The state (*batch, points + 2) is x at the present time, dt before, ..., with dt = delay / points; `series` gives
+    the present x alone.  The next x is computed by `substeps` Runge-Kutta steps of fourth order; between the points the
+    history is interpolated from four of them, with an error of the same order.  The first exponents of the map are
+    those of the delay equation.  Mackey & Glass, Science 197, 287 (1977); Farmer, Physica D 4, 366 (1982).  Raises
+    ValueError for fewer than 3 points or less than one substep.
     """
 
     beta: float = 0.2
@@ -49,25 +50,27 @@ class MackeyGlass(DiscreteSystem):
         return rng.uniform(0.5, 1.5, size=(*batch, 1)) + 0.1 * rng.uniform(size=(*batch, self.dimension))
 
     def _feedback(self, delayed):
-        """Production at the delayed value, and its slope."""
+        """The feedback beta x / (1 + x^exponent) at the delayed value, and its derivative."""
         power = delayed**self.exponent
         rate = self.beta / (1 + power)
         return delayed * rate, rate * (1 - self.exponent * power / (1 + power))
 
     def _delayed(self, x):
-        """x at the delay before now, before the middle and before the end of each substep, and so on."""
+        """The delayed x at the start, the middle and the end of each substep: 2 substeps + 1 values."""
         return [_interpolated(x, i / (2 * self.substeps)) for i in range(2 * self.substeps + 1)]
 
     def _step(self, now, feedback):
-        """Runge-Kutta for now' = feedback(t) - gamma now: linear in now and feedback, so its own tangent map."""
+        """Runge-Kutta steps of now' = feedback(t) - gamma now, which are linear in now and feedback: the tangent map is
+        the same function."""
         h = self.dt / self.substeps
-        for first, middle, last in zip(feedback[:-1:2], feedback[1::2], feedback[2::2], strict=True):
-            k1 = first - self.gamma * now
-            k2 = middle - self.gamma * (now + h / 2 * k1)
-            k3 = middle - self.gamma * (now + h / 2 * k2)
-            k4 = last - self.gamma * (now + h * k3)
-            now = now + h / 6 * (k1 + 2 * (k2 + k3) + k4)
-        return now
+
+        def rate(now, half_substeps):
+            return feedback[round(half_substeps)] - self.gamma * now, 2 / h
+
+        parts = now, 0.0
+        for _ in range(self.substeps):
+            parts = rk4(rate, parts, h)
+        return parts[0]
 
     def __call__(self, x):
         after = self._step(x[..., 0], [self._feedback(d)[0] for d in self._delayed(x)])
@@ -81,7 +84,7 @@ class MackeyGlass(DiscreteSystem):
 
 
 def _interpolated(x, s: float):
-    """The history (*batch, points + 2) at the delay before now + s dt, 0 <= s <= 1: a cubic through four points."""
+    """x at the time s dt - delay, 0 <= s <= 1, from the history (*batch, points + 2): a cubic through four points."""
     if s in (0, 1):
         return x[..., -2] if s == 0 else x[..., -3]
     weights = (

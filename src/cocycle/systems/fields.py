@@ -1,4 +1,4 @@
-"""Vector fields of the chaos literature."""
+"""Vector fields of chaotic flows."""
 
 from dataclasses import dataclass
 from typing import final
@@ -66,7 +66,7 @@ class Rossler(ContinuousSystem):
 class HyperRossler(ContinuousSystem):
     """x' = -y - z, y' = x + a y + w, z' = b + x z, w' = -c z + d w: two positive exponents.
 
-    Starts are chosen near the attractor, whose basin is small.  Rössler, Phys. Lett. A 71, 155 (1979).
+    The basin is small: starts are near the attractor.  Rössler, Phys. Lett. A 71, 155 (1979).
     """
 
     a: float = 0.25
@@ -93,7 +93,7 @@ class HyperRossler(ContinuousSystem):
 @final
 @dataclass(frozen=True)
 class Lorenz84(ContinuousSystem):
-    """x' = -y² - z² - a x + a f, y' = x y - b x z - y + g, z' = b x y + x z - z: jet stream and eddies.
+    """x' = -y² - z² - a x + a f, y' = x y - b x z - y + g, z' = b x y + x z - z: a model of the jet stream and eddies.
 
     Lorenz, Tellus A 36, 98 (1984).
     """
@@ -130,7 +130,7 @@ class Lorenz84(ContinuousSystem):
 @final
 @dataclass(frozen=True)
 class Thomas(ContinuousSystem):
-    """x' = sin y - b x, and round the cycle x, y, z.  Divergence -3b everywhere.
+    """x' = sin y - b x, and cyclic permutations of x, y, z.  Divergence -3b everywhere.
 
     Thomas, Int. J. Bifurcation Chaos 9, 1889 (1999).
     """
@@ -152,7 +152,7 @@ class Thomas(ContinuousSystem):
 @final
 @dataclass(frozen=True)
 class Halvorsen(ContinuousSystem):
-    """x' = -a x - 4 y - 4 z - y², and round the cycle x, y, z.  Divergence -3a everywhere.
+    """x' = -a x - 4 y - 4 z - y², and cyclic permutations of x, y, z.  Divergence -3a everywhere.
 
     Sprott, Chaos and Time-Series Analysis, Oxford (2003).
     """
@@ -179,7 +179,7 @@ class Halvorsen(ContinuousSystem):
 class Sprott(ContinuousSystem):
     """x' = y, y' = z, z' = -a z + y² - x: the simplest chaotic flow.  Divergence -a everywhere.
 
-    Its basin is small.  Sprott, Phys. Lett. A 228, 271 (1997).
+    The basin is small: starts are near the attractor.  Sprott, Phys. Lett. A 228, 271 (1997).
     """
 
     a: float = 2.017
@@ -203,8 +203,8 @@ class Sprott(ContinuousSystem):
 class Chua(ContinuousSystem):
     """x' = alpha (y - x - h(x)), y' = x - y + z, z' = -beta y: the double scroll.
 
-    h(x) = outer x + (inner - outer) (|x + 1| - |x - 1|) / 2, a resistor of three straight pieces.  Matsumoto, Chua &
-    Komuro, IEEE Trans. Circuits Syst. 32, 797 (1985).
+    h(x) = outer x + (inner - outer) (|x + 1| - |x - 1|) / 2, the current through a piecewise linear resistor.
+    Matsumoto, Chua & Komuro, IEEE Trans. Circuits Syst. 32, 797 (1985).
     """
 
     alpha: float = 9.0

@@ -1,4 +1,4 @@
-"""Maps whose exponents are known exactly or were computed many times."""
+"""Maps whose exponents are known exactly or from the literature."""
 
 from dataclasses import dataclass
 from typing import final
@@ -33,7 +33,7 @@ class Logistic(DiscreteSystem):
 class Tent(DiscreteSystem):
     """x -> slope min(x, 1 - x) on [0, 1].  The exponent is ln slope at every point.
 
-    Floating point numbers are binary: at slope 2 every orbit falls on 0 within 55 steps, so the default is less.
+    In binary floating point every orbit at slope 2 reaches 0 within 55 steps, so the default is less.
     Raises ValueError for a power of two.
     """
 
@@ -42,7 +42,10 @@ class Tent(DiscreteSystem):
 
     def __post_init__(self):
         if np.frexp(self.slope)[0] == 0.5:
-            raise ValueError(f"slope must not be a power of two, which loses bits until x = 0; got {self.slope}")
+            raise ValueError(
+                "slope must not be a power of two, with which every orbit reaches 0 in binary floating point; got"
+                f" {self.slope}"
+            )
 
     def start(self, rng, batch=()):
         return rng.uniform(0.1, 0.9, size=(*batch, 1))
@@ -59,7 +62,7 @@ class Tent(DiscreteSystem):
 class Bernoulli(DiscreteSystem):
     """x -> factor x mod 1 on [0, 1).  The exponent is ln factor at every point.
 
-    Raises ValueError for a power of two: in binary floating point each step drops bits and every orbit falls on 0.
+    Raises ValueError for a power of two, with which every orbit reaches 0 in binary floating point.
     """
 
     factor: float = 3.0
@@ -67,7 +70,10 @@ class Bernoulli(DiscreteSystem):
 
     def __post_init__(self):
         if np.frexp(self.factor)[0] == 0.5:
-            raise ValueError(f"factor must not be a power of two, which loses bits until x = 0; got {self.factor}")
+            raise ValueError(
+                "factor must not be a power of two, with which every orbit reaches 0 in binary floating point; got"
+                f" {self.factor}"
+            )
 
     def start(self, rng, batch=()):
         return rng.uniform(size=(*batch, 1))
@@ -82,7 +88,7 @@ class Bernoulli(DiscreteSystem):
 @final
 @dataclass(frozen=True)
 class CoupledMapLattice(DiscreteSystem):
-    """x_i -> (1 - coupling) f(x_i) + coupling/2 (f(x_{i-1}) + f(x_{i+1})): sites on a ring, each a map of the line.
+    """x_i -> (1 - coupling) f(x_i) + coupling/2 (f(x_{i-1}) + f(x_{i+1})): maps f of the line at sites on a ring.
 
     For a map with constant slope s the exponents are ln s + ln|1 - coupling (1 - cos(2πk/n))|, k = 0..n-1.
     Kaneko, Prog. Theor. Phys. 72, 480 (1984).  Raises ValueError unless 0 <= coupling <= 1.
@@ -107,7 +113,7 @@ class CoupledMapLattice(DiscreteSystem):
         return self._mixed(self.site(x[..., None])[..., 0], -1)
 
     def tangent(self, x, q):
-        y, s = self.site.tangent(x[..., None], q[..., None, :])  # every site is a system of its own
+        y, s = self.site.tangent(x[..., None], q[..., None, :])  # each site is a batch member of the map f
         return self._mixed(y[..., 0], -1), self._mixed(s[..., 0, :], -2)
 
 
@@ -136,7 +142,7 @@ class Henon(DiscreteSystem):
 @final
 @dataclass(frozen=True)
 class Lozi(DiscreteSystem):
-    """(x, y) -> (1 - a |x| + y, b x): Hénon's map with straight lines.  Determinant -b everywhere.
+    """(x, y) -> (1 - a |x| + y, b x): a piecewise linear Hénon map.  Determinant -b everywhere.
 
     Lozi, J. Phys. Colloq. 39, C5-9 (1978).
     """
@@ -163,8 +169,8 @@ class Lozi(DiscreteSystem):
 class Standard(DiscreteSystem):
     """(θ, p) -> (θ + p', p') with p' = p + kick sin θ, both modulo 2π: the kicked rotor.  Determinant 1 everywhere.
 
-    At kick 1 orbits stick to islands for any time one can afford; at 5 and 7 they mix.  Chirikov, Phys. Rep. 52, 263
-    (1979).
+    At kick 1 orbits stay near islands for times too long to average over; at 5 and 7 they mix.  Chirikov, Phys. Rep.
+    52, 263 (1979).
     """
 
     kick: float = 5.0
@@ -212,7 +218,7 @@ class Ikeda(DiscreteSystem):
         a, b, real, imaginary = (c[..., None] for c in (x[..., 0], x[..., 1], y[..., 0] - 1, y[..., 1]))
         cos, sin, twist = (c[..., None] for c in self._rotation(x))
         da, db = q[..., 0, :], q[..., 1, :]
-        turn = twist * 2 * (a * da + b * db)  # dt, along which the rotated vector moves at right angles to itself
+        turn = twist * 2 * (a * da + b * db)  # dt: the rotated vector changes at right angles to itself
         rates = [da * cos - db * sin - imaginary * turn, da * sin + db * cos + real * turn]
         return y, namespace(x).stack(rates, axis=-2)
 

@@ -1,6 +1,6 @@
-"""Systems: maps and vector fields that know their dimension, where to start, and how to make a series."""
+"""Systems: maps and vector fields with a dimension, random starts, and series on the attractor."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import repeat
 from typing import Any
@@ -16,39 +16,38 @@ from cocycle.progress import tracked
 from cocycle.purity import require_same
 from cocycle.refinement import warn_if_coarse
 
-CHUNK = 10_000  # samples that live as python floats at a time
+CHUNK = 10_000  # samples that are computed together
 SEEN = 200  # states, at least, at which the step is checked
 CHECKED = 12  # steps of a chunk at which a traced formula is compared with the map
 
 
-class DiscreteSystem(Map):
-    """A map with a state space: `dimension`, `start` and `series`."""
+class System(ABC):
+    """A state space: its `dimension`, and random states in the basin of the attractor, `start`."""
 
     dimension: Any  # int: n, that of the state
-    observed = slice(None)  # the components that `series` gives
 
     @abstractmethod
     def start(self, rng: np.random.Generator, batch: tuple[int, ...] = ()) -> np.ndarray:
-        """Random states (*batch, n) that the attractor attracts."""
+        """Random states (*batch, n) in the basin of the attractor."""
+
+
+class DiscreteSystem(System, Map):
+    """A map with a state space."""
+
+    observed = slice(None)  # the components that `series` gives
 
     def series(self, steps: int, *, transient: int = 1000, rng: np.random.Generator | int = 0) -> np.ndarray:
         """`steps` successive states (time, n) on the attractor, after `transient` steps from a random start.
 
-        Of a delay equation the present value alone, (time, 1), not its history.
+        Of a delay equation the present value (time, 1), without its history.
 
-        Raises ValueError for negative counts, ArithmeticError if the orbit leaves every bound.
+        Raises ValueError for negative counts, ArithmeticError if the orbit diverges.
         """
         return _series(self, self.start(generator(rng)), steps, transient, self.observed)
 
 
-class ContinuousSystem(VectorField):
-    """A vector field with a state space: `dimension`, `start` and `series`."""
-
-    dimension: Any  # int: n, that of the state
-
-    @abstractmethod
-    def start(self, rng: np.random.Generator, batch: tuple[int, ...] = ()) -> np.ndarray:
-        """Random states (*batch, n) that the attractor attracts."""
+class ContinuousSystem(System, VectorField):
+    """A vector field with a state space."""
 
     def series(
         self,
@@ -61,10 +60,10 @@ class ContinuousSystem(VectorField):
     ) -> np.ndarray:
         """`steps` successive states (time, n) on the attractor, dt apart.
 
-        The first `transient` samples after the random start are dropped; 0.02 suits Lorenz63.  Each dt is made by
+        The first `transient` samples after the random start are dropped; the default dt suits Lorenz63.  Each dt takes
         `substeps` Runge–Kutta steps of fourth order (`Flow`).  Warns where these are too long.
 
-        Raises ValueError for negative counts or dt <= 0, ArithmeticError if the orbit leaves every bound.
+        Raises ValueError for negative counts or dt <= 0, ArithmeticError if the orbit diverges.
         """
         return _series(Flow(self, dt, substeps), self.start(generator(rng)), steps, transient)
 
@@ -82,7 +81,7 @@ def _series(step: Map, x: np.ndarray, steps: int, transient: int, observed: slic
         if len(states) < len(rows) or not np.isfinite(states).all():
             raise ArithmeticError(f"the series diverged between steps {start} and {start + len(rows)}")
         rows[:], x = states[:, observed], states[-1]
-        seen = _spread_over(seen, states)
+        seen = _thinned(seen, states)
     warn_if_coarse(step, np.array(seen), stacklevel=3)
     return series[transient:]
 
@@ -123,7 +122,7 @@ def _check(step: Map, states: np.ndarray) -> None:
                 require_same(states[i], step(states[i - 1]), type(step).__name__)
 
 
-def _spread_over(seen: list, states: np.ndarray) -> list:
-    """At most 2 SEEN of the states seen before and of new ones, spread over them."""
+def _thinned(seen: list, states: np.ndarray) -> list:
+    """At most 2 SEEN of the states seen before and the new ones, about evenly spaced."""
     seen = [*seen, *states[:: max(1, len(states) // SEEN)]]
     return seen[:: max(1, -(-len(seen) // (2 * SEEN)))]

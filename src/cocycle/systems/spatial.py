@@ -16,13 +16,13 @@ CONTOUR = 64  # points on the circle over which the coefficients are averaged
 @final
 @dataclass(frozen=True)
 class KuramotoSivashinsky(DiscreteSystem):
-    """u_t = -u u_x - u_xx - u_xxxx on a ring of given length, as the time-dt map of u at `points` equal distances.
+    """u_t = -u u_x - u_xx - u_xxxx on a ring, as the time-dt map of u at `points` equidistant points.
 
     The linear part is solved exactly in Fourier space, the rest by a Runge-Kutta scheme of fourth order (ETDRK4, Cox &
     Matthews, J. Comput. Phys. 176, 430, 2002; coefficients after Kassam & Trefethen, SIAM J. Sci. Comput. 26, 1214,
     2005); field and tangent vectors go through the same step, so the tangent is exact.  The mean of u, which the
-    equation conserves, and the shortest wave are kept at zero: two exponents are -inf, and two of the others are zero,
-    one for shifts in time and one in space.  Raises ValueError unless `points` is even and at least 8.
+    equation conserves, and the shortest wave are kept at zero, which gives two exponents of -inf; two others are zero,
+    for translations in time and in space.  Raises ValueError unless `points` is even and at least 8.
     """
 
     length: float = 22.0
@@ -39,7 +39,8 @@ class KuramotoSivashinsky(DiscreteSystem):
         return self.points
 
     def refined(self):
-        """Of the step in time: whether the points are enough is another question, which a run with more answers."""
+        """The same with half the time step; the error of the grid is not checked: compare with a run with more
+        points."""
         half = replace(self, dt=self.dt / 2)
         return Composed((half, half))
 
@@ -50,9 +51,10 @@ class KuramotoSivashinsky(DiscreteSystem):
 
     @cached_property
     def _coefficients(self):
-        """exp(L dt), exp(L dt / 2), the weight of the stages, of the final sum, and -1/2 d/dx, each over wave numbers.
+        """exp(L dt), exp(L dt / 2), the weights of the stages and of the final sum, and -1/2 d/dx, for each wave
+        number.
 
-        The mean of each coefficient over a circle avoids the cancellation that its formula has near L = 0.
+        Each coefficient is the mean of its formula over a circle, because the formula itself cancels near L = 0.
         """
         k = 2 * np.pi / self.length * np.arange(self.points // 2 + 1)
         keep = (k > 0) & (np.arange(len(k)) < self.points // 2)
@@ -66,9 +68,10 @@ class KuramotoSivashinsky(DiscreteSystem):
         return [keep * c for c in (whole, half, stage, first, 2 * middle, last)], -0.5j * k * keep
 
     def _advance(self, parts, products):
-        """One step for fields `parts`, last axis space, whose quadratic term is `products` of them.
+        """One step of the fields `parts`, whose last axis is space.
 
-        products maps real fields to the fields whose -1/2 d/dx drives them: u² for u, 2 u v for a tangent vector v.
+        `products` maps them to the fields whose -1/2 d/dx is their non-linear term: u² for u, 2 u v for a tangent
+        vector v.
         """
         fft, n = namespace(parts[0]).fft, self.points
         real, derivative = self._coefficients

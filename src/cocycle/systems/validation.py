@@ -1,6 +1,6 @@
-"""Recompute the Lyapunov spectrum of every system in the zoo, beside the published values.
+"""The Lyapunov spectrum of every system, computed and compared with the reference values.
 
-Many replicas of each run side by side; the error of a mean is their scatter over the square root of their number.
+Each is the mean over a batch of replicas; its error is their scatter over the square root of their number.
 """
 
 from dataclasses import dataclass
@@ -15,16 +15,24 @@ from cocycle.lyapunov import frame, lyapunov_spectrum
 from cocycle.lyapunov.derived import kaplan_yorke
 from cocycle.maps import Map
 from cocycle.progress import progress_bar
+from cocycle.results import decimals
 from cocycle.systems import ContinuousSystem
-from cocycle.systems.facts import PUBLISHED, Published
+from cocycle.systems.facts import REFERENCE, Kind, Reference
 
 DISAGREES = 3.0  # standard errors
+
+VALUES = {
+    Kind.EXACT: "exact values",
+    Kind.PUBLISHED: "published values",
+    Kind.COMPUTED: "independent computations",
+    Kind.RECALLED: "values quoted from memory",
+}
 
 
 @final
 @dataclass(frozen=True)
 class Setting:
-    """How a system is run: time step of a flow, replicas, counted steps, steps until state and frame have settled."""
+    """How a system is run: time step of a flow, number of replicas, steps after the transient, and the transient."""
 
     dt: float = 1.0
     replicas: int = 200
@@ -54,11 +62,11 @@ SETTINGS = {
 
 
 class Row(NamedTuple):
-    """What came out for one system: exponents (k,) and dimension, each with its standard error, and the deviation of
-    the exponents (k,) from the published ones in units of both errors together."""
+    """The result for one system: exponents (k,) and dimension, each with its standard error, and the deviations (k,) of
+    the exponents from the reference in units of the combined errors."""
 
     name: str
-    published: Published
+    reference: Reference
     exponents: np.ndarray
     errors: np.ndarray
     dimension: float
@@ -71,47 +79,47 @@ class Row(NamedTuple):
 
 
 def validate(names: list[str] | None = None, *, scale: float = 1.0, seed: int = 1) -> list[Row]:
-    """A row for each system of `facts.PUBLISHED`, or for those of given names; `scale` multiplies the counted steps.
+    """A row for each system of `facts.REFERENCE`, or for those named; `scale` multiplies the number of steps.
 
-    Raises ValueError for a name that is not there.
+    Raises ValueError for an unknown name.
     """
     if not 0 < scale < np.inf:
         raise ValueError(f"scale must be a positive number; got {scale}")
-    spelled = {name.lower(): name for name in PUBLISHED}
-    names = list(PUBLISHED) if names is None else [spelled.get(name.lower(), name) for name in names]
-    unknown = sorted(set(names) - set(PUBLISHED))
+    spelled = {name.lower(): name for name in REFERENCE}
+    names = list(REFERENCE) if names is None else [spelled.get(name.lower(), name) for name in names]
+    unknown = sorted(set(names) - set(REFERENCE))
     if unknown:
-        raise ValueError(f"no published exponents of {', '.join(unknown)}; there are those of {', '.join(PUBLISHED)}")
+        raise ValueError(f"names must be among {', '.join(REFERENCE)}; got {', '.join(unknown)}")
     rows = []
     with progress_bar(len(names), "systems") as advance:
         for name in names:
-            rows.append(row(name, PUBLISHED[name], scale, np.random.default_rng(seed)))
+            rows.append(row(name, REFERENCE[name], scale, np.random.default_rng(seed)))
             advance(1)
     return rows
 
 
-def row(name: str, published: Published, scale: float, rng: np.random.Generator) -> Row:
-    """The spectrum of one system, as many exponents as are published."""
-    setting, system = SETTINGS.get(name, MAP), published.system
+def row(name: str, reference: Reference, scale: float, rng: np.random.Generator) -> Row:
+    """The spectrum of one system, as many exponents as the reference has."""
+    setting, system = SETTINGS.get(name, MAP), reference.system
     step: Map = Compiled(Flow(system, setting.dt) if isinstance(system, ContinuousSystem) else system)
-    x = _spread_starts(step, system.start(rng), setting, rng)
-    k, steps = len(published.exponents), setting.transient + int(scale * setting.steps)
+    x = _starts_on_attractor(step, system.start(rng), setting, rng)
+    k, steps = len(reference.exponents), setting.transient + int(scale * setting.steps)
     result = lyapunov_spectrum(repeat(step, steps), x, frame(x, k, rng), every="auto", transient=setting.transient)
-    dimension = kaplan_yorke(result, published.neutral).value
+    dimension = kaplan_yorke(result, reference.neutral).value
     exponents, errors = result.exponents.mean(0), result.scatter / np.sqrt(setting.replicas)
-    expected, both = np.array(published.exponents), np.hypot(errors, published.errors)
+    expected, both = np.array(reference.exponents), np.hypot(errors, reference.errors)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # exact exponents of constant slopes come out to rounding, with no scatter
+        # exponents of maps with constant slopes are exact to rounding and have no scatter
         deviation = np.where(abs(exponents - expected) < 1e-9, 0.0, (exponents - expected) / both)
     dimension_error = dimension.std(ddof=1) / np.sqrt(len(dimension))
-    return Row(name, published, exponents, errors, float(dimension.mean()), float(dimension_error), deviation)
+    return Row(name, reference, exponents, errors, float(dimension.mean()), float(dimension_error), deviation)
 
 
-def _spread_starts(step: Map, x: np.ndarray, setting: Setting, rng: np.random.Generator) -> np.ndarray:
-    """Replicas near random moments of one orbit on the attractor, a millionth of the way to its middle.
+def _starts_on_attractor(step: Map, x: np.ndarray, setting: Setting, rng: np.random.Generator) -> np.ndarray:
+    """Replicas at random times of one orbit on the attractor, moved by a millionth of the distance to its mean.
 
-    Its basin may be small, so that other starts might not come there.  Chaos parts the replicas within the transient,
-    but the phase of what is nearly a limit cycle would stay common to all, hence the different moments.
+    Other starts may lie outside a small basin.  Chaos separates the replicas within the transient; the random times
+    give them different phases where the attractor is close to a limit cycle.
     """
     visited = np.stack([x := step(x) for _ in range(2 * setting.transient)][setting.transient :])
     x = visited[rng.integers(len(visited), size=setting.replicas)]
@@ -119,25 +127,27 @@ def _spread_starts(step: Map, x: np.ndarray, setting: Setting, rng: np.random.Ge
 
 
 def in_words(rows: list[Row]) -> str:
-    """The rows as a markdown table, with what disagrees said below it."""
+    """The rows as a markdown table; below it how many agree with each kind of reference, and what disagrees."""
     lines = [
-        "| system | exponents, per unit time | published | Kaplan-Yorke dimension | source |",
+        "| system | exponents, per unit time | reference | Kaplan-Yorke dimension | source of the reference |",
         "| --- | --- | --- | --- | --- |",
     ]
     for r in rows:
         mine = ", ".join(_with_error(v, e) for v, e in zip(r.exponents, r.errors, strict=True))
-        theirs = ", ".join(f"{v:.6g}" for v in r.published.exponents)
+        theirs = ", ".join(f"{v:.6g}" for v in r.reference.exponents)
         dimension = "" if np.isnan(r.dimension) else _with_error(r.dimension, r.dimension_error)
+        source = ": ".join(filter(None, (r.reference.kind, r.reference.source)))
         lines.append(
-            f"| `{r.published.system}`{'' if r.agrees else ' (!)'} | {mine} | {theirs} | {dimension} | "
-            f"{r.published.source} |"
+            f"| `{r.reference.system}`{'' if r.agrees else ' (!)'} | {mine} | {theirs} | {dimension} | {source} |"
         )
+    lines += ["", f"Systems that agree with their reference within {DISAGREES:g} standard errors of both:", ""]
+    for kind, values in VALUES.items():
+        agree = [r.agrees for r in rows if r.reference.kind is kind]
+        if agree:
+            lines.append(f"- {sum(agree)} of {len(agree)} with {values}")
     wrong = [r for r in rows if not r.agrees]
-    lines.append("")
-    lines.append(
-        f"{len(rows) - len(wrong)} of {len(rows)} systems agree with the published exponents within "
-        f"{DISAGREES:g} standard errors of both."
-    )
+    if wrong:
+        lines.append("")
     for r in wrong:
         numbers = ", ".join(f"{d:+.1f}" for d in r.deviation)
         lines.append(f"(!) {r.name} does not: deviations {numbers} standard errors.")
@@ -145,8 +155,6 @@ def in_words(rows: list[Row]) -> str:
 
 
 def _with_error(value: float, error: float) -> str:
-    """0.90572(38): the error's two digits in brackets belong to the last two of the value."""
-    if not 1e-12 < error < np.inf:
-        return f"{value:.6f}"
-    digits = max(int(np.ceil(-np.log10(error))) + 1, 0)
-    return f"{value:.{digits}f}({round(error * 10**digits)})"
+    """0.90572(38): the two digits in brackets are the error of the last two digits of the value."""
+    places = decimals(error)
+    return f"{value:.6f}" if places is None else f"{value:.{places}f}({round(error * 10**places)})"

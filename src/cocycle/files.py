@@ -1,7 +1,7 @@
-"""Files that are made beside their place and then get their name, so that nobody ever sees half of one.
+"""Files that are made under another name and renamed when they are whole, so that no process ever sees half of one.
 
 A file is made under a hidden name with a random part, which no other process has and no link can stand at.  The name
-also says which process makes it, so that what a dead one left can be told and removed.
+also says which process makes it, so that what a dead one left is recognised and removed.
 """
 
 import os
@@ -23,6 +23,7 @@ else:
         fcntl = None
 
 ASIDE = ".aside"
+LIBRARY_VERSIONS = ("v108", "v108")  # of HDF5 files: readable by every HDF5 in use
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -80,24 +81,28 @@ def publish(made: Path, path: Path) -> None:
     except OSError:  # a file system without links: an empty file claims the name
         os.close(os.open(path, NEW, 0o666))
         os.replace(made, path)
-    sync_folder(path)
+    _sync_folder(path)
 
 
 @contextmanager
-def replacing(path: Path, refused) -> Iterator[Path]:
-    """A file to be written that takes the place of `path`, unless `refused(path)` says why that must stay."""
-    reason = refused(path)
-    if reason:
-        raise ValueError(reason)
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to be written that takes the place of `path` in one step: there is the old file or the new one."""
     with aside(path) as made:
         yield made
-        with open(made, "rb") as written:
+        with open(made, "rb+") as written:
             os.fsync(written.fileno())
         os.replace(made, path)
-    sync_folder(path)
+    _sync_folder(path)
 
 
-def sync_folder(path: Path) -> None:
+def reserve(made: Path, size: int) -> None:
+    """Raise OSError unless the disk has room for `size` bytes: HDF5, which writes next, does not survive a full one."""
+    with open(made, "rb+") as file:
+        if size and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
+def _sync_folder(path: Path) -> None:
     """Wait until the name of a file is on the disk."""
     with suppress(OSError):  # not all file systems, and not Windows
         descriptor = os.open(path.parent, os.O_RDONLY)

@@ -1,23 +1,24 @@
 """What a sweep would take, in time and on the disk, from a few of its points."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
 from cocycle.progress import tracked
-from cocycle.sweeps import layout
+from cocycle.sweeps import new_file
+from cocycle.sweeps.computing import Call
 from cocycle.sweeps.contents import Contents
-from cocycle.sweeps.jobs import Job, Measure, WrongOutput, task
+from cocycle.sweeps.jobs import Job, Measure, Task, WrongOutput
 from cocycle.sweeps.pool import Pool, WorkerDied
 from cocycle.sweeps.records import Status
 
-TRIED = 5  # blocks, spread over the grid
+TRIED = 5  # blocks, at equal distances over the grid
 
 
 @final
 @dataclass(frozen=True)
-class Rehearsal:
+class DryRun:
     """`seconds` that each of the blocks that were tried took; `messages` of the points that failed in them."""
 
     points: int
@@ -26,7 +27,7 @@ class Rehearsal:
     bytes: int
     messages: tuple[str, ...]
 
-    def in_words(self, workers: int) -> str:
+    def summary(self, workers: int) -> str:
         mean, spread = np.mean(self.seconds), np.std(self.seconds) / np.sqrt(len(self.seconds))
         total = mean * self.blocks / workers
         error = f" ± {_duration(spread * self.blocks / workers)}" if len(self.seconds) > 1 else ""
@@ -39,27 +40,27 @@ class Rehearsal:
         return "\n".join([*lines, *(f"FAILED: {message}" for message in self.messages)])
 
 
-def rehearse(measure: Measure, contents: Contents) -> Rehearsal:
+def dry_run(measure: Measure, contents: Contents) -> DryRun:
     """Time a few blocks in one worker, as `run` would compute them, and write nothing.
 
     Raises ValueError if the measure returns other outputs or shapes than the contents have, RuntimeError if it kills
     its worker.
     """
-    grid, work = contents.grid, task(measure, contents)
+    grid, call = contents.grid, Call.of(measure, Task(contents))
     blocks = grid.blocks()
     tried = blocks[np.unique(np.linspace(0, len(blocks) - 1, TRIED).round().astype(int))]
     try:
-        with Pool(1, work.measure.keep) as pool:
-            sent = replace(work, measure=work.measure.without_data())
+        with Pool(1, call.keep) as pool:
+            sent = call.without_data()
             first = pool.submit(sent, Job(tried[:1])).result()  # imports, caches
             if first.wrong:
                 raise WrongOutput(first.wrong)
-            outcomes = [pool.submit(sent, Job(np.array([block]))).result() for block in tracked(tried, "rehearsal")]
+            outcomes = [pool.submit(sent, Job(np.array([block]))).result() for block in tracked(tried, "dry run")]
     except WorkerDied:
         raise RuntimeError("the measure killed the worker that tried it: see what it does at one point") from None
     messages = {m.decode() for o in outcomes for m in o.records.messages[o.records.status != Status.DONE]}
     seconds = tuple(outcome.pace for outcome in outcomes)
-    return Rehearsal(len(grid), len(blocks), seconds, layout.size(contents), tuple(sorted(messages)))
+    return DryRun(len(grid), len(blocks), seconds, new_file.size(contents), tuple(sorted(messages)))
 
 
 def _duration(seconds: float | np.floating) -> str:
