@@ -39,11 +39,13 @@ class Flow(Map):
     order = 4
 
     def __post_init__(self):
-        if not isinstance(self.field, VectorField) and callable(self.field) and not isinstance(self.field, type):
-            if not callable(getattr(self.field, "tangent", None)):
-                object.__setattr__(self, "field", Equation(self.field))
-        elif not isinstance(self.field, VectorField):
-            raise TypeError(f"field must be a vector field or a function of a state, f(x); got {self.field!r}")
+        field = self.field
+        if isinstance(field, type) or not callable(field):
+            raise TypeError(f"field must be a vector field or a function of a state, f(x); got {field!r}")
+        if isinstance(field, Map) and not callable(getattr(field, "function", None)):
+            raise TypeError(f"field must be a vector field or a function of a state, f(x); got the map {field!r}")
+        if not isinstance(field, VectorField | Map):
+            object.__setattr__(self, "field", Equation(field))
         if isinstance(self.dt, str) or not self.dt > 0:
             raise ValueError(f"dt must be a positive number; got {self.dt!r}")
         if self.substeps < 1:
