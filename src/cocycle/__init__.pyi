@@ -1,3 +1,4 @@
+from . import formulas as formulas
 from . import lyapunov as lyapunov
 from . import networks as networks
 from . import plotting as plotting
@@ -10,6 +11,8 @@ from .adjoint_maps import adjoint as adjoint
 from .compiled import Compiled as Compiled
 from .driven import Coupled as Coupled
 from .flows import Flow as Flow
+from .formulas import Equation as Equation
+from .formulas import Formula as Formula
 from .lyapunov import Diverged as Diverged
 from .lyapunov import Spectrum as Spectrum
 from .lyapunov import covariant_vectors as covariant_vectors

@@ -138,7 +138,7 @@ class Program:
         """The covectors (*batch, n, k) at x of those at the results, p (*batch, p, k)."""
         return self._run(self.cotangent, x, parameters, p)[1]
 
-    def _run(self, kind: Callable, x: Array, parameters: Sequence[Array], q: Array | None = None):
+    def _run(self, kind: Callable, x: Array, parameters: Sequence[Array], q: Array | None = None) -> Any:
         single = isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype == np.float64
         if single and all(isinstance(p, float) for p in parameters) and (q is None or q.shape[-1] <= UNROLLED):
             try:
@@ -148,7 +148,7 @@ class Program:
         return _on_arrays(kind(namespace(x)), x, parameters, q, len(self.results))
 
 
-def _source(arguments: Sequence[str], lines: Sequence[Sequence[str]], returned: Sequence[str], overwrite: bool) -> str:
+def _source(arguments: Sequence[str], lines: Sequence[Sequence[Any]], returned: Sequence[str], overwrite: bool) -> str:
     text = [f"{name} = {expression}" for *_, name, expression in lines]
     text.append(f"return ({', '.join(returned)},)")
     text = _with_few_names(text) if overwrite else text  # torch may still need what would be overwritten

@@ -65,7 +65,7 @@ class Symbols(NDArrayOperatorsMixin):
     size = property(lambda self: self.operands.size)
     dtype = property(lambda self: np.dtype(np.float64))
     T = property(lambda self: self._with(self.operands.T))
-    flat = property(lambda self: iter(self.ravel()))
+    flat = property(lambda self: iter(np.ravel(self)))
 
     def _with(self, operands: Any) -> "Symbols":
         return Symbols(self.graph, _object_array(operands))
@@ -129,29 +129,43 @@ class Symbols(NDArrayOperatorsMixin):
             ) from error
         return _packed(self.graph, result)
 
-    def _method(name):
-        return lambda self, *arguments, **options: getattr(np, name)(self, *arguments, **options)
-
-    for _name in ("sum", "mean", "prod", "dot", "reshape", "ravel", "swapaxes", "transpose", "clip", "max", "min"):
-        vars()[_name] = _method(_name)
-    for _name in ("copy", "squeeze", "repeat", "take", "cumsum", "round", "std", "var"):
-        vars()[_name] = _method(_name)
-    # what numpy asks of the elements of an array of objects
-    for _name in (*UFUNCS, "exp2", "log2", "log10", "square", "reciprocal"):
-        vars()[_name] = _method(_name)
-    del _name, _method
-
     def astype(self, dtype, **_):
         if np.dtype(dtype).kind != "f":
             raise NotTraceable(f"it converts values to {np.dtype(dtype)}: stay with real numbers")
         return self
 
     def item(self):
-        return self.reshape(())
+        return self._with(self.operands.reshape(()))
 
     @property
     def real(self):
         return self
+
+
+def _method(name: str) -> Callable[..., Any]:
+    return lambda self, *arguments, **options: getattr(np, name)(self, *arguments, **options)
+
+
+for _name in (
+    *(
+        "sum",
+        "mean",
+        "prod",
+        "dot",
+        "reshape",
+        "ravel",
+        "swapaxes",
+        "transpose",
+        "clip",
+        "max",
+        "min",
+        "copy",
+        "squeeze",
+    ),
+    *("repeat", "take", "cumsum", "round", "std", "var"),
+    *(*UFUNCS, "exp2", "log2", "log10", "square", "reciprocal"),  # which numpy asks of elements of object arrays
+):
+    setattr(Symbols, _name, _method(_name))
 
 
 def _object_array(operands: Any) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from cocycle.arrays import Exponents, Factor, as_numpy, constant, double, namespace, tolerances
+from cocycle.lyapunov.blocks import QRBlock
 from cocycle.lyapunov.qr import QRStep
 
 
@@ -55,7 +56,7 @@ class Spread:
         self.largest = np.zeros(1)  # (k,): ln of the ratio, over all members of the batch and all steps
         self.waiting: list[np.ndarray] = []  # diagonals of r, evaluated a hundred together
 
-    def watched(self, loop: Iterable[QRStep]) -> Iterator[QRStep]:
+    def watched(self, loop: Iterable[QRStep | QRBlock]) -> Iterator[QRStep | QRBlock]:
         for step in loop:
             self.limit = tolerances(step.r.dtype).lost_spread
             self.waiting.append(diagonal_of(step.r))
