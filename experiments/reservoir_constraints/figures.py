@@ -17,7 +17,7 @@ from cocycle.plotting.panels import STYLE
 from cocycle.plotting.planes import signed_ticks
 from cocycle.studies.commands import figures_command
 from cocycle.studies.summary import share_interval
-from cocycle.systems.facts import REFERENCE
+from cocycle.systems.references import REFERENCE
 
 TRUE = REFERENCE["Lorenz63"].exponents
 PREDICTS = 1.0  # Lyapunov times: what counts as a prediction

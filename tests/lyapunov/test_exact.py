@@ -40,7 +40,7 @@ from cocycle.systems import (
     Thomas,
     ToralAutomorphism,
 )
-from cocycle.systems.facts import exponent_sum
+from cocycle.systems.references import exponent_sum
 
 
 @settings(deadline=None, max_examples=50)

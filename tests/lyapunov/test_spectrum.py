@@ -24,7 +24,7 @@ from cocycle import (
 )
 from cocycle.results import rounded
 from cocycle.systems import Henon, Lorenz63, Lorenz96, Rossler
-from cocycle.systems.facts import REFERENCE
+from cocycle.systems.references import REFERENCE
 
 
 def deviation(result, reference):

@@ -22,7 +22,7 @@ from cocycle import (
     lyapunov_spectrum,
 )
 from cocycle.systems import HyperRossler, KuramotoSivashinsky, Lorenz63, Lorenz96, MackeyGlass, Rossler, Thomas
-from cocycle.systems.facts import exponent_sum
+from cocycle.systems.references import exponent_sum
 
 COARSE = {
     "Lorenz 0.12": (Lorenz63(), 0.12),

@@ -35,7 +35,7 @@ from cocycle.reservoir import (
     train_online,
     valid_times,
 )
-from cocycle.reservoir.readout import chosen_readout
+from cocycle.reservoir.ridge import chosen_readout
 from cocycle.sweeps.contents import described
 from cocycle.systems import Lorenz63
 

@@ -15,7 +15,7 @@ from cocycle.systems import (
     MackeyGlass,
     Tent,
 )
-from cocycle.systems.facts import REFERENCE, exponent_sum
+from cocycle.systems.references import REFERENCE, exponent_sum
 from cocycle.systems.validation import in_words, validate
 
 

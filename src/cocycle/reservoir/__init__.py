@@ -14,15 +14,9 @@ from cocycle.reservoir.moments import Moments, MomentSum
 from cocycle.reservoir.normalisation import Normalisation
 from cocycle.reservoir.online import LeastMeanSquares, Online, OnlineRule, RecursiveLeastSquares, train_online
 from cocycle.reservoir.persistence import load, save
-from cocycle.reservoir.readout import (
-    CrossValidated,
-    HeldOut,
-    Readout,
-    RidgeChoice,
-    ridge_path,
-    ridge_readout,
-)
+from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.reservoir import Reservoir
+from cocycle.reservoir.ridge import CrossValidated, HeldOut, RidgeChoice, ridge_path, ridge_readout
 from cocycle.reservoir.synchronisation import Synchronisation, consistency, synchronisation
 from cocycle.reservoir.training import train
 from cocycle.reservoir.weights import (

@@ -17,7 +17,7 @@ from cocycle.progress import tracked
 from cocycle.reservoir.design import Design, untrained
 from cocycle.reservoir.forecast import Forecaster
 from cocycle.reservoir.normalisation import Normalisation
-from cocycle.reservoir.regression import Piece, read_and_wanted, regression
+from cocycle.reservoir.problem import Piece, read_and_wanted, regression
 from cocycle.reservoir.symmetry import warn_if_odd
 
 FLOOR = 1e-12  # of the ridge over the power of the features: rounding is then 2e-4 of the smallest correction

@@ -6,8 +6,8 @@ import numpy as np
 
 from cocycle.arrays import as_numpy, like, tolerances
 from cocycle.driven import Driven, beside
+from cocycle.reservoir.problem import Problem
 from cocycle.reservoir.readout import Readout
-from cocycle.reservoir.regression import Problem
 
 ASYMMETRY = 0.1  # of standardised moments, from which on a series counts as not symmetric, or not centred
 LAGS = 4  # of recent inputs whose products show whether a target is even

@@ -15,14 +15,9 @@ from cocycle.reservoir.design import Design, untrained
 from cocycle.reservoir.forecast import Forecaster
 from cocycle.reservoir.moments import Moments, MomentSum, check_moments
 from cocycle.reservoir.normalisation import Normalisation
-from cocycle.reservoir.readout import (
-    Readout,
-    RidgeChoice,
-    check_ridge,
-    chosen_readout,
-    ridge_readout,
-)
-from cocycle.reservoir.regression import Problem, read_and_wanted, regression
+from cocycle.reservoir.problem import Problem, read_and_wanted, regression
+from cocycle.reservoir.readout import Readout
+from cocycle.reservoir.ridge import RidgeChoice, check_ridge, chosen_readout, ridge_readout
 from cocycle.reservoir.symmetry import warn_if_odd
 from cocycle.threads import one_thread_if_small
 

@@ -28,11 +28,11 @@ from cocycle.reservoir import (
 )
 from cocycle.sweeps import Archive, Grid
 from cocycle.sweeps.contents import Contents, described
-from cocycle.systems.facts import REFERENCE
+from cocycle.systems.references import REFERENCE
 
 ORDINALS = ("first", "second", "third")  # what `observed` may be besides "full": one component
 SETTINGS = {
-    "system": "Lorenz63",  # a name in systems.facts.REFERENCE
+    "system": "Lorenz63",  # a name in systems.references.REFERENCE
     "dt": 0.02,
     "substeps": 1,
     "unit": "raw",  # the signal as it is, or divided by its root mean square: "rms"

@@ -1,17 +1,6 @@
 """Chaotic maps, vector fields, delay equations and partial differential equations, with their tangent maps."""
 
 from cocycle.systems.delay import MackeyGlass
-from cocycle.systems.fields import (
-    Chua,
-    Halvorsen,
-    HyperRossler,
-    Lorenz63,
-    Lorenz84,
-    Lorenz96,
-    Rossler,
-    Sprott,
-    Thomas,
-)
 from cocycle.systems.maps import (
     Bernoulli,
     CoupledMapLattice,
@@ -25,6 +14,17 @@ from cocycle.systems.maps import (
 )
 from cocycle.systems.series import ContinuousSystem, DiscreteSystem, System
 from cocycle.systems.spatial import KuramotoSivashinsky
+from cocycle.systems.vector_fields import (
+    Chua,
+    Halvorsen,
+    HyperRossler,
+    Lorenz63,
+    Lorenz84,
+    Lorenz96,
+    Rossler,
+    Sprott,
+    Thomas,
+)
 
 __all__ = [
     "Bernoulli",

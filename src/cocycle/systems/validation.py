@@ -17,7 +17,7 @@ from cocycle.maps import Map
 from cocycle.progress import progress_bar
 from cocycle.results import decimals
 from cocycle.systems import ContinuousSystem
-from cocycle.systems.facts import REFERENCE, Kind, Reference
+from cocycle.systems.references import REFERENCE, Kind, Reference
 
 DISAGREES = 3.0  # standard errors
 
@@ -79,7 +79,7 @@ class Row(NamedTuple):
 
 
 def validate(names: list[str] | None = None, *, scale: float = 1.0, seed: int = 1) -> list[Row]:
-    """A row for each system of `facts.REFERENCE`, or for those named; `scale` multiplies the number of steps.
+    """A row for each system of `references.REFERENCE`, or for those named; `scale` multiplies the number of steps.
 
     Raises ValueError for an unknown name.
     """

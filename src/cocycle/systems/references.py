@@ -7,16 +7,6 @@ from typing import final
 import numpy as np
 
 from cocycle.systems.delay import MackeyGlass
-from cocycle.systems.fields import (
-    Chua,
-    Halvorsen,
-    HyperRossler,
-    Lorenz63,
-    Lorenz96,
-    Rossler,
-    Sprott,
-    Thomas,
-)
 from cocycle.systems.maps import (
     Bernoulli,
     CoupledMapLattice,
@@ -30,6 +20,16 @@ from cocycle.systems.maps import (
 )
 from cocycle.systems.series import ContinuousSystem, DiscreteSystem, System
 from cocycle.systems.spatial import KuramotoSivashinsky
+from cocycle.systems.vector_fields import (
+    Chua,
+    Halvorsen,
+    HyperRossler,
+    Lorenz63,
+    Lorenz96,
+    Rossler,
+    Sprott,
+    Thomas,
+)
 
 
 class Kind(StrEnum):
