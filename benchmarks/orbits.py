@@ -84,7 +84,42 @@ def peers(steps: int) -> dict[str, tuple[Callable[[int], object], int]]:
             lambda n: equation.lyapunov([1.0, 1.0, 20.0], 0.01 * n, parameters=[10.0, 28.0, 8 / 3]),
             steps,
         )
+    if importlib.util.find_spec("lyapax"):
+        found |= _of_lyapax(steps)
     return found
+
+
+def _of_lyapax(steps: int) -> dict[str, tuple[Callable[[int], object], int]]:
+    import jax
+    import jax.numpy as jnp
+    import lyapax
+
+    jax.config.update("jax_enable_x64", True)
+
+    def step(x):
+        return jnp.stack([1 - 1.4 * x[0] ** 2 + x[1], 0.3 * x[0]])
+
+    def rate(u, *_):
+        x, y, z = u
+        return jnp.stack([10.0 * (y - x), x * (28.0 - z) - y, x * y - 8 / 3 * z])
+
+    def flow(u):
+        dt = 0.01
+        a = rate(u)
+        b = rate(u + dt / 2 * a)
+        c = rate(u + dt / 2 * b)
+        d = rate(u + dt * c)
+        return u + dt / 6 * (a + 2 * b + 2 * c + d)
+
+    def call(f, start, dt, every):
+        run = jax.jit(lambda x, n=steps: lyapax.lyapunov_spectrum(f, x, dt, n, renorm_every=every).exponents)
+        return lambda n: run(jnp.array(start)).block_until_ready()
+
+    return {
+        "Lorenz, lyapax, every 50 steps": (call(flow, [1.0, 1.0, 20.0], 0.01, 50), steps),
+        "Lorenz, lyapax, every step": (call(flow, [1.0, 1.0, 20.0], 0.01, 1), steps),
+        "Hénon, lyapax, every 5 steps": (call(step, [0.1, 0.1], 1.0, 5), steps),
+    }
 
 
 if __name__ == "__main__":

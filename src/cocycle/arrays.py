@@ -50,7 +50,8 @@ def torch_module(name: str) -> ModuleType:
         if error.name != "torch":
             raise
         raise ImportError(
-            'this needs PyTorch: install cocycle with the extra torch, pip install -e ".[torch]"'
+            f"{name.rpartition('.')[2]} needs PyTorch: install cocycle with the extra torch, python -m pip install -c"
+            ' constraints.txt -e ".[torch]"; on x86-64 Linux choose a build first, see "Which PyTorch" in README.md'
         ) from None
 
 
@@ -108,7 +109,7 @@ class Tolerances:
 
     @property
     def range(self) -> float:
-        """Of numbers between its inverse and it the squares, and sums of many squares, are in range."""
+        """Squares of numbers between 1/range and range, and sums of many, neither overflow nor underflow."""
         return self.largest ** (1 / 3)
 
     @property

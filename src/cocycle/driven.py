@@ -158,7 +158,7 @@ def check_inputs(name: str, u: Array, inputs: int) -> Array:
     """`u` as floating point numbers.  Raises ValueError unless it has shape (time, *batch, inputs) and is finite."""
     u = floating(name, u)
     if u.ndim < 2 or u.shape[-1] != inputs:
-        hint = f": one component is {name}[:, None]" if u.ndim == 1 else ""
+        hint = f": one component is {name}[:, None]" if u.ndim == inputs == 1 else ""
         raise ValueError(f"{name} must have shape (time, *batch, m={inputs}); got {tuple(u.shape)}{hint}")
     require_finite(name, u)
     return u

@@ -1,4 +1,4 @@
-"""Files that are made under another name and renamed when they are whole, so that no process ever sees half of one.
+"""Files that are written under another name and renamed when they are complete: no process sees a part of one.
 
 A file is made under a hidden name with a random part, which no other process has and no link can stand at.  The name
 also says which process makes it, so that what a dead one left is recognised and removed.

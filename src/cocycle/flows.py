@@ -40,7 +40,9 @@ class Flow(Map):
 
     def __post_init__(self):
         field = self.field
-        if isinstance(field, type) or not callable(field):
+        if isinstance(field, type):
+            raise TypeError(f"field must be a vector field, {field.__name__}(); got the class")
+        if not callable(field):
             raise TypeError(f"field must be a vector field or a function of a state, f(x); got {field!r}")
         if isinstance(field, Map) and not callable(getattr(field, "function", None)):
             raise TypeError(f"field must be a vector field or a function of a state, f(x); got the map {field!r}")
@@ -48,8 +50,8 @@ class Flow(Map):
             object.__setattr__(self, "field", Equation(field))
         if isinstance(self.dt, str) or not self.dt > 0:
             raise ValueError(f"dt must be a positive number; got {self.dt!r}")
-        if self.substeps < 1:
-            raise ValueError(f"substeps must be at least 1; got {self.substeps}")
+        if not isinstance(self.substeps, int) or self.substeps < 1:
+            raise ValueError(f"substeps must be an integer of at least 1; got {self.substeps!r}")
 
     def at(self, **parameters: Any) -> "Flow":
         """The flow of the same function with other parameters: see `Equation.at`."""

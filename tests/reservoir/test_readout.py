@@ -195,7 +195,7 @@ def test_rules_and_designs_of_another_kind():
         train_online(Reservoir.random(20, 3), series, "rls")
     with pytest.raises(TypeError, match=r"design must be a Design, or a map such as .*; got 'squares'"):
         train(Reservoir.random(20, 3), series, design="squares")
-    with pytest.raises(TypeError, match="network must be a Reservoir"):
+    with pytest.raises(TypeError, match="network must be a driven network"):
         train(500, series)
 
 

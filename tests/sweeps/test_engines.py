@@ -147,7 +147,7 @@ def test_an_executor_that_does_not_call_what_it_is_given(tmp_path):
             future.set_result(3)
             return future
 
-    with pytest.raises(TypeError, match="the executor must return what it was given to call returns; got int"):
+    with pytest.raises(TypeError, match="the executor must return the result of each call; got int"):
         run(measures.product, new(tmp_path / "run.h5"), Other(1), progress=False)
 
 

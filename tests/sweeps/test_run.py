@@ -172,8 +172,8 @@ def test_threads_of_an_executor_leave_the_limits_as_they_were(tmp_path):
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        ({"product": 1.0}, r"measure must return \['noise', 'product'\]; got \['product'\]"),
-        (1.0, r"measure must return \['noise', 'product'\]; got float"),
+        ({"product": 1.0}, r"measure must return a mapping, \{'noise': ..., 'product': ...\}; got \['product'\]"),
+        (1.0, r"measure must return a mapping, \{'noise': ..., 'product': ...\}; got float"),
         ({"product": 1.0, "noise": [1.0]}, r"measure must return noise of shape \(2,\); got \(1,\)"),
     ],
 )

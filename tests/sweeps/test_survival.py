@@ -90,7 +90,7 @@ def kill_workers(archive, truth, kills, rng):
     killed, over = [], threading.Event()
 
     def killer():
-        while len(killed) < kills and not over.wait(rng.uniform(0.05, 2.5)):
+        while len(killed) < kills and not over.wait(rng.uniform(0.05, 0.7)):  # a run takes a second or two
             children = multiprocessing.active_children()
             if children:
                 victim = rng.choice(children)

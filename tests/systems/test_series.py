@@ -103,7 +103,7 @@ def test_a_program_has_functions_powers_and_constants():
         (lambda: Lorenz63().series(10, dt=0), "dt must be a positive number; got 0"),
         (lambda: Lorenz63().series(10, dt="0.02"), "dt must be a positive number; got '0.02'"),
         (lambda: Lorenz63().series("100"), "steps must be an integer >= 0; got '100'"),
-        (lambda: Lorenz63().series(10, substeps=0), "substeps must be at least 1; got 0"),
+        (lambda: Lorenz63().series(10, substeps=0), "substeps must be an integer of at least 1; got 0"),
         (lambda: Lorenz96(3), "dimension must be at least 4; got 3"),
         (lambda: ToralAutomorphism(((2, 0), (0, 1))), "determinant 1 or -1; got 2"),
         (lambda: ToralAutomorphism(((0.5, 1), (1, 1))), "square matrix of integers"),

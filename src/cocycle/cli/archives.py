@@ -15,6 +15,8 @@ from cocycle.sweeps.merge import extended
 from cocycle.sweeps.study_file import given_axes, given_numbers, given_outputs
 from cocycle.sweeps.text import cell
 
+PICTURES = (".png", ".pdf", ".svg", ".jpg")
+
 
 def show(options: Namespace) -> int:
     print(sweeps.summary(Archive.open(options.archive)))
@@ -32,6 +34,8 @@ def plot(options: Namespace) -> int:
     archive = Archive.open(options.archive)
     name = options.result or next(iter(archive.outputs))
     path = options.output or options.archive.with_name(f"{options.archive.stem}-{name}.png")
+    if path.suffix not in PICTURES:
+        raise ValueError(f"--output must end in {', '.join(PICTURES)}; got {path}: the output to draw is --result NAME")
     figure = archive.plot(name)
     with exported(path) as aside:
         figure.savefig(aside)

@@ -227,8 +227,8 @@ def orthonormal(x: State, q: Frame) -> Frame:
         raise TypeError(f"x and q must both be numpy arrays or both torch tensors; got {type(x)} and {type(q)}")
     if q.ndim < 2 or tuple(q.shape[:-1]) != tuple(x.shape):
         raise ValueError(
-            f"q must have shape (*batch, n, k) for x of shape {tuple(x.shape)}; got {tuple(q.shape)}: frame(x, 3) makes"
-            " one"
+            f"q must have shape (*batch, n, k) for x of shape {tuple(x.shape)}; got {tuple(q.shape)}:"
+            f" frame(x, {min(3, x.shape[-1])}) makes one"
         )
     if q.shape[-1] > q.shape[-2]:
         raise ValueError(

@@ -37,7 +37,10 @@ def plot(result: Any, *, ax: Axes | None = None, **options: Any) -> Figure:
     Raises TypeError for other objects, ValueError where `ax` is given for a figure of several panels.
     """
     known = ", ".join(sorted(kind.__name__ for kind in plot.registry if kind is not object))
-    raise TypeError(f"result must be one of {known}; got a {type(result).__name__}: cocycle.plotting has its functions")
+    raise TypeError(
+        f"result must be one of {known}; got a {type(result).__name__}: arrays are drawn by the functions of"
+        " cocycle.plotting"
+    )
 
 
 @plot.register

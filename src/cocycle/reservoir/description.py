@@ -1,4 +1,4 @@
-"""What JSON says of a forecaster's parts, whose arrays are kept beside it, and the parts made again from that."""
+"""A forecaster as a JSON description and a set of arrays, and the forecaster made from both."""
 
 import dataclasses
 import json
@@ -38,9 +38,9 @@ def described(model: Forecaster) -> tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
 def built(description: Any, arrays: dict[str, np.ndarray], size: int) -> Forecaster:
-    """The model that `described` was given, from a file of `size` bytes, from which its states take their measure.
+    """The model of a description and its arrays, from a file of `size` bytes, which limits the size of its states.
 
-    Raises an exception of one kind or another for a description or for arrays that `described` does not make.
+    Raises one of `persistence.REFUSED` for a description or arrays that `described` does not make.
     """
     parts = _Parts(arrays, _room(size))
     model = parts.built("", description)

@@ -16,8 +16,8 @@ from cocycle.reservoir.readout import Readout
 class Design:
     """What a readout is a linear function of: functions(seen), seen being the state or, if `direct`, [input | state].
 
-    With `increment` it gives the change of the series, not the value.  With `constant` it has a constant term, which
-    the ridge does not pull to zero, unless the functions contain a constant themselves; without it is the textbook's
+    With `increment` it gives the change of the series, not the value.  With `constant` it has a constant term
+    without ridge, unless the functions contain a constant themselves; without it is the textbook's
     O = W_out r.
     """
 

@@ -23,8 +23,8 @@ class Forecaster:
     """A network, its trained readout, and the units both work in.
 
     After the input u[t] the readout gives an estimate of the target: of u[t+1], unless another was learned.  The
-    network's input is [external | series], `external` (a number) of components that nobody predicts, and none as a
-    rule.  `settings` says how it was trained.
+    network's input is [external | series], with so many `external` components, 0 by default, which
+    are given and not predicted.  `settings` says how it was trained.
     """
 
     network: Driven
@@ -107,7 +107,7 @@ class Forecaster:
         `with_start_axes(1)` first, as `forecast` does.
         Raises ValueError for a warm-up that is empty, of another shape, or with values that are not finite.
         """
-        u = self._input(warm_up, external)
+        u = self._input(warm_up, external, "warm_up")
         if len(u) < 1:
             raise ValueError("warm_up must have at least one time; got an empty one")
         state = self.network.rest(tuple(u.shape[1:-1]))
@@ -151,8 +151,8 @@ class Forecaster:
     def _own(self, values: np.ndarray) -> Array:
         return like(values, self.network.rest())
 
-    def _input(self, series, external):
-        series = check_inputs("series", as_numpy(series), self.network.inputs - self.external)
+    def _input(self, series, external, name="series"):
+        series = check_inputs(name, as_numpy(series), self.network.inputs - self.external)
         return self._own(self.inputs.applied(with_external(series, external, self.external)))
 
     def _require_closable(self):

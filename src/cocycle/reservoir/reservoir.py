@@ -122,7 +122,7 @@ class Reservoir(Driven):
         its memory, to two steps or so with these defaults: where part of a system is observed, take
         spectral_radius=1.2, bias_scaling=0.5.
         """
-        _not_negative(input_scaling=input_scaling, bias_scaling=bias_scaling)
+        _not_negative(spectral_radius=spectral_radius, input_scaling=input_scaling, bias_scaling=bias_scaling)
         for name, count in (("size", size), ("inputs", inputs)):
             if not isinstance(count, int | np.integer) or count < 1:
                 raise ValueError(f"{name} must be an integer of at least 1; got {count!r}")

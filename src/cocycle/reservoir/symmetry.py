@@ -1,4 +1,4 @@
-"""An odd network, f(-r, -u) = -f(r, u), gives odd functions of its inputs only: a warning where these do not do."""
+"""An odd network, f(-r, -u) = -f(r, u), gives odd functions of its inputs only: a warning for other targets."""
 
 import warnings
 

@@ -58,7 +58,8 @@ def train(
     longer than the washout, a negative ridge, a network that diverges, and moments that are singular to rounding.
     """
     if not isinstance(network, Driven):
-        raise TypeError(f"network must be a Reservoir or another driven network; got {type(network).__name__}")
+        got = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
+        raise TypeError(f"network must be a driven network, such as Reservoir.random(300, 3); got {got}")
     if not isinstance(ridge, RidgeChoice):
         if np.ndim(ridge) > 0 and np.shape(ridge) != network.batch:
             raise ValueError(f"ridge must be a number; to choose among {ridge!r} give CrossValidated(ridges)")

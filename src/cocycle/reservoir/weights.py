@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from cocycle.arrays import Array, generator, is_sparse, require_finite
+from cocycle.arrays import Array, generator, is_number, is_sparse, require_finite
 
 Weight = Array  # a square matrix, dense or a scipy.sparse.csr_array
 SPARSE_FROM, SPARSE_UP_TO = 200, 0.1  # units, density: see `compact`
@@ -153,8 +153,8 @@ def scaled(
     if len(named) != 1:
         raise ValueError(f"name exactly one of {', '.join(wanted)}; got {len(named)}")
     name, target = named[0]
-    if not 0 <= target < np.inf:
-        raise ValueError(f"{name} must be a finite number >= 0; got {target}")
+    if not is_number(target) or not 0 <= target < np.inf:
+        raise ValueError(f"{name} must be a finite number >= 0; got {target!r}")
     if weight.ndim != 2 or weight.shape[0] != weight.shape[1]:
         raise ValueError(f"weight must be square; got shape {weight.shape}")
     require_finite("weight", weight)

@@ -68,7 +68,7 @@ def figures_command(
 
 
 def _chosen(parser: argparse.ArgumentParser, word: str, name: str, known: Mapping[str, Any]):
-    """An argument for some of what is known, and what reads it: all of it by default."""
+    """Add an argument that selects some of the known names, all by default; returns the function that reads it."""
     parser.add_argument(name, nargs="*", metavar=word, help=f"of {', '.join(known)} (default: all)")
 
     def chosen(options: argparse.Namespace) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sweeps: a grid of parameters, a measure of each point, an archive that survives."""
+"""Sweeps: a grid of parameters, a measure of each point, and an archive of the results in one HDF5 file."""
 
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.dry_run import dry_run

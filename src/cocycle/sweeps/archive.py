@@ -1,4 +1,4 @@
-"""The archive of a sweep: one HDF5 file, whole from its first moment, in which afterwards only values change."""
+"""The archive of a sweep: one HDF5 file, created complete; afterwards only values in it change, not its structure."""
 
 import logging
 import os
@@ -173,10 +173,7 @@ class Archive(Plotted):
     def __getitem__(self, name: str) -> np.ndarray:
         """The values (*grid, *event) of an output as they are in the file now; NaN where the point is not done."""
         if name not in self.outputs:
-            raise KeyError(
-                f"no output {name!r} in {self.path}: there are {', '.join(self.outputs)}; coordinates are in"
-                " archive.grid.axes"
-            )
+            raise KeyError(f"no output {name!r} in {self.path}: there are {', '.join(self.outputs)}")
         with layout.open_to_read(self.path) as file:
             done = file["status"][...] == Status.DONE  # before the values: what was done then is done now
             values = file[name][...]

@@ -95,7 +95,7 @@ class Computation:
         return Outcome(job, worker, self._records(parts), pace, left, self._wrong(parts), warning, self._changed())
 
     def _wrong(self, parts: "list[_Done | _Failed]") -> str:
-        """What of the first point that does not fit the archive."""
+        """The reason why the first result that does not fit the archive does not."""
         for part in parts:
             if isinstance(part, _Failed) and part.wrong:
                 return f"{part.wrong}, at {self._grid.point_text(int(part.points[0]))}"
@@ -106,8 +106,8 @@ class Computation:
 
         If the measure of a block raises, its points are tried one by one: only the bad ones fail.
 
-        If none does, whatever it was is over: the block is tried once more, since together points may round in another
-        way than alone.  If all do, the error of the block is kept: it came first.
+        If none raises, the cause was temporary: the whole block is computed once more, since its points may be rounded
+        differently together than one by one.  If all raise, the error of the block is kept, which came first.
         """
         points = self._task.points(job, block)
         whole = self._tried(points)
@@ -164,7 +164,8 @@ class Computation:
             )
         returned = sorted(result) if isinstance(result, Mapping) else type(result).__name__
         if returned != sorted(outputs):
-            raise WrongOutput(f"measure must return {sorted(outputs)}; got {returned}")
+            wanted = ", ".join(f"{name!r}: ..." for name in sorted(outputs))
+            raise WrongOutput(f"measure must return a mapping, {{{wanted}}}; got {returned}")
         batch = (len(points),) if self._grid.block else ()
         values = {name: _numbers(name, result[name]) for name in outputs}
         for name, event in outputs.items():

@@ -1,4 +1,4 @@
-"""What of an archive is not as it was written, and what a writer that was killed left uncounted.
+"""Damage of an archive, found by its checksums, and records that a killed writer had written but not counted.
 
 Every point has a checksum, combined with what the sweep is.  Of one that was tried it covers its whole record.
 A new point has 0, one that is left out, or a row of a table that is to do, that of its number, its status and its own

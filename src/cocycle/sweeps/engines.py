@@ -1,4 +1,4 @@
-"""Who computes the jobs of a sweep: our own pool of processes, or any executor; and what becomes of dead workers."""
+"""Engines that compute the jobs of a sweep: a pool of processes, or any executor; and how dead workers are handled."""
 
 import logging
 import signal
@@ -59,7 +59,7 @@ class _Deaths:
 
 
 def own_pool(call: Call, task: Task, queue: Queue, workers: int) -> Results:
-    """Records from a pool of processes of our own; jobs whose worker died have the machine for themselves."""
+    """Records from a pool of processes of our own; jobs whose worker died are computed alone at the end."""
     deaths = _Deaths(task)
     with Pool(workers, call.keep) as pool:
         yield from _Engine(pool, call, task).all_jobs(queue, lambda: workers, deaths)
@@ -230,9 +230,9 @@ def _require_right(task: Task, job: Job, outcome: Outcome, fits: bool) -> None:
     assert records is not None
     if outcome.changed:
         raise RuntimeError(
-            f"the text of {outcome.changed} changed while the sweep ran, or was another one when a worker imported it:"
-            " what it computed is not kept.  Run again, with new workers or a new notebook kernel, to go on with the"
-            " text of now"
+            f"the text of {outcome.changed} changed while the sweep ran, or a worker imported another version of it:"
+            " its results are not kept.  Run again, with new workers or a new notebook kernel, to continue with the"
+            " present text"
         )
     if outcome.wrong and not (fits and len(records)):
         raise WrongOutput(outcome.wrong)
@@ -257,7 +257,7 @@ def _outcome(future: Future) -> Outcome | BaseException:
     except (WorkerDied, TimedOut, *_killed_worker()) as error:
         return error
     if not isinstance(outcome, Outcome):
-        raise TypeError(f"the executor must return what it was given to call returns; got {type(outcome).__name__}")
+        raise TypeError(f"the executor must return the result of each call; got {type(outcome).__name__}")
     return outcome
 
 

@@ -40,7 +40,7 @@ class Journal(NamedTuple):
 
 
 def line_of(facts: Facts) -> bytes:
-    """Facts as one line, that shows whether it is whole."""
+    """Facts as one line with its checksum."""
     text = json.dumps(facts, default=str)
     return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
 

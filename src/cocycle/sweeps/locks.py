@@ -1,4 +1,4 @@
-"""One writer of an archive at a time, by whatever name it comes.
+"""One writer of an archive at a time, under whatever name the file is opened.
 
 Two locks are held.  One on a file beside the archive, NAME.lock, which says who writes; and one on the archive itself,
 so that a hard link, another name of a renamed archive, or a lock file that was removed do not let a second writer

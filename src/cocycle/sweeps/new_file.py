@@ -34,8 +34,8 @@ def write(path: Path, contents: Contents, status: np.ndarray | None = None) -> N
 def making(path: Path, contents: Contents, status: np.ndarray | None = None) -> Iterator[Path]:
     """The whole file under another name; in the end it gets the name `path`.  `status` (*grid) if not all is to do.
 
-    Raises FileExistsError if something is there, also if another process was quicker, and FileNotFoundError if there is
-    no such folder.
+    Raises FileExistsError if something is there, also if another process made it meanwhile, and FileNotFoundError if
+    there is no such folder.
     """
     require_folder(path)
     exists = FileExistsError(f"{path} exists: remove it, or choose another name; Archive.open and resume go on with it")

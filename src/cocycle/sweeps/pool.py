@@ -1,4 +1,4 @@
-"""Our own pool of processes: one that dies takes no other with it, and no point but its own.
+"""A pool of processes in which the death of one affects neither the others nor their points.
 
 The executors of the standard library give up all their workers when one dies, and all that these compute.  Here a call
 that kills its worker has the exception `WorkerDied`, one that takes too long `TimedOut`; the others go on.

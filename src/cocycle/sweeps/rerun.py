@@ -1,4 +1,4 @@
-"""One point of an archive computed again, and held against what is stored."""
+"""One point of an archive computed again, and compared with the stored result."""
 
 import logging
 from collections.abc import Mapping, Sequence

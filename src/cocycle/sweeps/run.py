@@ -1,4 +1,4 @@
-"""Compute what an archive still lacks, on all cores, and lose nothing that was computed."""
+"""Compute the missing points of an archive on all cores; results are stored as soon as they come."""
 
 import logging
 import os
@@ -157,8 +157,8 @@ class _Alike:
             if self._calls >= ALIKE:
                 raise AllFail(
                     f"the first {self._calls} calls of the measure all failed with one error, {self._first}: the rest"
-                    " was not tried.  Mend the measure and run again with retry=True or --retry; keep_going=True or"
-                    " --keep-going tries it all the same"
+                    " was not tried.  Correct the measure and run again with retry=True or --retry; keep_going=True or"
+                    " --keep-going continues anyway"
                 )
 
 

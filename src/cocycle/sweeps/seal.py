@@ -1,6 +1,6 @@
 """The seal of an archive: a digest of everything in the file that no run changes, in one line at its end.
 
-It is looked at before HDF5 is, which a damaged file can keep busy for ever.
+It is checked before HDF5 opens the file: a damaged structure can make HDF5 loop for ever.
 """
 
 import hashlib

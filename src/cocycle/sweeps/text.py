@@ -1,10 +1,10 @@
-"""What an archive holds, as text that does nothing but be read: at a terminal, in a spreadsheet."""
+"""Text from an archive, made safe for a terminal and for a spreadsheet."""
 
 FORMULA = ("=", "+", "-", "@")  # begin a formula in a spreadsheet
 
 
 def printable(text: str) -> str:
-    """The text with every control character, but for the ends of its lines, as an escape: a terminal obeys those."""
+    """The text with every control character except line ends as an escape: a terminal would execute it."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 

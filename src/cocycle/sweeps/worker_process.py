@@ -28,7 +28,7 @@ class Deadline:
 
 
 def serve(connection: Connection, parent: int, deadline: Any, preload: Callable[[], Any]) -> None:
-    """The worker: compute what comes, until nothing does."""
+    """The worker: compute calls until the connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # the processes that a measure starts are of this group, and end with the worker

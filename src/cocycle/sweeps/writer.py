@@ -202,7 +202,7 @@ class Writer:
 
 @contextmanager
 def writing(archive: "Archive") -> Iterator[Writer]:
-    """The one writer of this archive; what a killed one put down and did not count is counted first.
+    """The only writer of this archive; records that a killed process had written but not counted are counted first.
 
     Raises BlockingIOError while another process writes it, under whatever name; PermissionError for a file that
     may not be written and on Windows; ValueError for one that was repacked, or replaced by another sweep's.

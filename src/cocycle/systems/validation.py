@@ -89,7 +89,7 @@ def validate(names: list[str] | None = None, *, scale: float = 1.0, seed: int = 
     names = list(REFERENCE) if names is None else [spelled.get(name.lower(), name) for name in names]
     unknown = sorted(set(names) - set(REFERENCE))
     if unknown:
-        raise ValueError(f"names must be among {', '.join(REFERENCE)}; got {', '.join(unknown)}")
+        raise ValueError(f"names must be among {'; '.join(REFERENCE)}; got {'; '.join(unknown)}")
     rows = []
     with progress_bar(len(names), "systems") as advance:
         for name in names:

@@ -1,0 +1,211 @@
+"""Ridge regression from moments, so that the memory does not grow with time, and the choice of its ridge."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any, final
+
+import numpy as np
+import scipy
+
+from cocycle.arrays import refuse_masked
+from cocycle.reservoir.moments import Moments, check_moments
+
+
+def ridge_readout(moments: Moments, ridge: float | np.ndarray) -> np.ndarray:
+    """W_out (*batch, m, n) = Y Rᵀ (R Rᵀ + ridge I)⁻¹, by Cholesky factors.
+
+    Of moments with `sums` those of the deviations from the means: the constant is then `moments.constant(W_out)`, and
+    has no ridge.
+
+    `ridge` is added to the sum over times, not to the mean; a number, or one for each member (*batch,).  Raises
+    ValueError if it is negative or not finite, for states that diverged, and where R Rᵀ + ridge I is singular to
+    rounding, with what to do about it.
+    """
+    check_ridge(ridge)
+    check_moments(moments)
+    squares, crosses, shape = _flat(moments)
+    ridges = np.broadcast_to(ridge, shape[:-2]).ravel()
+    readouts = [_solve(*each) for each in zip(squares, crosses, ridges, strict=True)]
+    return np.stack(readouts).reshape(shape)
+
+
+def check_ridge(ridge: float | np.ndarray | Sequence[float]) -> None:
+    """Raise ValueError unless 0 <= ridge < infinity."""
+    refuse_masked("ridge", ridge)
+    try:
+        fine = np.all((np.asarray(ridge) >= 0) & (np.asarray(ridge) < np.inf))
+    except TypeError:
+        fine = False
+    if not fine:
+        raise ValueError(f"ridge must be a finite number >= 0; got {ridge!r}")
+
+
+def _flat(moments: Moments):
+    moments = moments.about(moments.means)
+    n = moments.states.shape[-1]
+    crosses = moments.targets.reshape(-1, *moments.targets.shape[-2:])
+    return moments.states.reshape(-1, n, n), crosses, moments.targets.shape
+
+
+def _solve(square, cross, ridge):
+    regularised = square + ridge * np.eye(len(square))
+    size = np.abs(regularised).sum(axis=0).max()
+    factors = None
+    try:
+        factors = scipy.linalg.cho_factor(regularised, overwrite_a=True)
+        (condition,) = scipy.linalg.get_lapack_funcs(("pocon",), (factors[0],))
+        inverse = condition(factors[0], size, uplo="L" if factors[1] else "U")[0] if size else 1.0
+        conditioned = inverse * len(square) > np.finfo(float).eps
+    except scipy.linalg.LinAlgError:
+        conditioned = False
+    if factors is None or not conditioned:
+        smallest = 10 * np.finfo(float).eps * np.trace(square)
+        raise ValueError(
+            f"R Rᵀ + ridge I is singular to rounding with ridge={ridge:g}: the states span fewer than "
+            f"{len(square)} dimensions; take a ridge above about {smallest:.1e}"
+        )
+    return scipy.linalg.cho_solve(factors, cross.T).T
+
+
+def ridge_path(moments: Moments, ridges: Sequence[float]) -> np.ndarray:
+    """W_out (ridges, *batch, m, n) for many values of ridge, at the price of one eigendecomposition.
+
+    NaN for a ridge with which R Rᵀ + ridge I is singular to rounding.  Raises ValueError for values that are negative,
+    and for states that diverged.
+    """
+    check_ridge(ridges)
+    check_moments(moments)
+    squares, crosses, shape = _flat(moments)
+    paths = []
+    for square, cross in zip(squares, crosses, strict=True):
+        sizes, vectors = _eigen(square)
+        rotated = cross @ vectors
+        paths.append(np.stack([rotated * _shrunk(sizes, ridge) @ vectors.T for ridge in ridges]))
+    return np.stack(paths, axis=1).reshape(len(ridges), *shape)
+
+
+def _eigen(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The eigenvalues of R Rᵀ, rounding below zero taken away, and its eigenvectors."""
+    sizes, vectors = np.linalg.eigh(square)
+    return np.maximum(sizes, 0), vectors
+
+
+def _shrunk(sizes: np.ndarray, ridge: float) -> np.ndarray:
+    """1 / (sizes + ridge), NaN where that is rounding."""
+    return (
+        1 / (sizes + ridge) if sizes[0] + ridge > 10 * np.finfo(float).eps * sizes[-1] else np.full_like(sizes, np.nan)
+    )
+
+
+RIDGES = tuple(10.0 ** np.arange(-9, 3))  # to choose from, unless others are given
+EDGE = 1e-3  # by which, relative, a score must fall towards the edge of the ridges for the edge to matter
+
+
+class RidgeChoice(ABC):
+    """A way to choose among values of ridge, for `train` in place of a number."""
+
+    ridges: Any  # the values to choose from
+    folds: Any  # int: into how many consecutive parts the times are cut
+
+    @abstractmethod
+    def scores(self, parts: Sequence[Moments]) -> np.ndarray:
+        """What is to be least, (ridges, *batch), from the moments of each part; NaN where a ridge is too small."""
+
+
+def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.ndarray, np.ndarray]:
+    """W_out (*batch, m, n) and the ridge (*batch,) with the least score.
+
+    Warns where that is the smallest or largest of the default ridges and the score falls by more than EDGE towards it.
+    Raises ValueError if all ridges are so small that the problem is singular to rounding.
+    """
+    if not len(choice.ridges):
+        raise ValueError("ridges must hold at least one value; got none")
+    path = ridge_path(reduce(add, parts), choice.ridges)
+    scores = np.where(np.isnan(path).any(axis=(-1, -2)), np.nan, choice.scores(parts))
+    if np.isnan(scores).all(axis=0).any():
+        raise ValueError(
+            f"R Rᵀ + ridge I is singular to rounding with every ridge up to {max(choice.ridges):g}: add larger ones"
+        )
+    best = np.nanargmin(scores, axis=0)
+    if tuple(choice.ridges) == RIDGES:
+        _warn_at_the_edge(np.asarray(RIDGES), scores)
+    return np.take_along_axis(path, best[None, ..., None, None], axis=0)[0], np.asarray(choice.ridges)[best]
+
+
+def _warn_at_the_edge(ridges: np.ndarray, scores: np.ndarray) -> None:
+    scores = scores.reshape(len(ridges), -1)
+    for edge, inside, name in ((0, 1, "smallest"), (-1, -2, "largest")):
+        least, before = scores[edge], scores[inside]
+        if ((least <= np.nanmin(scores, axis=0)) & (before > (1 + EDGE) * least)).any():
+            warnings.warn(
+                f"the ridge chosen, {ridges[edge]:g}, is the {name} of those to choose from, and the score still falls"
+                f" towards it, by {np.nanmax((before - least) / before):.2g} of itself in the last step: give more of"
+                " them, such as ridge=CrossValidated(ridges=10.0 ** np.arange(-14, 8))",
+                stacklevel=4,
+            )
+
+
+@final
+@dataclass(frozen=True)
+class CrossValidated(RidgeChoice):
+    """Generalised cross-validation: mean square error over (1 - degrees of freedom / times)², from one decomposition.
+
+    Golub, Heath & Wahba, Technometrics 21, 215 (1979).
+    """
+
+    ridges: Sequence[float] = RIDGES
+    folds = 1
+
+    def scores(self, parts: Sequence[Moments]) -> np.ndarray:
+        moments = reduce(add, parts)
+        check_moments(moments)
+        moments, constants = moments.about(moments.means), moments.sums is not None
+        squares, crosses, shape = _flat(moments)
+        totals, columns = moments.squares.reshape(len(squares), -1), []
+        for square, cross, total in zip(squares, crosses, totals, strict=True):
+            sizes, vectors = _eigen(square)
+            shrunk = [_shrunk(sizes, ridge) for ridge in self.ridges]
+            # the directions that the states span: no more than there are times, or above rounding
+            kept = sizes > len(sizes) * np.finfo(float).eps * sizes[-1]
+            kept[: max(0, len(kept) - (moments.count - constants))] = False
+            power = ((cross @ vectors[:, kept]) ** 2).sum(0) / sizes[kept]
+            beyond = _positive(total.sum() - power.sum(), total) if kept.sum() < moments.count - constants else 0.0
+            column = []
+            for ridge, factors in zip(self.ridges, shrunk, strict=True):
+                missed = ridge * factors[kept]  # sums of what is missed, not differences: there are no times to spare
+                residual = beyond + (power * missed**2).sum()
+                left = moments.count - constants - kept.sum() + missed.sum()
+                column.append(residual * moments.count / left**2 if left > 0 else np.nan)
+            columns.append(column)
+        return np.array(columns).T.reshape(len(self.ridges), *shape[:-2])
+
+
+@final
+@dataclass(frozen=True)
+class HeldOut(RidgeChoice):
+    """The mean square error on each of `folds` consecutive segments of time, when the others are learned."""
+
+    ridges: Sequence[float] = RIDGES
+    folds: int = 5
+
+    def __post_init__(self):
+        if self.folds < 2:
+            raise ValueError(f"folds must be at least 2; got {self.folds}")
+
+    def scores(self, parts: Sequence[Moments]) -> np.ndarray:
+        whole, errors = reduce(add, parts), 0.0
+        for part in parts:
+            others, part = whole.without(part), part.with_origin(whole.origin)
+            weights, part = ridge_path(others, self.ridges), part.about(others.means)
+            explained = 2 * (weights * part.targets).sum((-1, -2)) - ((weights @ part.states) * weights).sum((-1, -2))
+            errors = errors + _positive(part.squares.sum(-1) - explained, part.squares)
+        return np.asarray(errors) / whole.count
+
+
+def _positive(residual, total):
+    """A sum of squares that is the difference of two: below rounding it means nothing."""
+    return np.maximum(residual, np.finfo(float).eps * total.sum(-1))
