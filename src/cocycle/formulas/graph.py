@@ -82,6 +82,8 @@ class Graph:
     def _plus(self, a: Operand, b: Operand) -> Operand:
         if a == ZERO:
             return b
+        if isinstance(b, int) and self.operations[b][0] == "negative":
+            return self.record("subtract", a, self.operations[b][1][0])
         return a if b == ZERO else self.record("add", a, b)
 
     def pushed(self, results: Sequence[Operand], inputs: Sequence[int], seeds: Sequence[Operand]) -> list[Operand]:

@@ -54,6 +54,7 @@ class Program:
         self.graph, self.inputs, self.results, self.n = graph, list(inputs), list(results), n
         self.names = {place: f"x{i}" for i, place in enumerate(inputs)}
         self._made: dict[tuple, Callable] = {}
+        self._single: dict[tuple[str, int], Callable] = {}  # of single states
         self._derivatives: dict[str, tuple[list[int], list[Operand]]] = {}
 
     def value(self, library: Any) -> Callable[..., tuple]:
@@ -140,9 +141,13 @@ class Program:
 
     def _run(self, kind: Callable, x: Array, parameters: Sequence[Array], q: Array | None = None) -> Any:
         single = isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype == np.float64
-        if single and all(isinstance(p, float) for p in parameters) and (q is None or q.shape[-1] <= UNROLLED):
+        if single and (q is None or q.shape[-1] <= UNROLLED) and all(isinstance(p, float) for p in parameters):
+            k = 0 if q is None else q.shape[-1]
+            key = kind.__name__, k
+            if key not in self._single:
+                self._single[key] = kind(FLOATS, k) if k else kind(FLOATS)
             try:
-                return _on_floats(kind, x, parameters, q, len(self.results))
+                return _on_floats(self._single[key], x, parameters, q, len(self.results))
             except (ArithmeticError, ValueError):  # where python raises, numpy has infinities
                 pass
         return _on_arrays(kind(namespace(x)), x, parameters, q, len(self.results))
@@ -155,12 +160,11 @@ def _source(arguments: Sequence[str], lines: Sequence[Sequence[Any]], returned: 
     return f"def step({', '.join(arguments)}):\n    " + "\n    ".join(text)
 
 
-def _on_floats(kind: Callable, x: np.ndarray, parameters: Sequence[float], q: np.ndarray | None, p: int):
+def _on_floats(step: Callable, x: np.ndarray, parameters: Sequence[float], q: np.ndarray | None, p: int):
     if q is None:
-        return np.array(kind(FLOATS)(*x.tolist(), *parameters))
-    k = q.shape[-1]
-    found = np.array(kind(FLOATS, k)(*x.tolist(), *parameters, *q.ravel().tolist()))
-    return found[:p], found[p:].reshape(-1, k)
+        return np.array(step(*x.tolist(), *parameters))
+    found = np.array(step(*x.tolist(), *parameters, *q.ravel().tolist()))
+    return found[:p], found[p:].reshape(-1, q.shape[-1])
 
 
 def _on_arrays(step: Callable, x: Array, parameters: Sequence[Array], q: Array | None, p: int):
