@@ -22,6 +22,7 @@ PEERS = ("lyapax", "jax", "pynamicalsys", "numba", "reservoirpy", "resdag")
 PARTS = {
     "spectra": "What a spectrum costs beside its products and QRs, and how it grows",
     "peers": "Spectra beside other packages",
+    "orbits": "One long orbit",
     "block": "Points that share a network",
     "series": "Series",
     "reservoirs": "Reservoirs beside other packages",

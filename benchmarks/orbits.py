@@ -1,9 +1,8 @@
 """One long orbit, and a thousand: time per step of the spectrum, beside other packages where they are installed.
 
-python benchmarks/orbits.py [--steps N]
+python benchmarks/orbits.py
 """
 
-import argparse
 import importlib.util
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from cocycle import Compiled, Flow, frame, lyapunov_spectrum
 from cocycle.formulas import Formula
 from cocycle.systems import Henon, Lorenz63
 
-REPEATS = 3
+STEPS, REPEATS = 400_000, 3
 
 
 def lorenz(u, sigma=10.0, rho=28.0, beta=8 / 3):
@@ -39,9 +38,7 @@ def best(call: Callable[[int], object], steps: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=400_000, help="of one orbit (default: %(default)s)")
-    steps = parser.parse_args().steps
+    steps = STEPS
     flow, x = Flow(lorenz, 0.01), Lorenz63().series(1, dt=0.01)[0]
     h = Henon().series(1)[0]
     many = x + 1e-6 * np.random.default_rng(0).normal(size=(1000, 3))

@@ -22,6 +22,7 @@ SMALL = {
         "REPEATS": 1,
         "COMPARED": 10,
     },
+    "orbits": {"STEPS": 2000, "REPEATS": 1},
     "large": {"SIZE": 60, "CONNECTIONS": 10, "STEPS": 1200},
     "workers": {
         "SETTINGS": {"resolution": (2, 2), "realisations": 1, "starts": 2, "size": 20, "training": 600, "horizon": 1.0}
@@ -39,6 +40,7 @@ SAID = {  # a row of each, as a pattern
     "peers": r"Hénon, 2 exponents +cocycle +\d+ +1\.00 +0\.\d{4}",
     "sparse": r" 20 +5 +\d+\.\d\d",
     "reservoirs": r"numpy +\d+\.\d+ +\d+\.\d\d +forecasts agree to 1e-1\d",
+    "orbits": r"Lorenz, 3 exponents, auto +\d+\.\d ns/step",
     "large": r"conditional exponent, 1,000 steps +\d+\.\d s",
     "workers": r"one worker \d+\.\d s, two \d+\.\d s: ratio \d+\.\d\d",
     "sweeps": r" 0\.01 +20 +\d+\.\d\d",
