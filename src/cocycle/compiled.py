@@ -73,7 +73,7 @@ class Compiled(Dual):
         if not isinstance(x, np.ndarray) or x.dtype != np.float64 or not x.ndim:
             return None
         code = self._traced.get("code")
-        if code is None or code.n != x.shape[-1] or code.attributes.changed():
+        if code is None or code.n != x.shape[-1] or code.dependencies.changed():
             code = self._traced["code"] = _Code(self.map, x.shape[-1])
         return code if code.program is not None else None
 
@@ -89,9 +89,9 @@ class _Code:
         self.map, self.n, self.calls = f, n, 0
         try:
             self.program: Any = program(f, (n,), owner=f)
+            self.dependencies = self.program.dependencies
         except TypeError:
-            self.program = None
-        self.attributes = Dependencies(f)  # tracing may fill caches
+            self.program, self.dependencies = None, Dependencies(f)
 
     def check(self, x: np.ndarray, y: np.ndarray, q: np.ndarray | None = None, s: np.ndarray | None = None) -> None:
         """Compare with the map, if it is time."""

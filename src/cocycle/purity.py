@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from operator import length_hint
-from types import FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, final
 
 import numpy as np
@@ -23,13 +23,18 @@ CHECKED = 4096  # calls from one comparison of a traced formula with its map to 
 
 @final
 class Dependencies:
-    """The present attributes of `owner` and of all its parts."""
+    """The present attributes of `owner` and of all its parts, and the variables that its functions read."""
 
     def __init__(self, owner: object):
         self.attributes: list[tuple[Any, Any]] = []  # dictionaries and lists, each with a copy
         self.arrays: list[tuple[np.ndarray, bytes]] = []
+        self.variables: list[tuple[dict[str, Any], str, Any]] = []  # global ones: where, name, value
+        self.cells: list[tuple[CellType, Any]] = []  # variables of closures
         for part in _parts(owner):
-            if isinstance(part, np.ndarray):
+            if isinstance(part, FunctionType) and not _of_library(part):
+                self.variables += [(part.__globals__, name, value) for name, value in _globals(part)]
+                self.cells += [(cell, cell.cell_contents) for cell in _filled_cells(part)]
+            elif isinstance(part, np.ndarray):
                 self.arrays.append((part, part.tobytes()))
             elif isinstance(part, dict | list):
                 self.attributes.append((part, part.copy()))
@@ -37,13 +42,26 @@ class Dependencies:
                 self.attributes.append((vars(part), vars(part).copy()))
 
     def changed(self) -> bool:
-        """Whether any of them has changed."""
+        """Whether any of the attributes has changed."""
         try:
             return any(now != then for now, then in self.attributes) or any(
                 now.tobytes() != then for now, then in self.arrays
             )
         except (ValueError, RuntimeError):  # the comparison of a replaced array has no single truth value
             return True
+
+    def rebound(self) -> bool:
+        """Whether a global variable, or one of a closure, that a function reads is now something else."""
+        try:
+            return any(_differs(scope.get(name), then) for scope, name, then in self.variables) or any(
+                _differs(cell.cell_contents, then) for cell, then in self.cells
+            )
+        except (ValueError, RuntimeError):
+            return True
+
+
+def _differs(now: Any, then: Any) -> bool:
+    return now is not then and bool(now != then)
 
 
 def has_iterator(owner: object) -> bool:
@@ -108,12 +126,13 @@ def _referred_to(part: Any) -> Iterator[object]:
     elif isinstance(part, MethodType):
         yield from (part.__self__, part.__func__)
     elif isinstance(part, FunctionType):
-        yield from _closed_over(part)
-        named = (part.__globals__.get(name) for name in part.__code__.co_names)
+        yield from (cell.cell_contents for cell in _filled_cells(part))
         generators = (np.random.Generator, np.random.RandomState, random.Random)
         changing = (*generators, Iterator, list, dict, np.ndarray, FunctionType)
         yield from (
-            thing for thing in named if isinstance(thing, changing) and _is_small(thing) and not _of_library(thing)
+            thing
+            for _, thing in _globals(part)
+            if (isinstance(thing, changing) and _is_small(thing)) or _has_attributes(thing)
         )
         yield from part.__defaults__ or ()
     elif _has_attributes(part):
@@ -131,10 +150,25 @@ def _is_small(thing: Any) -> bool:
     return (thing.size if isinstance(thing, np.ndarray) else length_hint(thing, 0)) <= LARGEST
 
 
-def _closed_over(function: FunctionType) -> Iterator[object]:
+def _names(code: CodeType) -> set[str]:
+    """The names of global variables, among others, that a function reads, or a function written in it."""
+    return {*code.co_names}.union(*(_names(part) for part in code.co_consts if isinstance(part, CodeType)))
+
+
+def _globals(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """Name and value of the global variables that a function reads, but for modules, classes and libraries."""
+    for name in _names(function.__code__) & function.__globals__.keys():
+        value = function.__globals__[name]
+        if not isinstance(value, ModuleType | type) and not _of_library(value):
+            yield name, value
+
+
+def _filled_cells(function: FunctionType) -> Iterator[CellType]:
+    """The variables that a function closes over, but for those without a value yet."""
     for cell in function.__closure__ or ():
-        with suppress(ValueError):  # a variable without a value yet
-            yield cell.cell_contents
+        with suppress(ValueError):
+            cell.cell_contents  # noqa: B018
+            yield cell
 
 
 def _has_attributes(part: object) -> bool:

@@ -2,12 +2,13 @@
 
 import pickle
 from itertools import repeat
+from types import FunctionType, SimpleNamespace
 
 import numpy as np
 import pytest
 
 from cocycle import Autodiff, Compiled, Flow, frame, lyapunov_spectrum, orbit
-from cocycle.formulas import Equation, Formula
+from cocycle.formulas import Equation, Formula, NotTraceable
 from cocycle.systems import Henon, Lorenz63
 from cocycle.testing import check_map
 
@@ -115,6 +116,58 @@ def test_parameters_change_without_a_new_trace_and_have_shapes_of_their_own():
         Formula(3.0)
     with pytest.raises(TypeError, match="to have parameters that can be changed"):
         Flow(Lorenz63(), 0.01).at(rho=1.0)
+
+
+def test_another_setting_is_another_formula():
+    x, f = np.array([0.5]), Formula(powers)
+    for degree in (3, 2, 4, 3):
+        np.testing.assert_array_equal(f.at(degree=degree)(x), powers(x, degree))
+    np.testing.assert_array_equal(f.at(kind="even")(x), powers(x, kind="even"))
+    np.testing.assert_array_equal(f(x), powers(x))
+
+
+def of_a_notebook(x):
+    return [helper(gain * part) + table["b"] + parameters.c for part in x]  # noqa: F821
+
+
+@pytest.mark.parametrize("kind", [Formula, lambda f: Flow(f, 0.1)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda scope: scope.update(gain=5.0),
+        lambda scope: scope.update(gain=np.array([1.0, 2.0])[1]),
+        lambda scope: scope["table"].update(b=7.0),
+        lambda scope: setattr(scope["parameters"], "c", 1.0),
+        lambda scope: scope.update(parameters=SimpleNamespace(c=1.0)),
+        lambda scope: scope.update(helper=lambda a: a * a),
+    ],
+)
+def test_a_changed_variable_of_the_notebook_counts_at_once(kind, change):
+    scope = {"gain": 2.0, "table": {"b": 1.0}, "parameters": SimpleNamespace(c=3.0), "helper": lambda a: a}
+    function = FunctionType(of_a_notebook.__code__, scope)
+    f, x = kind(function), np.array([0.3, 0.4])
+    f(x)
+    change(scope)
+    np.testing.assert_array_equal(f(x), kind(function)(x))
+    np.testing.assert_array_equal(f.tangent(x, np.eye(2))[1], kind(function).tangent(x, np.eye(2))[1])
+
+
+def test_a_changed_variable_of_a_closure_counts_at_once():
+    gain = 2.0
+    f = Formula(lambda x: gain * x)
+    assert f(np.ones(1)) == 2.0
+    gain = 3.0
+    assert f(np.ones(1)) == 3.0
+
+
+def test_an_error_names_the_function_also_of_a_flow():
+    for kind in (Formula, lambda f: Flow(f, 0.1)):
+        with pytest.raises(NotTraceable, match="branching cannot be differentiated"):
+            kind(branching)(np.ones(2))
+
+
+def branching(x):
+    return x if x[0] > 0 else -x
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "compiled"])

@@ -1,7 +1,9 @@
 """Maps and equations made from plain functions: a formula is enough, its derivative follows from it."""
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -20,9 +22,9 @@ class _Parameters:
 
     function: Callable[..., Any]
     parameters: Mapping[str, Any]
-    shapes: Mapping[str, tuple[int, ...]]
+    shapes: Mapping[str, tuple[int, ...]]  # of the parameters that are inputs; the others are settings
 
-    def __init__(self, function: Callable[..., Any], parameters: Mapping[str, Any], shapes: Mapping | None = None):
+    def __init__(self, function: Callable[..., Any], parameters: Mapping[str, Any]):
         if not callable(function):
             raise TypeError(f"function must be a function of a state, f(x, a=1.0); got {type(function).__name__}")
         defaults = _defaults(function)
@@ -35,9 +37,9 @@ class _Parameters:
         given = {name: value for name, (value, _) in (defaults or {}).items() if value is not inspect.Parameter.empty}
         self.function, self.parameters = function, given | dict(parameters)
         settings = {name for name, (_, whole) in (defaults or {}).items() if whole}
-        known = shapes or {n: np.shape(given.get(n, v)) for n, v in self.parameters.items() if _is_number(v)}
-        self.shapes = {name: shape for name, shape in known.items() if name not in settings}
-        self._programs: dict[tuple, Program] = {}
+        inputs = {name: value for name, value in self.parameters.items() if _is_number(value) and name not in settings}
+        self.shapes = {name: np.shape(given.get(name, value)) for name, value in inputs.items()}
+        self._programs: dict[int, Program] = {}  # by the dimension of the state
 
     def at(self, **parameters: Any):
         """The same with other values of some parameters.
@@ -52,28 +54,44 @@ class _Parameters:
             own = self.shapes.get(name, ())
             if name in self.shapes and np.shape(value)[np.ndim(value) - len(own) :] != own:
                 raise ValueError(f"{name} must have shape (*batch, {str(own)[1:-1]}); got {np.shape(value)}")
-        return self._with({**self.parameters, **parameters})
+        made = copy.copy(self)
+        made.parameters = {**self.parameters, **parameters}
+        if set(parameters) <= set(self.shapes):  # a setting has a formula of its own
+            made._programs = self._programs
+        return made
 
-    def _with(self, parameters: Mapping[str, Any]):
-        raise NotImplementedError
+    def __getstate__(self):
+        return vars(self) | {"_programs": {}}
 
-    def _direct(self, x: Any) -> Any:
+    def __call__(self, x: Array) -> Array:
+        if isinstance(x, Symbols):
+            return self._value(x, self.parameters)
+        return self._program(x.shape[-1])(x, self._inputs())
+
+    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
+        return self._program(x.shape[-1]).pushed(x, q, self._inputs())
+
+    def _value(self, x: Any, parameters: Mapping[str, Any]) -> Any:
         """The function itself, on symbols."""
-        return _vector(self.function(x, **self.parameters))
+        result = self.function(x, **parameters)
+        return np.stack(result) if isinstance(result, list | tuple) else result
 
     def _program(self, n: int) -> Program:
-        settings = {name: value for name, value in self.parameters.items() if name not in self.shapes}
-        key = n, *sorted(settings)
-        if key not in self._programs:
+        found = self._programs.get(n)
+        if found is None or found.dependencies.changed() or found.dependencies.rebound():
+            found = self._programs[n] = self._traced(n)
+        return found
 
-            def formula(x, *values):
-                return _vector(self.function(x, **dict(zip(self.shapes, values, strict=True)), **settings))
+    def _traced(self, n: int) -> Program:
+        settings = [value for name, value in self.parameters.items() if name not in self.shapes]
 
-            try:
-                self._programs[key] = program(formula, (n,), *self.shapes.values(), owner=self.function)
-            except NotTraceable as error:
-                raise NotTraceable(f"{_name(self.function)} cannot be differentiated: {error}") from error
-        return self._programs[key]
+        def formula(x, *values):
+            return self._value(x, {**self.parameters, **dict(zip(self.shapes, values, strict=True))})
+
+        try:
+            return program(formula, (n,), *self.shapes.values(), owner=[self.function, *settings])
+        except NotTraceable as error:
+            raise NotTraceable(f"{_name(self.function)} cannot be differentiated: {error}") from error
 
     def _inputs(self) -> list[Any]:
         """The parameters, number by number, each with its batch axes."""
@@ -103,7 +121,8 @@ class Formula(_Parameters, Dual):
 
     The function is written for one state, in numpy; it is run on symbols once, differentiated exactly, forwards and
     backwards, and serves batches, torch tensors and arrays of parameters.  Parameters annotated `int`, strings and
-    bools are handed on as they are; all others are inputs.  `dt` is the time that one application takes.
+    bools are handed on as they are; all others are inputs.  `dt` is the time that one application takes.  When what the
+    function reads besides has changed, global variables for instance, it is run on symbols again.
 
     Raises NotTraceable, a TypeError, when it is first used, for a function that branches on values, calls `math`, fills
     `np.zeros` by index, changes its argument, draws random numbers, or reads a clock, with what to write instead.
@@ -112,17 +131,11 @@ class Formula(_Parameters, Dual):
     def __init__(self, function: Callable[..., Any], *, dt: float = 1.0, **parameters: Any):
         super().__init__(function, parameters)
         self.dt = dt
+        self._step: Callable[[Callable, Any], Any] | None = None  # of the equation that the function is
 
-    def _with(self, parameters: Mapping[str, Any]) -> "Formula":
-        made = Formula(self.function, dt=self.dt)
-        made.parameters, made.shapes, made._programs = parameters, self.shapes, self._programs
-        return made
-
-    def __call__(self, x: Array) -> Array:
-        return self._direct(x) if isinstance(x, Symbols) else self._program(x.shape[-1])(x, self._inputs())
-
-    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
-        return self._program(x.shape[-1]).pushed(x, q, self._inputs())
+    def _value(self, x: Any, parameters: Mapping[str, Any]) -> Any:
+        rate = partial(super()._value, parameters=parameters)
+        return rate(x) if self._step is None else self._step(rate, x)
 
     def cotangent(self, x: Array, p: Array) -> Array:
         return self._program(x.shape[-1]).pulled(x, p, self._inputs())
@@ -130,15 +143,6 @@ class Formula(_Parameters, Dual):
     def kernel(self, x: Array, q: Array, steps: int) -> Any:
         """What takes many steps at once: see `kernels.kernel`."""
         return kernel(self._program(x.shape[-1]), self._inputs(), x, q, steps)
-
-    def __reduce__(self):
-        return _formula, (self.function, self.dt, self.parameters, self.shapes)
-
-
-def _formula(function: Callable, dt: float, parameters: Mapping, shapes: Mapping) -> Formula:
-    made = Formula(function, dt=dt)
-    made.parameters, made.shapes = parameters, shapes
-    return made
 
 
 @final
@@ -151,31 +155,11 @@ class Equation(_Parameters, VectorField):
     def __init__(self, function: Callable[..., Any], **parameters: Any):
         super().__init__(function, parameters)
 
-    def _with(self, parameters: Mapping[str, Any]) -> "Equation":
-        made = Equation(self.function)
-        made.parameters, made.shapes, made._programs = parameters, self.shapes, self._programs
-        return made
-
-    def __call__(self, x: Array) -> Array:
-        return self._direct(x) if isinstance(x, Symbols) else self._program(x.shape[-1])(x, self._inputs())
-
-    def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
-        return self._program(x.shape[-1]).pushed(x, q, self._inputs())
-
     def then(self, step: Callable[[Callable, Any], Any], dt: float) -> Formula:
         """The map x -> step(rate, x), rate being this right-hand side: an integrator's step as one formula."""
-        made = Formula(_Step(self.function, step), dt=dt)
-        made.parameters, made.shapes = self.parameters, self.shapes
+        made = Formula(self.function, dt=dt)
+        made.parameters, made.shapes, made._step = self.parameters, self.shapes, step
         return made
-
-    def __reduce__(self):
-        return _equation, (self.function, self.parameters, self.shapes)
-
-
-def _equation(function: Callable, parameters: Mapping, shapes: Mapping) -> Equation:
-    made = Equation(function)
-    made.parameters, made.shapes = parameters, shapes
-    return made
 
 
 def _defaults(function: Callable[..., Any]) -> dict[str, tuple[Any, bool]] | None:
@@ -195,20 +179,5 @@ def _is_number(value: Any) -> bool:
     return not isinstance(value, SETTINGS) and not callable(value)
 
 
-def _vector(result: Any) -> Any:
-    return np.stack(result) if isinstance(result, list | tuple) else result
-
-
 def _name(function: Callable[..., Any]) -> str:
     return getattr(function, "__qualname__", type(function).__name__)
-
-
-@final
-class _Step:
-    """x -> step(rate, x), rate being a function with its parameters."""
-
-    def __init__(self, function: Callable[..., Any], step: Callable[[Callable, Any], Any]):
-        self.function, self.step = function, step
-
-    def __call__(self, x: Any, **parameters: Any) -> Any:
-        return self.step(lambda x: _vector(self.function(x, **parameters)), x)

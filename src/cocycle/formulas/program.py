@@ -2,8 +2,7 @@
 
 Array libraries spend about a microsecond on every operation on a three-vector; plain python floats take twenty
 nanoseconds.  Nobody should write a formula twice for that, or its derivative at all, so the formula is traced
-(`cocycle.symbols`), differentiated (`cocycle.graph`), and written as lines of source that plain floats, numpy and torch
-run alike.
+(`symbols`), differentiated (`graph`), and written as lines of source that plain floats, numpy and torch run alike.
 """
 
 import math
@@ -48,10 +47,16 @@ FLOATS = SimpleNamespace(
 
 @final
 class Program:
-    """Straight-line code of a formula (n,) -> (p,), which may have parameters behind its state."""
+    """Straight-line code of a formula (n,) -> (p,), which may have parameters behind its state.
 
-    def __init__(self, graph: Graph, inputs: Sequence[int], results: Sequence[Operand], n: int):
+    It is that of the formula as long as its `dependencies` have not changed.
+    """
+
+    def __init__(
+        self, graph: Graph, inputs: Sequence[int], results: Sequence[Operand], n: int, dependencies: Dependencies
+    ):
         self.graph, self.inputs, self.results, self.n = graph, list(inputs), list(results), n
+        self.dependencies = dependencies
         self.names = {place: f"x{i}" for i, place in enumerate(inputs)}
         self._made: dict[tuple, Callable] = {}
         self._single: dict[tuple[str, int], Callable] = {}  # of single states
@@ -247,14 +252,14 @@ def program(function: Callable[..., Any], *shapes: tuple[int, ...], owner: objec
         raise NotTraceable("it takes values from an iterator: these are inputs, or parameters")
     with random_numbers_unused(owner) as unused:
         first = traced(function, *shapes)
-        attributes = Dependencies(owner)
+        dependencies = Dependencies(owner)
         graph, inputs, results = traced(function, *shapes)  # the first time it may have filled caches
         if not unused():
             raise NotTraceable("it draws random numbers: noise is an input")
-    if first[0].operations != graph.operations or attributes.changed():
+    if first[0].operations != graph.operations or dependencies.changed():
         raise NotTraceable("it differs from one call to the next: what changes is an input, or a parameter")
     if results.ndim != 1:
         raise NotTraceable(
             f"it must return a vector, np.stack([...]), for a state of shape {shapes[0]}; got {results.shape}"
         )
-    return Program(graph, inputs, results.tolist(), shapes[0][0])
+    return Program(graph, inputs, results.tolist(), shapes[0][0], dependencies)
