@@ -26,7 +26,7 @@ ALLOWED = {
     "slopes": {"saturation"},
     "refinement": {"arrays", "maps"},
     "purity": set(),
-    "formulas": {"arrays", "maps", "purity"},
+    "formulas": {"arrays", "files", "maps", "purity"},
     "compiled": {"arrays", "maps", "purity", "formulas"},
     "autodiff": {"arrays", "maps", "slopes"},
     "testing": {"arrays", "maps"},

@@ -9,7 +9,7 @@ import pytest
 
 import cases
 from cocycle import Compiled, Diverged, Flow, frame, lyapunov_spectrum, qr_steps
-from cocycle.formulas import Formula, kernels
+from cocycle.formulas import Formula, kernels, machine_code
 from cocycle.formulas.kernels import Kernel, kernel_of
 from cocycle.formulas.program import program
 from cocycle.lyapunov.blocks import QRBlock, qr_blocks, repeated
@@ -141,7 +141,7 @@ def test_a_map_that_changed_is_not_served_by_the_old_loop():
 
 
 def test_compiled_loops_are_kept_where_nobody_else_can_write(tmp_path):
-    kernels._loaded.cache_clear()
+    machine_code.loaded.cache_clear()
     kernel_of.cache_clear()
     x = np.array([0.1, 0.1])
     lyapunov_spectrum(repeat(Formula(henon), 100), x, frame(x, 2))
@@ -149,10 +149,10 @@ def test_compiled_loops_are_kept_where_nobody_else_can_write(tmp_path):
     assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
     (source,) = folder.glob("*.py")
     folder.chmod(0o777)
-    assert kernels._folder() is None  # anyone could have put it there
+    assert machine_code.private_folder() is None  # anyone could have put it there
     folder.chmod(0o700)
     source.write_text("raise SystemExit")
-    kernels._loaded.cache_clear()
+    machine_code.loaded.cache_clear()
     kernel_of.cache_clear()
     result = lyapunov_spectrum(repeat(Formula(henon), 100), x, frame(x, 2))  # compiled again, in memory
     assert result.exponents.sum() == pytest.approx(np.log(0.3), abs=1e-12)

@@ -1,141 +1,24 @@
 """A formula, its tangent and the orthonormalisation as one loop of machine code over many steps, by numba.
 
-The loop of `cocycle.lyapunov.qr` defines what is computed; this is its twin for one and the same map, many times, of
-which the tests show that both agree.  A step of a small system takes tens of nanoseconds here, microseconds there.
+A step of a small system takes tens of nanoseconds here, microseconds on arrays.
 """
 
-import hashlib
-import importlib.util
 import math
-import os
-import stat
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from cocycle.formulas.loops import LOOP, ORBIT, loop_source
+from cocycle.formulas.machine_code import available, loaded
 from cocycle.formulas.program import Program
 
 LONGEST = 2000  # operations of a step and its tangent; beyond, arrays are as fast, and compiling takes many seconds
 WIDEST = 100  # dimension of the state, likewise
 WORTH = 50_000  # components of states times steps, from which on compiling pays
-RANGE = 1e100  # lengths of vectors beyond it, and below its inverse, are left to the loop on arrays
-
-HEAD = """from math import acos as arccos, acosh as arccosh, asin as arcsin, asinh as arcsinh, atan as arctan
-from math import atan2 as arctan2, atanh as arctanh, copysign, cos, cosh, exp, expm1, fmod, hypot, inf, log, log1p, nan
-from math import sin, sinh, sqrt, tan, tanh
-
-from numba import njit
-from numpy import ceil, floor, rint, trunc
-
-
-def compiled(function):
-    return njit(function, error_model="numpy", inline="always")
-
-
-@compiled
-def where(condition, a, b):
-    return a if condition else b
-
-
-@compiled
-def minimum(a, b):
-    return a if a <= b or a != a else b
-
-
-@compiled
-def maximum(a, b):
-    return a if a >= b or a != a else b
-
-
-@compiled
-def sign(a):
-    return 1.0 if a > 0 else -1.0 if a < 0 else a
-
-
-@compiled
-def mod(a, b):
-    return a % b
-
-
-@compiled
-def power(a, b):
-    return a**b
-
-
-@compiled
-def logical_and(a, b):
-    return a != 0 and b != 0
-
-
-@compiled
-def logical_or(a, b):
-    return a != 0 or b != 0
-
-
-@compiled
-def logical_not(a):
-    return a == 0
-
-"""
-
-LOOP = """
-@njit("int64(float64[:, ::1], float64[:, :, ::1], float64[:, ::1], int64, int64, float64[:, :, ::1],"
-      "float64[:, :, :, ::1], float64[:, :, :, ::1])", error_model="numpy", nogil=True, cache={cached})
-def block(x, q, p, groups, every, xs, qs, r):
-    n, k = {n}, {k}
-    done = groups
-    for b in range(len(x)):
-        {load}
-        for g in range(done):
-            for _ in range(every):
-                {first}
-                for j in range(k):
-                    {column}
-                    {each}
-                    {store}
-                {after}
-            {kept}
-            fine = True
-            for i in range(n):
-                fine = fine and abs(xs[g, b, i]) < inf
-            for j in range(k):
-                before = 0.0
-                for i in range(n):
-                    before += q[b, i, j] * q[b, i, j]
-                again = 0.0
-                for sweep in range(2 if j else 0):
-                    for m in range(j):
-                        c = 0.0
-                        for i in range(n):
-                            c += q[b, i, m] * q[b, i, j]
-                        for i in range(n):
-                            q[b, i, j] -= c * q[b, i, m]
-                        r[g, b, m, j] += c
-                        again += c * c if sweep else 0.0
-                size = 0.0
-                for i in range(n):
-                    size += q[b, i, j] * q[b, i, j]
-                fine = fine and {low} < size and before < {high} and again < 3 * size and size > 4.0e-24 * before
-                size = sqrt(size)
-                for i in range(n):
-                    q[b, i, j] /= size
-                r[g, b, j, j] = size
-            if not fine:
-                done = g
-                break
-            for i in range(n):
-                for j in range(k):
-                    qs[g, b, i, j] = q[b, i, j]
-    return done
-"""
 
 
 class Block(NamedTuple):
@@ -145,27 +28,6 @@ class Block(NamedTuple):
     x: np.ndarray
     q: np.ndarray
     r: np.ndarray
-
-
-ORBIT = """
-@njit("int64(float64[:, ::1], float64[:, ::1], int64, float64[:, :, ::1])",
-      error_model="numpy", nogil=True, cache={cached})
-def orbit(x, p, every, xs):
-    done = len(xs)
-    for b in range(len(x)):
-        {load}
-        for g in range(done):
-            for _ in range(every):
-                {first}
-                {after}
-            {kept}
-            for i in range({n}):
-                if not abs(xs[g, b, i]) < inf:
-                    done = g
-            if done == g:
-                break
-    return done
-"""
 
 
 @final
@@ -184,24 +46,25 @@ class Kernel:
         """
         batch, (n, k) = x.shape[:-1], q.shape[-2:]
         members = math.prod(batch)
-        given = _columns(self.parameters, batch)
-        parts = np.array_split(np.arange(members), self.threads if members >= 2 * self.threads else 1)
-        found = Block(*(np.zeros((groups, members, *tail)) for tail in ((n,), (n, k), (k, k))))
+        count = self.threads if members >= 2 * self.threads else 1
+        whole = x.reshape(members, n), q.reshape(members, n, k), _columns(self.parameters, batch)
+        parts = zip(*(np.array_split(a, count) for a in whole), strict=True)
+        if count == 1:
+            blocks = [self._part(groups, every, *part) for part in parts]
+        else:
+            with ThreadPoolExecutor(count) as pool:
+                blocks = list(pool.map(lambda part: self._part(groups, every, *part), parts))
+        done = min(len(block.x) for block in blocks)
+        joined = blocks[0] if count == 1 else map(np.hstack, zip(*([a[:done] for a in b] for b in blocks), strict=True))
+        return Block(*(a.reshape(done, *batch, *a.shape[2:]) for a in joined))
 
-        def part(own: np.ndarray) -> int:
-            a, b = own[0], own[-1] + 1
-            whole = len(parts) == 1
-            ours = found if whole else Block(*(np.zeros((groups, b - a, *whole.shape[2:])) for whole in found))
-            state, vectors = (np.array(a_.reshape(members, *a_.shape[len(batch) :])[a:b], order="C") for a_ in (x, q))
-            count = self.block(state, vectors, given[a:b], groups, every, *ours)
-            if not whole:
-                for all_, one in zip(found, ours, strict=True):
-                    all_[:, a:b] = one
-            return count
-
-        with ThreadPoolExecutor(len(parts)) if len(parts) > 1 else nullcontext() as pool:
-            done = min((pool.map if pool else map)(part, parts))
-        return Block(*(whole[:done].reshape(done, *batch, *whole.shape[2:]) for whole in found))
+    def _part(self, groups: int, every: int, x: np.ndarray, q: np.ndarray, parameters: np.ndarray) -> Block:
+        """The same for x (members, n), in one thread."""
+        x, q = (np.array(a, order="C") for a in (x, q))  # which the loop overwrites
+        members, n, k = q.shape
+        found = Block(*(np.zeros((groups, members, *shape)) for shape in ((n,), (n, k), (k, k))))
+        done = self.block(x, q, parameters, groups, every, *found)
+        return Block(*(a[:done] for a in found))
 
 
 def kernel(program: Program, parameters: Sequence[Any], x: Any, q: Any, steps: int) -> Kernel | None:
@@ -212,53 +75,18 @@ def kernel(program: Program, parameters: Sequence[Any], x: Any, q: Any, steps: i
     """
     if not isinstance(x, np.ndarray) or x.dtype != np.float64 or not isinstance(q, np.ndarray):
         return None
-    if not _worth(program, [*program.results, *program.linear("pushed")[1]], steps * x.size):
-        return None
-    return Kernel(kernel_of(program, q.shape[-1]), parameters)
-
-
-@lru_cache(maxsize=1)
-def available() -> bool:
-    """Whether numba is installed: the extra `compiled`."""
-    return importlib.util.find_spec("numba") is not None
+    return Kernel(kernel_of(program, q.shape[-1]), parameters) if _worth(program, True, steps * x.size) else None
 
 
 @lru_cache(maxsize=64)
 def kernel_of(program: Program, k: int) -> Callable:
     """The compiled loop of a program for k vectors."""
-    return _loaded(_source(program, LOOP, k))["block"]
+    return loaded(loop_source(program, LOOP, k))["block"]
 
 
 @lru_cache(maxsize=64)
 def _orbit_of(program: Program) -> Callable:
-    return _loaded(_source(program, ORBIT))["orbit"]
-
-
-def _source(program: Program, template: str, k: int = 0) -> str:
-    """The template with the lines of the program, and of its tangent for k vectors."""
-    seeds, linear = program.linear("pushed") if k else ([], [])
-    moving = program.graph.dependent(seeds)
-    lines, names = program.lines([*program.results, *linear], program.names | {s: f"d{s}" for s in seeds}, moving)
-    state, rest = program.inputs[: program.n], program.inputs[program.n :]
-    results, pushed = program.words(program.results, names), program.words(linear, names)
-    load = [f"{names[place]} = x[b, {i}]" for i, place in enumerate(state)]
-    load += [f"{names[place]} = p[b, {i}]" for i, place in enumerate(rest)]
-    parts = {
-        "load": load,
-        "first": [f"{name} = {expression}" for place, name, expression in lines if place not in moving],
-        "column": [f"{names[seed]} = q[b, {i}, j]" for i, seed in enumerate(seeds)],
-        "each": [f"{name} = {expression}" for place, name, expression in lines if place in moving],
-        "store": [f"q[b, {i}, j] = {word}" for i, word in enumerate(pushed)],
-        "after": [f"{', '.join(names[place] for place in state)}, = {', '.join(results)},"],
-        "kept": [f"xs[g, b, {i}] = {names[place]}" for i, place in enumerate(state)],
-    }
-    text = template
-    for name, part in parts.items():
-        margin = next((line[: line.index("{")] for line in template.splitlines() if line.strip() == f"{{{name}}}"), "")
-        text = text.replace(f"{{{name}}}", f"\n{margin}".join(part) or "pass")
-    for name, value in {"n": program.n, "k": k, "low": RANGE**-2, "high": RANGE**2}.items():
-        text = text.replace(f"{{{name}}}", repr(value))
-    return HEAD + text
+    return loaded(loop_source(program, ORBIT))["orbit"]
 
 
 def orbit_kernel(
@@ -266,7 +94,7 @@ def orbit_kernel(
 ) -> Callable[[np.ndarray, int, int], np.ndarray] | None:
     """What gives the states (samples, *batch, n) that follow x (*batch, n), each after `every` steps; fewer where one
     is no longer finite.  None where a compiled loop would not be faster for so many steps in all: see `kernel`."""
-    if not _worth(program, program.results, steps * x.size):
+    if not _worth(program, False, steps * x.size):
         return None
     orbit, batch = _orbit_of(program), x.shape[:-1]
     given = _columns(parameters, batch)
@@ -280,10 +108,17 @@ def orbit_kernel(
     return states
 
 
-def _worth(program: Program, operations: Sequence[Any], work: int) -> bool:
+def _worth(program: Program, with_tangent: bool, work: int) -> bool:
     """Whether compiling pays: numba is there, the formula is a map of short enough code, and there is enough to do."""
-    fits = len(program.results) == program.n <= WIDEST and len(program.graph.needed(operations)) <= LONGEST
-    return work >= WORTH and fits and available()
+    return work >= WORTH and available() and _fits(program, with_tangent)
+
+
+@lru_cache(maxsize=64)
+def _fits(program: Program, with_tangent: bool) -> bool:
+    if not len(program.results) == program.n <= WIDEST:
+        return False
+    operations = [*program.results, *(program.linear("pushed")[1] if with_tangent else ())]
+    return len(program.graph.needed(operations)) <= LONGEST
 
 
 def _columns(parameters: Sequence[Any], batch: tuple[int, ...]) -> np.ndarray:
@@ -292,50 +127,3 @@ def _columns(parameters: Sequence[Any], batch: tuple[int, ...]) -> np.ndarray:
     for i, parameter in enumerate(parameters):
         given[:, i] = np.broadcast_to(parameter, batch).ravel()
     return given
-
-
-@lru_cache(maxsize=64)
-def _loaded(source: str) -> dict[str, Any]:
-    """The functions of the source, from the cache of this user if it has been compiled before."""
-    name = f"cocycle_kernel_{hashlib.sha256(source.encode()).hexdigest()[:24]}"
-    folder = _folder()
-    if folder is not None:
-        with suppress(OSError):
-            return _imported(name, _written(folder / f"{name}.py", source.replace("{cached}", "True")))
-    scope: dict[str, Any] = {}
-    exec(compile(source.replace("{cached}", "False"), f"<{name}>", "exec"), scope)
-    return scope
-
-
-def _imported(name: str, path: Path) -> dict[str, Any]:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # numba looks for it there
-    spec.loader.exec_module(module)
-    return vars(module)
-
-
-def _written(path: Path, source: str) -> Path:
-    if not path.exists():
-        handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with open(handle, "w") as file:
-            file.write(source)
-        os.replace(aside, path)
-    if path.read_text() != source:
-        raise OSError(f"{path} is not what was written")
-    return path
-
-
-def _folder() -> Path | None:
-    """A folder that nobody else can write, for compiled kernels, which are executed; None where there is none."""
-    if not hasattr(os, "getuid"):
-        return None
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cocycle" / "kernels"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = os.lstat(folder)
-        private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
-        return folder if private and os.access(folder, os.W_OK) else None
-    except (OSError, RuntimeError):  # without a home
-        return None
