@@ -27,16 +27,14 @@ ZERO, ONE = Constant(0.0), Constant(1.0)
 # name of an operation: how it is written, for numpy, torch, plain floats and numba alike
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "less": "<", "less_equal": "<=", "equal": "=="}
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{
-        name: getattr(np, name)
-        for name in (
-            *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh"),
-            *("arctanh", "exp", "expm1", "log", "log1p", "sqrt", "floor", "ceil", "trunc", "rint", "sign", "abs"),
-            *("arctan2", "hypot", "minimum", "maximum", "mod", "fmod", "power", "copysign", "where"),
-            *("logical_and", "logical_or", "logical_not", "negative"),
-            *("add", "subtract", "multiply", "divide", "less", "less_equal", "equal"),
-        )
-    }
+    name: getattr(np, name)
+    for name in (
+        *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh"),
+        *("arctanh", "exp", "expm1", "log", "log1p", "sqrt", "floor", "ceil", "trunc", "rint", "sign", "abs"),
+        *("arctan2", "hypot", "minimum", "maximum", "mod", "fmod", "power", "copysign", "where"),
+        *("logical_and", "logical_or", "logical_not", "negative"),
+        *("add", "subtract", "multiply", "divide", "less", "less_equal", "equal"),
+    )
 }
 
 

@@ -2,7 +2,7 @@
 
 Array libraries spend about a microsecond on every operation on a three-vector; plain python floats take twenty
 nanoseconds.  Nobody should write a formula twice for that, or its derivative at all, so the formula is traced
-(`symbols`), differentiated (`graph`), and written as lines of source that plain floats, numpy and torch run alike.
+(`tracing`), differentiated (`graph`), and written as lines of source that plain floats, numpy and torch run alike.
 """
 
 import math
@@ -15,7 +15,8 @@ import numpy as np
 
 from cocycle.arrays import Array, like, namespace
 from cocycle.formulas.graph import FUNCTIONS, Graph, Operand, word
-from cocycle.formulas.symbols import NotTraceable, traced
+from cocycle.formulas.symbols import NotTraceable
+from cocycle.formulas.tracing import traced
 from cocycle.purity import Dependencies, has_iterator, random_numbers_unused
 
 NAME = re.compile(r"\bt\d+\b")  # of a line's result, a number

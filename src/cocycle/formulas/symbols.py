@@ -4,7 +4,6 @@ numpy hands every operation on them over (`__array_ufunc__`, `__array_function__
 numbers.  What numpy does not hand over is refused, with what to write instead.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
@@ -12,45 +11,13 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from cocycle.formulas.graph import Constant, Graph, Operand
+from cocycle.formulas.ufuncs import RECORDED, composed
 
 MOST = 20_000  # operations of a formula
-
-UFUNCS = {
-    name: name
-    for name in (
-        *("add", "subtract", "multiply", "divide", "negative", "power", "sqrt", "exp", "expm1", "log", "log1p", "sin"),
-        *("cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "sign"),
-        *("floor", "ceil", "trunc", "rint", "arctan2", "hypot", "minimum", "maximum", "fmod", "copysign"),
-        *("less", "less_equal", "equal", "logical_and", "logical_or", "logical_not"),
-    )
-} | {"absolute": "abs", "fabs": "abs", "remainder": "mod", "bitwise_and": "logical_and", "bitwise_or": "logical_or",
-     "invert": "logical_not", "float_power": "power"}  # fmt: skip
 
 
 class NotTraceable(TypeError):
     """The formula does something that symbols cannot record; the message says what to write instead."""
-
-
-def _composed(record: Callable[..., Operand]) -> dict[str, Callable[..., Operand]]:
-    """Functions of numpy that are several operations."""
-    return {
-        "positive": lambda a: a,
-        "square": lambda a: record("multiply", a, a),
-        "reciprocal": lambda a: record("divide", 1.0, a),
-        "exp2": lambda a: record("power", 2.0, a),
-        "log2": lambda a: record("divide", record("log", a), math.log(2)),
-        "log10": lambda a: record("divide", record("log", a), math.log(10)),
-        "deg2rad": lambda a: record("multiply", a, math.pi / 180),
-        "rad2deg": lambda a: record("multiply", a, 180 / math.pi),
-        "radians": lambda a: record("multiply", a, math.pi / 180),
-        "degrees": lambda a: record("multiply", a, 180 / math.pi),
-        "greater": lambda a, b: record("less", b, a),
-        "greater_equal": lambda a, b: record("less_equal", b, a),
-        "not_equal": lambda a, b: record("logical_not", record("equal", a, b)),
-        "floor_divide": lambda a, b: record("floor", record("divide", a, b)),
-        "heaviside": lambda a, b: record("where", record("equal", a, 0.0), b, record("less", 0.0, a)),
-        "clip": lambda a, low, high: record("minimum", record("maximum", a, low), high),
-    }
 
 
 @final
@@ -84,7 +51,7 @@ class Symbols(NDArrayOperatorsMixin):
     def __setitem__(self, index, value):
         if self.fixed:
             raise NotTraceable("it changes its argument in place: work on a copy, x = x.copy()")
-        self.operands[_plain_index(index)] = _operands(self.graph, value)[()]  # of one value the value itself
+        self.operands[_plain_index(index)] = operands_of(self.graph, value)[()]  # of one value the value itself
 
     def __bool__(self):
         raise NotTraceable(
@@ -147,23 +114,9 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 for _name in (
-    *(
-        "sum",
-        "mean",
-        "prod",
-        "dot",
-        "reshape",
-        "ravel",
-        "swapaxes",
-        "transpose",
-        "clip",
-        "max",
-        "min",
-        "copy",
-        "squeeze",
-    ),
-    *("repeat", "take", "cumsum", "round", "std", "var"),
-    *(*UFUNCS, "exp2", "log2", "log10", "square", "reciprocal"),  # which numpy asks of elements of object arrays
+    *("sum", "mean", "prod", "dot", "reshape", "ravel", "swapaxes", "transpose", "clip", "max", "min", "copy"),
+    *("squeeze", "repeat", "take", "cumsum", "round", "std", "var"),
+    *(*RECORDED, "exp2", "log2", "log10", "square", "reciprocal"),  # which numpy asks of elements of object arrays
 ):
     setattr(Symbols, _name, _method(_name))
 
@@ -182,7 +135,7 @@ def _plain_index(index: Any) -> Any:
     return index
 
 
-def _operands(graph: Graph, value: Any) -> np.ndarray:
+def operands_of(graph: Graph, value: Any) -> np.ndarray:
     """A value, whatever it is made of, as an array of operands."""
     if isinstance(value, Symbols):
         if value.graph is not graph:
@@ -198,7 +151,7 @@ def _operands(graph: Graph, value: Any) -> np.ndarray:
         return _each(lambda number: Constant(float(number)), elements)
     if elements.dtype.kind != "O":
         raise NotTraceable(f"it computes with values of dtype {elements.dtype}: take real numbers")
-    return _each(lambda element: _operands(graph, element)[()], elements)
+    return _each(lambda element: operands_of(graph, element)[()], elements)
 
 
 def _each(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
@@ -211,11 +164,11 @@ def _each(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
 
 
 def _applied(graph: Graph, ufunc: Any, inputs: Sequence[Any]) -> Symbols:
-    arrays = [_operands(graph, value) for value in inputs]
+    arrays = [operands_of(graph, value) for value in inputs]
     name = ufunc.__name__
     if name == "matmul":
         return _packed(graph, np.matmul(*(_unpacked(Symbols(graph, a)) for a in arrays)))
-    function = _composed(graph.record).get(name) or (lambda *operands: _recorded(graph, name, operands))
+    function = composed(graph.record).get(name) or (lambda *operands: _recorded(graph, name, operands))
     if name == "power" and arrays[1].size == 1 and arrays[1].ravel()[0] == Constant(2.0):
         return Symbols(graph, _each(lambda a: graph.record("multiply", a, a), arrays[0]))
     result = Symbols(graph, _each(function, *arrays))
@@ -225,16 +178,16 @@ def _applied(graph: Graph, ufunc: Any, inputs: Sequence[Any]) -> Symbols:
 
 
 def _recorded(graph: Graph, name: str, operands: Sequence[Operand]) -> Operand:
-    if name not in UFUNCS:
+    if name not in RECORDED:
         raise NotTraceable(f"np.{name} cannot be traced: it has no derivative here; write it with other functions")
-    return graph.record(UFUNCS[name], *operands)
+    return graph.record(RECORDED[name], *operands)
 
 
 def _reduced(graph: Graph, ufunc: Any, value: Any, axis: Any = 0, keepdims: bool = False, **options: Any) -> Symbols:
     """np.add.reduce and the like, one after the other along the axes."""
     if {k: v for k, v in options.items() if v not in (None, np._NoValue, True)}:
         raise NotTraceable(f"it calls np.{ufunc.__name__}.reduce with {', '.join(options)}: call it without")
-    operands = _operands(graph, value)
+    operands = operands_of(graph, value)
     axes = range(operands.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     axes = sorted(a % max(operands.ndim, 1) for a in axes)
     found = Symbols(graph, operands)
@@ -243,7 +196,7 @@ def _reduced(graph: Graph, ufunc: Any, value: Any, axis: Any = 0, keepdims: bool
         total = (
             Symbols(graph, _object_array(rows[0]))
             if len(rows)
-            else Symbols(graph, _operands(graph, np.full(rows.shape[1:], ufunc.identity)))
+            else Symbols(graph, operands_of(graph, np.full(rows.shape[1:], ufunc.identity)))
         )
         for row in rows[1:]:
             total = _applied(graph, ufunc, (total, Symbols(graph, _object_array(row))))
@@ -264,7 +217,7 @@ def _packed(graph: Graph, result: Any) -> Any:
     if isinstance(result, list | tuple):
         return type(result)(_packed(graph, part) for part in result)
     if isinstance(result, Symbols) or (isinstance(result, np.ndarray) and result.dtype == object):
-        return Symbols(graph, _object_array(_operands(graph, result)))
+        return Symbols(graph, _object_array(operands_of(graph, result)))
     return result
 
 
@@ -273,7 +226,7 @@ def _where(graph: Graph, condition: Any, *choices: Any) -> Symbols:
         raise NotTraceable(
             "it calls np.where with a condition alone, which gives places: take np.where(condition, a, b)"
         )
-    arrays = [_operands(graph, value) for value in (condition, *choices)]
+    arrays = [operands_of(graph, value) for value in (condition, *choices)]
     return Symbols(graph, _each(lambda *operands: graph.record("where", *operands), *arrays))
 
 
@@ -281,7 +234,7 @@ def _filled(number: float | None) -> Callable[..., Symbols]:
     def made(graph: Graph, like: Any, fill_value: Any = 0.0, *, shape: Any = None, **_: Any) -> Symbols:
         value = fill_value if number is None else number
         whole = np.empty(np.shape(like) if shape is None else shape, dtype=object)
-        whole[...] = _operands(graph, value)[()]
+        whole[...] = operands_of(graph, value)[()]
         return Symbols(graph, whole)
 
     return made
@@ -301,7 +254,7 @@ def _clip(graph: Graph, a: Any, a_min: Any = None, a_max: Any = None, *, min: An
 
 def _mean(graph: Graph, a: Any, axis: Any = None, keepdims: bool = False, **_: Any) -> Any:
     total = np.sum(a, axis=axis, keepdims=keepdims)
-    return total / (np.size(_operands(graph, a)) / max(np.size(total.operands), 1))
+    return total / (np.size(operands_of(graph, a)) / max(np.size(total.operands), 1))
 
 
 def _reduction(name: str) -> Callable[..., Symbols]:
@@ -314,7 +267,7 @@ def _reduction(name: str) -> Callable[..., Symbols]:
 
 
 def _copy(graph: Graph, a: Any, **_: Any) -> Symbols:
-    return Symbols(graph, _operands(graph, a).copy())
+    return Symbols(graph, operands_of(graph, a).copy())
 
 
 SPECIAL: dict[str, Callable[..., Any]] = {
@@ -334,31 +287,3 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "ones_like": _filled(1.0),
     "full_like": _filled(None),
 }
-
-
-def traced(function: Callable[..., Any], *shapes: tuple[int, ...]) -> tuple[Graph, list[int], np.ndarray]:
-    """The graph of function(*arrays) of these shapes, the places of its inputs, and its results, an array of operands.
-
-    Raises NotTraceable, with the remedy, for what symbols cannot record.
-    """
-    graph, arguments, inputs = Graph(), [], []
-    for shape in shapes:
-        places = np.empty(shape, dtype=object)
-        for index in np.ndindex(shape):
-            places[index] = graph.input()
-            inputs.append(places[index])
-        arguments.append(Symbols(graph, places, fixed=True))
-    try:
-        return graph, inputs, _operands(graph, function(*arguments))
-    except Exception as error:
-        raise _reason(error) from error
-
-
-def _reason(error: BaseException) -> NotTraceable:
-    """What symbols said, also where numpy said something else of it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, NotTraceable):
-            return NotTraceable(*cause.args)
-        cause = cause.__cause__ or cause.__context__
-    return NotTraceable(f"it fails on symbols: {error}")
