@@ -59,7 +59,7 @@ def doctor(options: Namespace) -> int:
 
 
 def validate(options: Namespace) -> int:
-    """Print the table of spectra beside the published ones, and write it to a file if asked to."""
+    """Print the table of spectra beside their references, and write it to a file if asked to."""
     if options.output and not options.output.parent.is_dir():
         raise ValueError(f"--output must be in an existing folder: there is no {options.output.parent}; make it first")
     rows = validation.validate(options.systems or None, scale=options.scale, seed=options.seed)
@@ -71,7 +71,7 @@ def validate(options: Namespace) -> int:
             "brackets its standard error in units of the last digits."
         )
         with exported(options.output) as aside:
-            aside.write_text(f"# Lyapunov spectra beside the published ones\n\n{made}\n\n{table}\n", "utf-8")
+            aside.write_text(f"# Lyapunov spectra beside their references\n\n{made}\n\n{table}\n", "utf-8")
     return 0 if all(row.agrees for row in rows) else 1
 
 

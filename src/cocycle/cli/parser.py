@@ -144,7 +144,7 @@ def _add_checks(add) -> None:
     add(commands.doctor, help="versions, threads, devices, and a self-check of a few seconds")
     command = add(
         commands.validate,
-        help="the spectrum of every system beside the published one",
+        help="the spectrum of every system beside its reference",
         description=f"{validation.__doc__}  Exit status 1 if one disagrees.",
     )
     command.add_argument("systems", nargs="*", metavar="SYSTEM", help="names as in the table (default: all)")

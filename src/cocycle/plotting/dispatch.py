@@ -1,6 +1,6 @@
 """`plot`: the figure of a result, chosen by its type."""
 
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -73,19 +73,11 @@ def _(result: Diagnosis, *, ax: Axes | None = None) -> Figure:
 
 plot.register(Archive, archive_figure)
 
-ONE_PANEL = {
-    AccuracyMap: accuracy_plane,
-    Capacity: forgetting_curve,
-    History: training_lines,
-    Synchronisation: synchronisation_lines,
-    ValidTimes: valid_time_histogram,
-}
-
-
-@plot.register(AccuracyMap)
-@plot.register(Capacity)
-@plot.register(History)
-@plot.register(Synchronisation)
-@plot.register(ValidTimes)
-def _(result: Any, *, ax: Axes | None = None, **options: Any) -> Figure:
-    return one_panel(ONE_PANEL[type(result)], result, ax=ax, **options)
+for _kind, _draw in (
+    (AccuracyMap, accuracy_plane),
+    (Capacity, forgetting_curve),
+    (History, training_lines),
+    (Synchronisation, synchronisation_lines),
+    (ValidTimes, valid_time_histogram),
+):
+    plot.register(_kind, partial(one_panel, _draw))

@@ -205,11 +205,7 @@ def train_online(
                 continue
             output = linear(weight, features)
             errors.append(wanted - output)
-            if not (abs(errors[-1]) <= largest).all():
-                raise ValueError(
-                    f"training diverged: after {len(errors)} corrections the error is more than {LOST:.0e} times the"
-                    " largest target; take a larger ridge, forgetting closer to 1, or a smaller rate"
-                )
+            _require_bounded(errors, largest)
             fed_back[:] = [output if readout.added is None else output + as_numpy(z[..., readout.added])]
             weight, memory = rule.corrected(weight, memory, features, errors[-1])
     settings = {"rule": repr(rule), "washout": washout, "own_output": own_output}
@@ -228,6 +224,14 @@ def _with_feedback(
         u = np.concatenate([u[:external], *fed_back]) if fed_back else u
         ((now, state),) = driven_states(network, like(u[None], state), state)
         yield now, state
+
+
+def _require_bounded(errors: Sequence[np.ndarray], largest: float) -> None:
+    if not (abs(errors[-1]) <= largest).all():
+        raise ValueError(
+            f"training diverged: after {len(errors)} corrections the error is more than {LOST:.0e} times the largest"
+            " target; take a larger ridge, forgetting closer to 1, or a smaller rate"
+        )
 
 
 def _warn_of_bursts(errors: np.ndarray, target: float) -> None:
