@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from threadpoolctl import threadpool_info
 
 from cocycle import Archive, Grid, run
 from cocycle.sweeps import Status
-from cocycle.sweeps.workers import held_back
+from cocycle.sweeps.workers import held_back, insistent_interrupt
 from here import Here
 
 AXES = {"a": np.arange(4), "b": np.array([10.0, 20.0, 30.0])}
@@ -315,6 +316,21 @@ def test_an_interrupt_that_python_drops_is_not_lost(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(measures.product, new(tmp_path / "run.h5"), Here(), progress=False)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def interrupted_while_an_exception_is_handled():
+    try:
+        raise AttributeError
+    except AttributeError:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+
+
+def test_an_interrupt_while_an_exception_is_handled_is_reported_alone():
+    """As where pathlib looks for an attribute that it does not have yet: one traceback, that of Ctrl-C."""
+    with pytest.raises(KeyboardInterrupt) as raised, insistent_interrupt():
+        interrupted_while_an_exception_is_handled()
+    assert "".join(traceback.format_exception(raised.value)).count("Traceback") == 1
 
 
 class LostWhileItIsSent:

@@ -48,7 +48,7 @@ def insistent_interrupt() -> Iterator[Callable[[], None]]:
 
     def interrupt(number, frame):
         came.append(number)
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt from None  # whatever exception Python is handling just then
 
     def check() -> None:
         if came:
