@@ -12,9 +12,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cocycle import Reservoir, forecast, frame, lyapunov_spectrum, train
-from cocycle.maps import end, orbit
+from cocycle.maps import orbit
 from cocycle.reservoir import MomentSum, ridge_readout, scaled, sparse
 from cocycle.systems import Lorenz63
+from cocycle.trajectories import end
 
 SIZE, CONNECTIONS, STEPS, WASHOUT = 10_000, 100, 10_000, 200
 

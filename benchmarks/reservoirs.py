@@ -20,10 +20,10 @@ from scipy import linalg
 from scipy.sparse import random_array
 
 from cocycle import Reservoir, frame, lyapunov_spectrum, train
-from cocycle.maps import end
 from cocycle.reservoir import Design, Forecaster, Readout, ridge_readout, scaled
 from cocycle.studies.reservoir_constraints import train_with_exponent
 from cocycle.systems import Lorenz63
+from cocycle.trajectories import end
 
 SIZE, DENSITY, TRAINING, CLOSED, WASHOUT, RIDGE = 500, 0.1, 5000, 1000, 200, 1e-4
 RADII, SCALINGS = np.linspace(0.1, 1.3, 5), np.geomspace(0.03, 1.0, 5)

@@ -11,9 +11,9 @@ import numpy as np
 
 from cocycle import feedforward, ftle, plane
 from cocycle.lyapunov.ridges import distances, level_lines, ridges
-from cocycle.maps import end
 from cocycle.networks import Recipe, circle, fit, perceptron
 from cocycle.plotting import boundary_lines, exponent_plane, ridge_figure, ridge_points
+from cocycle.trajectories import end
 
 X = np.linspace(-1, 1, 121)
 task = circle(1, samples=4000)  # inside a circle of half the square's area, or outside

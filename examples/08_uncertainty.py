@@ -11,7 +11,6 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from cocycle import feedforward, ftle
-from cocycle.maps import end
 from cocycle.networks import (
     Recipe,
     accuracy_map,
@@ -25,6 +24,7 @@ from cocycle.networks import (
     uncertainty,
     with_bottleneck,
 )
+from cocycle.trajectories import end
 
 task = digits(0)  # scikit-learn's 8 × 8 pixels; mnist(folder) reads the files of MNIST
 recipe = Recipe(loss="CrossEntropyLoss", optimiser="Adam", epochs=30)

@@ -15,8 +15,8 @@ import numpy as np
 
 from cocycle import Layer, ftle, plane
 from cocycle.lyapunov.ridges import distances, level_lines, ridges
-from cocycle.maps import end
 from cocycle.plotting import boundary_lines, exponent_plane, ridge_points
+from cocycle.trajectories import end
 
 GAIN = 4.0  # the larger, the sharper is the transition of a unit
 X = np.linspace(-2, 2, 201)

@@ -23,10 +23,10 @@ from cocycle import (
     valid_times,
 )
 from cocycle.lyapunov.ridges import ridges
-from cocycle.maps import end
 from cocycle.networks import Recipe, circle, fit, perceptron
 from cocycle.plotting import boundary_lines, exponent_plane, ridge_points, signed_ticks, valid_time_plane, zero_line
 from cocycle.systems import Lorenz63
+from cocycle.trajectories import end
 
 LYAPUNOV_TIME = 1 / (0.9056 * 0.02)  # steps
 

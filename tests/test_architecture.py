@@ -10,7 +10,7 @@ import pytest
 import cocycle
 
 SOURCE = Path(cocycle.__file__).parent
-CORE = {"arrays", "operators", "progress", "results", "threads", "maps", "driven"}
+CORE = {"arrays", "operators", "progress", "results", "threads", "maps", "driven", "trajectories"}
 ALLOWED = {
     "arrays": set(),
     "progress": set(),
@@ -18,7 +18,8 @@ ALLOWED = {
     "threads": {"arrays"},
     "files": set(),
     "operators": {"arrays"},
-    "maps": {"arrays", "operators", "progress"},
+    "maps": {"arrays", "operators"},
+    "trajectories": {"arrays", "maps", "progress"},
     "driven": {"arrays", "maps"},
     "adjoint_maps": {"arrays", "maps"},
     "flows": {"maps", "formulas"},

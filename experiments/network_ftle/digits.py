@@ -11,13 +11,13 @@ import numpy as np
 
 from cocycle import Archive, Grid, feedforward, ftle
 from cocycle.lyapunov.ridges import overlap
-from cocycle.maps import end
 from cocycle.networks.acquisition import STRATEGIES, Plan, learn_actively
 from cocycle.networks.adversarial import adversarial_path, towards, with_bottleneck
 from cocycle.networks.data import Dataset, dataset_named, digest, split
 from cocycle.networks.ensembles import deep_ensemble, probabilities
 from cocycle.networks.training import Recipe, fit, perceptron
 from cocycle.networks.uncertainty import uncertainty
+from cocycle.trajectories import end
 
 NAME = "mnist" if Path("mnist").is_dir() else "digits"
 SEED = 0  # of the split, the same for all networks

@@ -31,7 +31,6 @@ from .maps import Relaxed as Relaxed
 from .maps import Select as Select
 from .maps import VectorField as VectorField
 from .maps import orbit as orbit
-from .maps import trajectory as trajectory
 from .networks import ERF as ERF
 from .networks import LINEAR as LINEAR
 from .networks import RELU as RELU
@@ -55,5 +54,7 @@ from .reservoir import valid_times as valid_times
 from .sweeps import Archive as Archive
 from .sweeps import Grid as Grid
 from .sweeps import run as run
+from .trajectories import end as end
+from .trajectories import trajectory as trajectory
 
 __version__: str

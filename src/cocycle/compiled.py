@@ -60,12 +60,13 @@ class Compiled(Dual):
         code = self._code(x)
         return cotangent(self.map, x, p) if code is None else code.program.pulled(x, p)
 
-    def kernel(self, x: Array, q: Array, steps: int) -> Any:
-        """What takes many steps at once: see `kernels.kernel`."""
+    def kernel(self, x: Array, q: Array | None, steps: int) -> Any:
         code = self._code(x)
-        found = None if code is None else kernel(code.program, (), x, q, steps)
-        if found is not None:
-            self.tangent(x, q)  # compares with the map, if it is time
+        if code is None:
+            return f"{type(self.map).__name__} cannot be traced for this state"
+        found = kernel(code.program, (), x, q, steps)
+        if not isinstance(found, str):  # compare with the map, if it is time
+            self(x) if q is None else self.tangent(x, q)
         return found
 
     def _code(self, x: Array) -> "_Code | None":

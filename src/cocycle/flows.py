@@ -82,8 +82,7 @@ class Flow(Map):
         return self._advance(self.field.tangent, (x, q)) if self.formula is None else self.formula.tangent(x, q)
 
     def kernel(self, x, q, steps):
-        """What takes many steps at once, of a field that is a plain function: see `kernels.kernel`."""
-        return None if self.formula is None else self.formula.kernel(x, q, steps)
+        return super().kernel(x, q, steps) if self.formula is None else self.formula.kernel(x, q, steps)
 
     def _advance(self, rate, parts):
         for _ in range(self.substeps):

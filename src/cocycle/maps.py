@@ -7,16 +7,14 @@ is the tuple of its layers.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, Frame, State, Trajectory, Weight, is_number, like, namespace
+from cocycle.arrays import Array, Frame, State, Weight, is_number, like, namespace
 from cocycle.operators import linear, linear_block, transposed
-from cocycle.progress import tracked
 
 
 class Map(ABC):
@@ -38,9 +36,10 @@ class Map(ABC):
         steps of half the length.  None for an exact map."""
         return None
 
-    def kernel(self, x: State, q: Frame, steps: int) -> Any:
-        """A compiled loop of many steps of this map, or None: see `cocycle.formulas.kernels`."""
-        return None
+    def kernel(self, x: State, q: Frame | None, steps: int) -> Any:
+        """A compiled loop of so many steps of this map, without a frame if q is None (`cocycle.formulas.kernels`), or a
+        text that says why there is none."""
+        return f"{type(self).__name__} is not a formula: Compiled makes one of a map, Formula and Flow of a function"
 
     def native(self, x: State) -> State:
         """x as the type of array that this map computes with; others are converted, there and back, at each step."""
@@ -72,17 +71,6 @@ def orbit(steps: Iterable[Map], x: State) -> Iterator[State]:
     for f in steps:
         x = f(x)
         yield x
-
-
-def end(steps: Iterable[Map], x: State) -> State:
-    """The state after all steps from x, which is x itself if there are none; keeps no other state in memory."""
-    last = deque(orbit(steps, x), maxlen=1)
-    return last.pop() if last else x
-
-
-def trajectory(steps: Iterable[Map], x: State) -> Trajectory:
-    """The states after each step, stacked."""
-    return namespace(x).stack(list(orbit(tracked(steps, "trajectory"), x)))
 
 
 def cotangent(f: Map, x: State, p: Frame) -> Frame:

@@ -23,16 +23,21 @@ def show_progress(show: bool) -> None:
 
 @contextmanager
 def progress_bar(total: int | None, label: str, *, initial: int = 0, delay: float = 2.0, show: bool = True):
-    """A function `advance(n)` that adds n to a progress bar of `total` items, of which `initial` are done."""
+    """A function `advance(n)` that adds n to a progress bar of `total` items, of which `initial` are done.
+
+    `advance(n, expected)` also gives another total, where it follows from what is done.
+    """
     started = logged = time.monotonic()
     show = show and _shown and multiprocessing.parent_process() is None  # a worker and its parent would both draw bars
     # disable=None: only where there is a terminal or a notebook
     with tqdm(total=total, initial=initial, desc=label, delay=delay, disable=None if show else True) as bar:
         done, silent = initial, bar.disable and show
 
-        def advance(n: int) -> None:
-            nonlocal done, logged
+        def advance(n: int, expected: int | None = None) -> None:
+            nonlocal done, logged, total
             done += n
+            if expected is not None:
+                bar.total = total = expected
             bar.update(n)
             now = time.monotonic()
             if silent and now - logged > LOG_EVERY:

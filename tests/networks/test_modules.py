@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 
 from cocycle import Autodiff, Composed, feedforward, finite_time_exponents, frame, ftle, lyapunov_spectrum, orbit
-from cocycle.maps import end
 from cocycle.networks import Cell
+from cocycle.trajectories import end
 from module_kinds import DROPOUTS, Function, settled
 
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from cases import as_torch
 from cocycle import LINEAR, Activation, Reservoir, forecast, frame, lyapunov_spectrum, train, trajectory
-from cocycle.maps import end
 from cocycle.networks import Cell
 from cocycle.reservoir import (
     Deep,
@@ -33,6 +32,7 @@ from cocycle.reservoir import (
     sparse,
 )
 from cocycle.systems import Lorenz63, Rossler
+from cocycle.trajectories import end
 
 DEEP = Deep((Reservoir.random(30, 3, rng=1), Reservoir.random(20, 30, input_scaling=0.1, rng=2)))
 DELAYED = Deep((DelayLine(3, 2, 3), Reservoir.random(40, 6, rng=3)))

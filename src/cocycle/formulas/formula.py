@@ -140,8 +140,7 @@ class Formula(_Parameters, Dual):
     def cotangent(self, x: Array, p: Array) -> Array:
         return self._program(x.shape[-1]).pulled(x, p, self._inputs())
 
-    def kernel(self, x: Array, q: Array, steps: int) -> Any:
-        """What takes many steps at once: see `kernels.kernel`."""
+    def kernel(self, x: Array, q: Array | None, steps: int) -> Any:
         return kernel(self._program(x.shape[-1]), self._inputs(), x, q, steps)
 
 

@@ -22,60 +22,99 @@ WORTH = 50_000  # components of states times steps, from which on compiling pays
 
 
 class Block(NamedTuple):
-    """After each group of steps: the states (groups, *batch, n), the frames (groups, *batch, n, k) and the factors
-    (groups, *batch, k, k)."""
+    """After each group of steps: states (groups, *batch, n), frames (groups, *batch, n, k), diag(r) (groups, *batch,
+    k)."""
 
     x: np.ndarray
     q: np.ndarray
-    r: np.ndarray
+    diagonal: np.ndarray
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """The loop of a formula with its parameters, on so many threads."""
+    """The loop of a formula and its tangent, with its parameters."""
 
     block: Callable
     parameters: Sequence[Any]
-    threads: int = 1
 
-    def __call__(self, x: np.ndarray, q: np.ndarray, groups: int, every: int) -> Block:
+    def __call__(
+        self, x: np.ndarray, q: np.ndarray, groups: int, every: int, *, spread: float = np.inf, threads: int = 1
+    ) -> Block:
         """What follows x (*batch, n), q (*batch, n, k) in `groups` times `every` steps.
 
-        Fewer groups where a state or a vector leaves the range of numbers.
+        Fewer groups where a state or a vector leaves the range of numbers, or two elements of the diagonal of a factor
+        have a ratio of more than `spread`.
         """
-        batch, (n, k) = x.shape[:-1], q.shape[-2:]
-        members = math.prod(batch)
-        count = self.threads if members >= 2 * self.threads else 1
-        whole = x.reshape(members, n), q.reshape(members, n, k), _columns(self.parameters, batch)
-        parts = zip(*(np.array_split(a, count) for a in whole), strict=True)
-        if count == 1:
-            blocks = [self._part(groups, every, *part) for part in parts]
-        else:
-            with ThreadPoolExecutor(count) as pool:
-                blocks = list(pool.map(lambda part: self._part(groups, every, *part), parts))
-        done = min(len(block.x) for block in blocks)
-        joined = blocks[0] if count == 1 else map(np.hstack, zip(*([a[:done] for a in b] for b in blocks), strict=True))
-        return Block(*(a.reshape(done, *batch, *a.shape[2:]) for a in joined))
+        n, k = q.shape[-2:]
 
-    def _part(self, groups: int, every: int, x: np.ndarray, q: np.ndarray, parameters: np.ndarray) -> Block:
-        """The same for x (members, n), in one thread."""
-        x, q = (np.array(a, order="C") for a in (x, q))  # which the loop overwrites
-        members, n, k = q.shape
-        found = Block(*(np.zeros((groups, members, *shape)) for shape in ((n,), (n, k), (k, k))))
-        done = self.block(x, q, parameters, groups, every, *found)
-        return Block(*(a[:done] for a in found))
+        def part(x: np.ndarray, q: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
+            x, q = (np.array(a, order="C") for a in (x, q))  # which the loop overwrites
+            found = tuple(np.empty((groups, len(x), *shape)) for shape in ((n,), (n, k), (k,)))
+            done = self.block(x, q, parameters, groups, every, spread, *found)
+            return tuple(a[:done] for a in found)
+
+        return Block(*_in_parts(part, (x, q), self.parameters, x.shape[:-1], threads))
 
 
-def kernel(program: Program, parameters: Sequence[Any], x: Any, q: Any, steps: int) -> Kernel | None:
-    """The kernel that takes so many steps from x (*batch, n), q (*batch, n, k); None where it would not be faster.
+@final
+@dataclass(frozen=True, eq=False)
+class OrbitKernel:
+    """The loop of a formula alone, with its parameters."""
 
-    That is for other states than numpy's in double precision, formulas of many operations, a run too short to be worth
-    compiling, and without numba.
+    orbit: Callable
+    parameters: Sequence[Any]
+
+    def __call__(self, x: np.ndarray, samples: int, every: int = 1, *, threads: int = 1) -> np.ndarray:
+        """The states (samples, *batch, n) that follow x (*batch, n), each after `every` steps; fewer where one is no
+        longer finite."""
+
+        def part(x: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray]:
+            found = np.empty((samples, *x.shape))
+            return (found[: self.orbit(np.array(x, order="C"), parameters, every, found)],)
+
+        return _in_parts(part, (x,), self.parameters, x.shape[:-1], threads)[0]
+
+
+def _in_parts(
+    part: Callable[..., tuple[np.ndarray, ...]],
+    arrays: Sequence[np.ndarray],
+    parameters: Sequence[Any],
+    batch: tuple[int, ...],
+    threads: int,
+) -> list[np.ndarray]:
+    """The results (groups, *batch, ...) of the members of a batch, divided among threads.
+
+    Arrays (*batch, ...) and parameters are broadcast against one another.
     """
-    if not isinstance(x, np.ndarray) or x.dtype != np.float64 or not isinstance(q, np.ndarray):
-        return None
-    return Kernel(kernel_of(program, q.shape[-1]), parameters) if _worth(program, True, steps * x.size) else None
+    whole = np.broadcast_shapes(batch, *map(np.shape, parameters))
+    members = math.prod(whole)
+    rows = [
+        np.broadcast_to(a, (*whole, *a.shape[len(batch) :])).reshape(members, *a.shape[len(batch) :]) for a in arrays
+    ]
+    count = max(1, min(threads, members))
+    divided = zip(*(np.array_split(a, count) for a in (*rows, _columns(parameters, whole))), strict=True)
+    if count == 1:
+        found = [part(*next(divided))]
+    else:
+        with ThreadPoolExecutor(count) as pool:
+            found = list(pool.map(lambda some: part(*some), divided))
+    done = min(len(results[0]) for results in found)
+    joined = found[0] if count == 1 else [np.hstack([a[:done] for a in some]) for some in zip(*found, strict=True)]
+    return [a.reshape(done, *whole, *a.shape[2:]) for a in joined]
+
+
+def kernel(program: Program, parameters: Sequence[Any], x: Any, q: Any, steps: int) -> Any:
+    """The compiled loop that takes so many steps from x (*batch, n): a `Kernel` for q (*batch, n, k), an `OrbitKernel`
+    if q is None.  A text that says why, if there is none."""
+    why = _obstacle(program, x, q is not None, steps)
+    if why:
+        return why
+    return (
+        OrbitKernel(_orbit_of(program), parameters)
+        if q is None
+        else Kernel(kernel_of(program, q.shape[-1]), parameters)
+    )
 
 
 @lru_cache(maxsize=64)
@@ -89,36 +128,26 @@ def _orbit_of(program: Program) -> Callable:
     return loaded(loop_source(program, ORBIT))["orbit"]
 
 
-def orbit_kernel(
-    program: Program, parameters: Sequence[Any], x: np.ndarray, steps: int
-) -> Callable[[np.ndarray, int, int], np.ndarray] | None:
-    """What gives the states (samples, *batch, n) that follow x (*batch, n), each after `every` steps; fewer where one
-    is no longer finite.  None where a compiled loop would not be faster for so many steps in all: see `kernel`."""
-    if not _worth(program, False, steps * x.size):
-        return None
-    orbit, batch = _orbit_of(program), x.shape[:-1]
-    given = _columns(parameters, batch)
-
-    def states(x: np.ndarray, samples: int, every: int = 1) -> np.ndarray:
-        found = np.empty((samples, math.prod(batch), program.n))
-        start = np.array(x.reshape(-1, program.n), dtype=np.float64, order="C")
-        done = orbit(start, given, every, found)
-        return found[:done].reshape(done, *batch, program.n)
-
-    return states
-
-
-def _worth(program: Program, with_tangent: bool, work: int) -> bool:
-    """Whether compiling pays: numba is there, the formula is a map of short enough code, and there is enough to do."""
-    return work >= WORTH and available() and _fits(program, with_tangent)
+def _obstacle(program: Program, x: Any, with_tangent: bool, steps: int) -> str:
+    """Why a compiled loop would not be faster for so many steps in all; nothing if it is."""
+    if not isinstance(x, np.ndarray) or x.dtype != np.float64:
+        return f"only numpy states of float64 have compiled loops, not {type(x).__name__} of {x.dtype}"
+    if steps * x.size < WORTH:
+        return f"a run of {steps} steps of {x.size} numbers is too short to be worth compiling"
+    if not available():
+        return "numba is not installed: pip install 'cocycle[compiled]'"
+    return _too_long(program, with_tangent)
 
 
 @lru_cache(maxsize=64)
-def _fits(program: Program, with_tangent: bool) -> bool:
-    if not len(program.results) == program.n <= WIDEST:
-        return False
+def _too_long(program: Program, with_tangent: bool) -> str:
+    if len(program.results) != program.n:
+        return f"the formula is no map of the state: {program.n} numbers become {len(program.results)}"
+    if program.n > WIDEST:
+        return f"in {program.n} dimensions arrays are as fast (from {WIDEST} on)"
     operations = [*program.results, *(program.linear("pushed")[1] if with_tangent else ())]
-    return len(program.graph.needed(operations)) <= LONGEST
+    count = len(program.graph.needed(operations))
+    return f"a step has {count} operations, and from {LONGEST} on arrays are as fast" if count > LONGEST else ""
 
 
 def _columns(parameters: Sequence[Any], batch: tuple[int, ...]) -> np.ndarray:

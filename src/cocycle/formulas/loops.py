@@ -67,9 +67,9 @@ def logical_not(a):
 """
 
 LOOP = """
-@njit("int64(float64[:, ::1], float64[:, :, ::1], float64[:, ::1], int64, int64, float64[:, :, ::1],"
-      "float64[:, :, :, ::1], float64[:, :, :, ::1])", error_model="numpy", nogil=True, cache={cached})
-def block(x, q, p, groups, every, xs, qs, r):
+@njit("int64(float64[:, ::1], float64[:, :, ::1], float64[:, ::1], int64, int64, float64, float64[:, :, ::1],"
+      "float64[:, :, :, ::1], float64[:, :, ::1])", error_model="numpy", nogil=True, cache={cached})
+def block(x, q, p, groups, every, spread, xs, qs, diagonal):
     n, k = {n}, {k}
     done = groups
     for b in range(len(x)):
@@ -86,6 +86,7 @@ def block(x, q, p, groups, every, xs, qs, r):
             fine = True
             for i in range(n):
                 fine = fine and abs(xs[g, b, i]) < inf
+            least, most = inf, 0.0
             for j in range(k):
                 before = 0.0
                 for i in range(n):
@@ -98,7 +99,6 @@ def block(x, q, p, groups, every, xs, qs, r):
                             c += q[b, i, m] * q[b, i, j]
                         for i in range(n):
                             q[b, i, j] -= c * q[b, i, m]
-                        r[g, b, m, j] += c
                         again += c * c if sweep else 0.0
                 size = 0.0
                 for i in range(n):
@@ -107,8 +107,9 @@ def block(x, q, p, groups, every, xs, qs, r):
                 size = sqrt(size)
                 for i in range(n):
                     q[b, i, j] /= size
-                r[g, b, j, j] = size
-            if not fine:
+                diagonal[g, b, j] = size
+                least, most = min(least, size), max(most, size)
+            if not (fine and most <= spread * least):
                 done = g
                 break
             for i in range(n):

@@ -2,10 +2,11 @@
 
 from cocycle.lyapunov.covariant import CovariantStep, angles, covariance_residual, covariant_vectors, splitting_angle
 from cocycle.lyapunov.derived import Estimate, entropy, kaplan_yorke, local_exponents, volume_growth
+from cocycle.lyapunov.exponents import Diverged, Spectrum
 from cocycle.lyapunov.fields import Field, ftle, jacobian_alignment, plane
 from cocycle.lyapunov.finite_time import FiniteTimeExponents, finite_time_exponents
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise, qr_steps
-from cocycle.lyapunov.spectrum import Diverged, Spectrum, collect, lyapunov_spectrum
+from cocycle.lyapunov.spectrum import collect, lyapunov_spectrum
 from cocycle.lyapunov.step_error import StepError
 
 __all__ = [

@@ -4,47 +4,33 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice, repeat
-from operator import length_hint
-from typing import NamedTuple, final
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cocycle.arrays import Array, tolerances
-from cocycle.lyapunov.qr import FEW, FIRST, QRStep, as_map, next_length, qr_steps
+from cocycle.lyapunov.qr import FEW, FIRST, LONGEST, QRStep, qr_steps
 from cocycle.maps import Map
-from cocycle.progress import progress_bar, tracked
+from cocycle.trajectories import WORK, Repeated, repeated
 
-FEW_GROUPS, GROUPS = 16, 2000  # of the first block, while the growth is not known, and of any, at most
+FEW_GROUPS, GROUPS = 16, 10_000  # of the first block, while the growth is not known, and of any, at most
 MEMORY = 2**22  # numbers of a block, at most
-CAUTION = 0.8  # of the digits that a frame may lose: a group that loses more ends its block
+RARE = 500  # groups between two that are too long, for which the length is right
 
 
 class QRBlock(NamedTuple):
-    """Several QR steps: state x (*batch, n) and frame q (*batch, n, k) after the last, the factors r (groups, *batch,
-    k, k), the time that each took, the number of all maps, states and frames after each group, and the map."""
+    """Several QR steps: state x (*batch, n) and frame q (*batch, n, k) after the last, ln diag(r) of each (groups,
+    *batch, k), the time that each took, the number of all maps, states and frames after each group, and the map."""
 
     x: Array
     q: Array
-    r: Array
+    logs: Array
     time: float
     maps: int
     states: Array
     frames: Array
     map: Map
-
-
-@final
-@dataclass(frozen=True)
-class Repeated:
-    """One map, so many times."""
-
-    map: Map
-    count: int
-
-    def __iter__(self):
-        return repeat(self.map, self.count)
 
 
 def split(steps: Iterable[Map], first: int) -> tuple[Repeated, Repeated] | tuple[Iterator[Map], Iterator[Map]]:
@@ -57,15 +43,13 @@ def split(steps: Iterable[Map], first: int) -> tuple[Repeated, Repeated] | tuple
     return islice(rest, first), rest
 
 
-def repeated(steps: Iterable[Map]) -> Repeated | None:
-    """What itertools.repeat(map, count) gives, None for all other iterables."""
-    if not isinstance(steps, repeat):
-        return None
-    try:
-        count = length_hint(steps)
-    except TypeError:  # without end
-        return None
-    return Repeated(as_map(next(steps)), count) if count else None
+def compiled_loop(steps: Repeated | Iterable[Map], x: Array, q: Array) -> Any:
+    """The compiled loop of one map that is repeated, or a text that says why there is none."""
+    if not isinstance(steps, Repeated):
+        return "steps is not repeat(map, count), of itertools"
+    if not isinstance(steps.map, Map):
+        return f"{type(steps.map).__name__} is not a cocycle.Map"
+    return steps.map.kernel(x, q, steps.count)
 
 
 def qr_blocks(
@@ -75,49 +59,50 @@ def qr_blocks(
     *,
     every: int | str = 1,
     through: Callable[[Iterable[Map]], Iterable[Map]] = iter,
+    threads: int = 1,
 ) -> Iterator[QRStep | QRBlock]:
     """The steps of `qr_steps(through(steps), x, q, every=every)`, many together where a map has a compiled loop."""
-    if isinstance(steps, Repeated) and _kernel(steps, x, q) is not None:
-        yield from _by_kernel(steps, x, q, every)
+    if isinstance(steps, Repeated) and not isinstance(compiled_loop(steps, x, q), str):
+        yield from _by_kernel(steps, x, q, every, threads)
     else:
-        yield from qr_steps(through(tracked(steps, "exponents")), x, q, every=every)
+        yield from qr_steps(through(steps), x, q, every=every)
 
 
-def _by_kernel(steps: Repeated, x: Array, q: Array, every: int | str) -> Iterator[QRStep | QRBlock]:
-    f, left, auto = steps.map, steps.count, every == "auto"
-    length = (FIRST if q.shape[-1] <= FEW else 1) if isinstance(every, str) else every
-    limit = tolerances(x.dtype).frame_spread if auto else np.inf
-    most, size = FEW_GROUPS if auto else GROUPS, x.size + q.size + q.size // q.shape[-2] * q.shape[-1]
-    with progress_bar(left, "exponents") as advance:
-        while left:
-            groups = min(left // length, most, max(1, MEMORY // size))
-            kernel = _kernel(steps, x, q)
-            block = kernel(x, q, groups, length) if groups and kernel else None
-            spreads = _spreads(block.r) if block is not None and len(block.r) else np.zeros(0)
-            fine = len(spreads) if not auto else int(np.argmax(np.append(spreads, np.inf) > limit))
-            taken = fine * length
-            if fine:
-                assert block is not None
-                x, q, r = block.x[fine - 1], block.q[fine - 1], block.r[:fine]
-                yield QRBlock(x, q, r, length * f.dt, taken, block.x[:fine], block.q[:fine], f)
-                if auto:
-                    most = min(2 * most, GROUPS)
-                    length = next_length(length, float(spreads[:fine].max()), limit**CAUTION)
-            if fine < max(groups, 1):  # what the kernel does not take, and the rest that is no whole group
-                for step in qr_steps(repeat(f, min(length, left - taken)), x, q, every=every):
-                    x, q, taken = step.x, step.q, taken + step.maps
-                    length = step.maps if auto else length
-                    yield step
-            left -= taken
-            advance(taken)
+def _by_kernel(steps: Repeated, x: Array, q: Array, every: int | str, threads: int) -> Iterator[QRStep | QRBlock]:
+    """Blocks of groups of one length; with "auto" it grows from block to block, until groups are too long.
+
+    A block ends before a group that is too long for the precision, or that the compiled loop cannot take; the QR loop
+    takes that one, as it takes the rest that is no whole group.
+    """
+    f, left, auto, most = steps.map, steps.count, isinstance(every, str), FEW_GROUPS
+    length = every if isinstance(every, int) else FIRST if q.shape[-1] <= FEW else 1
+    longest = LONGEST if auto else length
+    spread = tolerances(x.dtype).frame_spread if auto else np.inf
+    while left:
+        kernel = compiled_loop(steps, x, q)  # a map that has changed has another one
+        groups = min(left // length, most, _largest_block(x, q, length))
+        block = (
+            None
+            if isinstance(kernel, str) or not groups
+            else kernel(x, q, groups, length, spread=spread, threads=threads)
+        )
+        done = 0 if block is None else len(block.x)
+        if block is not None and done:
+            x, q = block.x[-1], block.q[-1]
+            yield QRBlock(x, q, np.log(block.diagonal), length * f.dt, done * length, block.x, block.q, f)
+        taken = done * length
+        if done == groups > 0:
+            length, most = min(2 * length, longest), min(most + most // 4, GROUPS)
+        else:
+            for step in qr_steps(repeat(f, min(length, left - taken)), x, q, every=every):
+                x, q, taken = step.x, step.q, taken + step.maps
+                yield step
+            if auto and done < RARE:
+                length = longest = max(1, length - max(1, length // 8))
+        left -= taken
 
 
-def _kernel(steps: Repeated, x: Array, q: Array):
-    """The compiled loop of the map, if it has one; what is used as a map without being one has none."""
-    return getattr(steps.map, "kernel", lambda *_: None)(x, q, steps.count)
-
-
-def _spreads(r: np.ndarray) -> np.ndarray:
-    """Of each group the largest ratio of two diagonal elements in the batch."""
-    diagonal = np.diagonal(r, axis1=-2, axis2=-1)
-    return (diagonal.max(-1) / diagonal.min(-1)).reshape(len(r), -1).max(-1)
+def _largest_block(x: Array, q: Array, length: int) -> int:
+    """The number of groups of the largest block."""
+    size = x.size + q.size
+    return max(1, min(MEMORY // (size + q.size // q.shape[-2]), WORK // (size * length)))

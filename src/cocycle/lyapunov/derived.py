@@ -12,7 +12,7 @@ from cocycle.lyapunov.dimension import kaplan_yorke_dimension
 from cocycle.lyapunov.errors import broadcastable
 
 if TYPE_CHECKING:
-    from cocycle.lyapunov.spectrum import Spectrum
+    from cocycle.lyapunov.exponents import Spectrum
 
 
 class Estimate(NamedTuple):

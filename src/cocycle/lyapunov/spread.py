@@ -39,9 +39,13 @@ def spread_of(logs: np.ndarray) -> np.ndarray:
 
     0 where a factor is exactly zero, that of a projection.
     """
+    spread, largest = np.empty_like(logs), logs[..., 0]
     with np.errstate(all="ignore"):
-        spread = np.maximum.accumulate(logs, axis=-1) - logs
-    return np.where(np.isfinite(spread), spread, 0.0)
+        for j in range(logs.shape[-1]):  # faster than maximum.accumulate where there are few columns
+            largest = np.maximum(largest, logs[..., j])
+            np.subtract(largest, logs[..., j], out=spread[..., j])
+    spread[~np.isfinite(spread)] = 0.0
+    return spread
 
 
 class Spread:
@@ -58,18 +62,25 @@ class Spread:
 
     def watched(self, loop: Iterable[QRStep | QRBlock]) -> Iterator[QRStep | QRBlock]:
         for step in loop:
-            self.limit = tolerances(step.r.dtype).lost_spread
-            self.waiting.append(diagonal_of(step.r))
-            if len(self.waiting) == 100:
-                self._evaluate()
+            if isinstance(step, QRBlock):
+                self.limit = tolerances(step.logs.dtype).lost_spread
+                self._add(step.logs.reshape(-1, step.logs.shape[-1]))
+            else:
+                self.limit = tolerances(step.r.dtype).lost_spread
+                self.waiting.append(diagonal_of(step.r))
+                if len(self.waiting) == 100:
+                    self._evaluate()
             yield step
+
+    def _add(self, logs: np.ndarray) -> None:
+        self.largest = np.maximum(self.largest, spread_of(logs).max(0))
 
     def _evaluate(self) -> None:
         rows = [diagonal.reshape(-1, diagonal.shape[-1]) for diagonal in self.waiting]
         self.waiting = []
-        with np.errstate(all="ignore"):
-            logs = np.log(np.concatenate(rows) if rows else np.ones((1, 1)))
-        self.largest = np.maximum(self.largest, spread_of(logs).max(0))
+        if rows:
+            with np.errstate(all="ignore"):
+                self._add(np.log(np.concatenate(rows)))
 
     def warn(self, stacklevel: int) -> None:
         self._evaluate()

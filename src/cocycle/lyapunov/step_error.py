@@ -121,12 +121,12 @@ class StepCheck:
     def _take_from(self, block: QRBlock) -> None:
         """The samples that `_take` would record of the groups of a block."""
         first, place = self.count, -(-self.count // self.stride) * self.stride
-        while place < first + len(block.r):
+        while place < first + len(block.logs):
             i, self.count = place - first, place
             self.start = (block.states[i - 1], block.frames[i - 1]) if i else self.start
             self._take(block.map)
             place = (place // self.stride + 1) * self.stride
-        self.count = first + len(block.r)
+        self.count = first + len(block.logs)
 
     def _take(self, f: Map) -> None:
         if self.count % self.stride == 0 and self.start is not None and approximates(f):
@@ -178,9 +178,9 @@ def _compared(f: Map, x: State, q: Frame) -> tuple[np.ndarray, np.ndarray, np.nd
 def _known(growth: np.ndarray, finer: np.ndarray, k: int, lost: float) -> int:
     """The number of columns of the frame to compare: all, unless some are lost in rounding; then those of the first k
     that come before them."""
-    spread = np.maximum(spread_of(growth), spread_of(finer)).reshape(-1, growth.shape[-1])
-    zero = (growth == -np.inf).reshape(-1, growth.shape[-1])
-    columns = np.flatnonzero((spread > np.log(lost)).any(0) | zero.any(0))
+    rows, better = (logs.reshape(-1, logs.shape[-1]) for logs in (growth, finer))
+    spread = np.maximum(spread_of(rows).max(0), spread_of(better).max(0))
+    columns = np.flatnonzero((spread > np.log(lost)) | (rows == -np.inf).any(0))
     return min(k, int(columns[0])) if len(columns) else growth.shape[-1]
 
 

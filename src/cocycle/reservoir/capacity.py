@@ -10,10 +10,11 @@ import scipy
 
 from cocycle.arrays import as_numpy, generator, like, require_finite, tolerances
 from cocycle.driven import Driven
-from cocycle.maps import end, orbit
+from cocycle.maps import orbit
 from cocycle.progress import tracked
 from cocycle.reservoir.moments import Moments, MomentSum, check_moments
 from cocycle.results import Plotted
+from cocycle.trajectories import end
 
 Product = tuple[tuple[int, int], ...]  # (delay, degree) of each factor
 

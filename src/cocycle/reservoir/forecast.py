@@ -9,12 +9,13 @@ import numpy as np
 
 from cocycle.arrays import Array, as_numpy, like
 from cocycle.driven import Driven, beside, check_inputs, closed_loop, driven_states, with_axes
-from cocycle.maps import Map, end
+from cocycle.maps import Map
 from cocycle.progress import tracked
 from cocycle.reservoir.normalisation import RAW, Normalisation
 from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.reservoir import Reservoir
 from cocycle.threads import one_thread_if_small
+from cocycle.trajectories import end
 
 
 @final

@@ -9,7 +9,7 @@ import numpy as np
 
 from cocycle.arrays import generator
 from cocycle.flows import Flow
-from cocycle.formulas.kernels import orbit_kernel
+from cocycle.formulas.kernels import kernel
 from cocycle.formulas.program import FLOATS, program
 from cocycle.maps import Map, VectorField, orbit
 from cocycle.progress import tracked
@@ -93,10 +93,10 @@ def _advance(step: Map, x: np.ndarray, steps: int) -> Callable[[np.ndarray, int]
         made = program(step, (len(x),), owner=step)
     except TypeError:
         return lambda x, count: np.array(list(orbit(repeat(step, count), x)))
-    compiled = orbit_kernel(made, (), x, steps)
+    compiled = kernel(made, (), x, None, steps)
 
     def advance(x: np.ndarray, count: int) -> np.ndarray:
-        found = compiled(x, count, 1) if compiled else _on_floats(made.value(FLOATS), x, count)
+        found = _on_floats(made.value(FLOATS), x, count) if isinstance(compiled, str) else compiled(x, count)
         _check(step, np.concatenate([x[None], found]))
         return found
 
