@@ -12,7 +12,8 @@ import pytest
 
 from cocycle import Compiled, Flow, Map, VectorField, frame, lyapunov_spectrum, orbit
 from cocycle.formulas import NotTraceable
-from cocycle.formulas.program import FLOATS, program
+from cocycle.formulas.libraries import FLOATS
+from cocycle.formulas.program import program
 from cocycle.purity import CHECKED
 from cocycle.systems import Henon, Lorenz63
 from cocycle.systems.series import ContinuousSystem, DiscreteSystem

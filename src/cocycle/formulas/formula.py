@@ -3,18 +3,20 @@
 import copy
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
+from math import prod
 from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, namespace
+from cocycle.arrays import Array, as_numpy, constant, floating, namespace, tolerances
 from cocycle.formulas.kernels import kernel
 from cocycle.formulas.program import Program, program
 from cocycle.formulas.symbols import NotTraceable, Symbols
 from cocycle.maps import Dual, VectorField
+from cocycle.purity import require_same, time_to_check
 
 SETTINGS = (bool, str, bytes, type(None))  # parameters of these types are handed on as they are
+WHOLE = (int, "int", tuple, "tuple", list, "list")  # and of these annotations
 
 
 class _Parameters:
@@ -38,7 +40,8 @@ class _Parameters:
         self.function, self.parameters = function, given | dict(parameters)
         settings = {name for name, (_, whole) in (defaults or {}).items() if whole}
         inputs = {name: value for name, value in self.parameters.items() if _is_number(value) and name not in settings}
-        self.shapes = {name: np.shape(given.get(name, value)) for name, value in inputs.items()}
+        self.shapes = {name: _shape(given.get(name, value)) for name, value in inputs.items()}
+        self._check_shapes(parameters)
         self._programs: dict[int, Program] = {}  # by the dimension of the state
 
     def at(self, **parameters: Any):
@@ -50,15 +53,18 @@ class _Parameters:
         unknown = sorted(set(parameters) - set(self.parameters))
         if unknown:
             raise TypeError(f"parameters must be among {', '.join(self.parameters)}; got {', '.join(unknown)}")
-        for name, value in parameters.items():
-            own = self.shapes.get(name, ())
-            if name in self.shapes and np.shape(value)[np.ndim(value) - len(own) :] != own:
-                raise ValueError(f"{name} must have shape (*batch, {str(own)[1:-1]}); got {np.shape(value)}")
+        self._check_shapes(parameters)
         made = copy.copy(self)
         made.parameters = {**self.parameters, **parameters}
         if set(parameters) <= set(self.shapes):  # a setting has a formula of its own
             made._programs = self._programs
         return made
+
+    def _check_shapes(self, parameters: Mapping[str, Any]) -> None:
+        for name in parameters.keys() & self.shapes.keys():
+            own, shape = self.shapes[name], _shape(parameters[name])
+            if shape[len(shape) - len(own) :] != own:
+                raise ValueError(f"{name} must have shape (*batch, {str(own)[1:-1]}); got {shape}")
 
     def __getstate__(self):
         return vars(self) | {"_programs": {}}
@@ -66,10 +72,41 @@ class _Parameters:
     def __call__(self, x: Array) -> Array:
         if isinstance(x, Symbols):
             return self._value(x, self.parameters)
-        return self._program(x.shape[-1])(x, self._inputs())
+        x = _state(x)
+        made = self._program(x.shape[-1])
+        y = made(x, self._inputs())
+        self._check(made, x, y)
+        return y
 
     def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
-        return self._program(x.shape[-1]).pushed(x, q, self._inputs())
+        x = _state(x)
+        made = self._program(x.shape[-1])
+        y, s = made.pushed(x, _frame(x, q, x.shape[-1]), self._inputs())
+        self._check(made, x, y)
+        return y, s
+
+    def _check(self, made: Program, x: Array, y: Array | None = None) -> None:
+        """Compare y, or the formula at x, with the function itself, now and then: of one member of the batch."""
+        made.calls += 1
+        if not time_to_check(made.calls) or not prod(x.shape[:-1]):
+            return
+        first = (0,) * (x.ndim - 1)
+        state = np.array(as_numpy(constant(x))[first], dtype=float)
+        given = {name: self._of_first_member(name) for name in self.parameters}
+        with np.errstate(all="ignore"):
+            found = made(state, self._inputs(given)) if y is None else as_numpy(constant(y))
+            expected = np.asarray(self._value(state, given), dtype=float)
+            require_same(found[(0,) * (found.ndim - 1)], expected, _name(self.function), tolerances(x.dtype).eps)
+
+    def _of_first_member(self, name: str) -> Any:
+        """A parameter of the first member of a batch."""
+        value = self.parameters[name]
+        if name not in self.shapes:
+            return value
+        if isinstance(value, int | float):
+            return value
+        array = as_numpy(constant(value)) if namespace(value) is not np else np.asarray(value)
+        return array[(0,) * (array.ndim - len(self.shapes[name]))]
 
     def _value(self, x: Any, parameters: Mapping[str, Any]) -> Any:
         """The function itself, on symbols."""
@@ -93,17 +130,17 @@ class _Parameters:
         except NotTraceable as error:
             raise NotTraceable(f"{_name(self.function)} cannot be differentiated: {error}") from error
 
-    def _inputs(self) -> list[Any]:
-        """The parameters, number by number, each with its batch axes."""
+    def _inputs(self, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+        """The parameters, its own if there are no others, number by number, each with its batch axes."""
         found: list[Any] = []
         for name, shape in self.shapes.items():
-            value = self.parameters[name]
-            if not shape and not np.ndim(value):
-                found.append(float(value))
+            value = (self.parameters if parameters is None else parameters)[name]
+            if isinstance(value, float) and not shape:
+                found.append(value)
                 continue
             array = np.asarray(value, dtype=float) if namespace(value) is np else value
             found += [array[(..., *index)] for index in np.ndindex(shape)]
-        return [float(a) if np.ndim(a) == 0 else a for a in found]
+        return [float(a) if isinstance(a, np.ndarray | np.floating) and a.ndim == 0 else a for a in found]
 
     def __repr__(self):
         given = "".join(f", {name}={value!r:.40}" for name, value in self.parameters.items())
@@ -120,44 +157,66 @@ class Formula(_Parameters, Dual):
         Formula(henon), Formula(henon, a=1.2), Formula(henon).at(a=np.linspace(0, 1.4, 500))
 
     The function is written for one state, in numpy; it is run on symbols once, differentiated exactly, forwards and
-    backwards, and serves batches, torch tensors and arrays of parameters.  Parameters annotated `int`, strings and
-    bools are handed on as they are; all others are inputs.  `dt` is the time that one application takes.  When what the
-    function reads besides has changed, global variables for instance, it is run on symbols again.
+    backwards, and serves batches, torch tensors and arrays of parameters.  Numbers and arrays of numbers are inputs;
+    parameters annotated `int`, `tuple` or `list`, and all others, are handed on as they are.  `dt` is the time that one
+    application takes, that of a parameter of this name if the function has one.  When what the function reads besides
+    has changed, global variables for instance, it is run on symbols again; now and then the results are compared with
+    those of the function on numbers.
 
     Raises NotTraceable, a TypeError, when it is first used, for a function that branches on values, calls `math`, fills
-    `np.zeros` by index, changes its argument, draws random numbers, or reads a clock, with what to write instead.
+    `np.zeros` by index, changes its argument, draws random numbers, or reads a clock, with what to write instead;
+    RuntimeError if the results are not those of the function.
     """
 
-    def __init__(self, function: Callable[..., Any], *, dt: float = 1.0, **parameters: Any):
-        super().__init__(function, parameters)
-        self.dt = dt
+    def __init__(self, function: Callable[..., Any], *, dt: float | None = None, **parameters: Any):
+        own = "dt" in (_defaults(function) or {})
+        super().__init__(function, parameters if dt is None or not own else {**parameters, "dt": dt})
+        if dt is not None and not (np.ndim(dt) == 0 and dt > 0):
+            raise ValueError(f"dt must be a positive number, the time of one application; got {dt!r}")
+        self._dt = 1.0 if dt is None else dt
         self._step: Callable[[Callable, Any], Any] | None = None  # of the equation that the function is
 
+    @property
+    def dt(self) -> float:
+        """The time that one application takes."""
+        return self.parameters.get("dt", self._dt) if self._step is None else self._dt
+
     def _value(self, x: Any, parameters: Mapping[str, Any]) -> Any:
-        rate = partial(super()._value, parameters=parameters)
-        return rate(x) if self._step is None else self._step(rate, x)
+        value = super()._value
+        if self._step is None:
+            return value(x, parameters)
+        return self._step(lambda x: _of_shape(value(x, parameters), x), x)
 
     def cotangent(self, x: Array, p: Array) -> Array:
-        return self._program(x.shape[-1]).pulled(x, p, self._inputs())
+        x = _state(x)
+        made = self._program(x.shape[-1])
+        self._check(made, x)
+        return made.pulled(x, _frame(x, p, len(made.results)), self._inputs())
 
     def kernel(self, x: Array, q: Array | None, steps: int) -> Any:
-        return kernel(self._program(x.shape[-1]), self._inputs(), x, q, steps)
+        made = self._program(x.shape[-1])
+        self._check(made, x)
+        return kernel(made, self._inputs(), x, q, steps)
 
 
 @final
 class Equation(_Parameters, VectorField):
     """The right-hand side of x' = function(x, **parameters), from a plain function of a state (n,): see `Formula`.
 
-    `Flow(function, dt)` makes one of a function that it is given.
+    `Flow(function, dt)` makes one of a function that it is given.  Raises NotTraceable, too, unless the function
+    returns as many numbers as the state has.
     """
 
     def __init__(self, function: Callable[..., Any], **parameters: Any):
         super().__init__(function, parameters)
 
+    def _value(self, x: Any, parameters: Mapping[str, Any]) -> Any:
+        return _of_shape(super()._value(x, parameters), x)
+
     def then(self, step: Callable[[Callable, Any], Any], dt: float) -> Formula:
         """The map x -> step(rate, x), rate being this right-hand side: an integrator's step as one formula."""
-        made = Formula(self.function, dt=dt)
-        made.parameters, made.shapes, made._step = self.parameters, self.shapes, step
+        made = Formula(self.function)
+        made.parameters, made.shapes, made._step, made._dt = self.parameters, self.shapes, step, dt
         return made
 
 
@@ -169,13 +228,49 @@ def _defaults(function: Callable[..., Any]) -> dict[str, tuple[Any, bool]] | Non
         return None
     if any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters):
         return None
-    return {p.name: (p.default, p.annotation in (int, "int") or not _is_number(p.default)) for p in parameters}
+    return {p.name: (p.default, p.annotation in WHOLE or not _is_number(p.default)) for p in parameters}
 
 
 def _is_number(value: Any) -> bool:
+    """Whether it is a number, or an array of them."""
     if value is inspect.Parameter.empty:
         return True
-    return not isinstance(value, SETTINGS) and not callable(value)
+    if isinstance(value, SETTINGS) or callable(value):
+        return False
+    try:
+        return namespace(value) is not np or np.asarray(value).dtype.kind in "fiu"
+    except (TypeError, ValueError):
+        return False
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return np.shape(value) if namespace(value) is np else tuple(value.shape)
+
+
+def _state(x: Any) -> Array:
+    """x as an array of real numbers (*batch, n)."""
+    if not (isinstance(x, np.ndarray) and x.dtype == np.float64):
+        x = floating("x", x)
+    if not x.ndim:
+        raise ValueError(f"x must be a state of shape (*batch, n); got the number {x}")
+    return x
+
+
+def _frame(x: Array, q: Array, rows: int) -> Array:
+    """q as real numbers (..., rows, k)."""
+    if not (isinstance(q, np.ndarray) and q.dtype == np.float64):
+        q = floating("q", q)
+    if q.ndim < 2 or q.shape[-2] != rows:
+        raise ValueError(f"q must have shape (*batch, {rows}, k) for x of shape {tuple(x.shape)}; got {tuple(q.shape)}")
+    return q
+
+
+def _of_shape(rate: Any, x: Any) -> Any:
+    """What a function gave for the rate of change of x, if it has the shape of x."""
+    if np.shape(getattr(rate, "operands", rate)) != x.shape:
+        shape = np.shape(getattr(rate, "operands", rate))
+        raise NotTraceable(f"it must return as many numbers as the state has, {x.shape}; got shape {shape}")
+    return rate
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -6,36 +6,48 @@ are recorded once.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
+from cocycle.formulas.partials import PARTIALS
+
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Constant:
-    """A number that is the same whatever the inputs are."""
+    """A number, or a truth value, that is the same whatever the inputs are."""
 
-    value: float
+    value: float | bool
+
+    def __eq__(self, other: object) -> bool:  # 0 and -0 are two, nan is one, True is not 1
+        return isinstance(other, Constant) and repr(self.value) == repr(other.value)
+
+    def __hash__(self) -> int:
+        return hash(repr(self.value))
 
 
 Operand = int | Constant  # an int is the place of an earlier operation
 ZERO, ONE = Constant(0.0), Constant(1.0)
 
-# name of an operation: how it is written, for numpy, torch, plain floats and numba alike
+# how an operation is written, for numpy, torch, plain floats and numba alike; the others are functions of their names
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "less": "<", "less_equal": "<=", "equal": "=="}
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(np, name)
-    for name in (
-        *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh"),
-        *("arctanh", "exp", "expm1", "log", "log1p", "sqrt", "floor", "ceil", "trunc", "rint", "sign", "abs"),
-        *("arctan2", "hypot", "minimum", "maximum", "mod", "fmod", "power", "copysign", "where"),
-        *("logical_and", "logical_or", "logical_not", "negative"),
-        *("add", "subtract", "multiply", "divide", "less", "less_equal", "equal"),
-    )
-}
+LOGICAL = (
+    "logical_and",
+    "logical_or",
+    "logical_not",
+)  # of truth values, which only comparisons and they themselves give
+TRUTHS = ("less", "less_equal", "equal", *LOGICAL)
+OPERATIONS = (
+    *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"),
+    *("exp", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt"),
+    *("floor", "ceil", "trunc", "rint", "sign", "abs", "negative"),
+    *("arctan2", "hypot", "minimum", "maximum", "mod", "fmod", "power", "copysign", "where"),
+    *INFIX,
+    *LOGICAL,
+)
 
 
 @final
@@ -45,6 +57,7 @@ class Graph:
     def __init__(self) -> None:
         self.operations: list[tuple[str, tuple[Operand, ...]]] = []
         self._places: dict[tuple[str, tuple[Operand, ...]], int] = {}
+        self.refused = ""  # what the formula did that cannot be traced, even if it caught the exception
 
     def input(self) -> int:
         """The place of a new input."""
@@ -52,12 +65,18 @@ class Graph:
         return len(self.operations) - 1
 
     def record(self, name: str, *operands: Operand | float) -> Operand:
-        """The place of an operation on results and constants; the result itself where it is a constant."""
-        found = tuple(Constant(o) if isinstance(o, float) else o for o in operands)
+        """The place of an operation on results and constants; the result itself where it is a constant.
+
+        Truth values become 1 and 0 where an operation computes with them, numbers truth values where it needs these.
+        """
+        given = tuple(Constant(o) if isinstance(o, float) else o for o in operands)
+        logical = len(given) if name in LOGICAL else 1 if name == "where" else 0
+        found = *map(self.truth, given[:logical]), *map(self.number, given[logical:])
         constants = [o.value for o in found if isinstance(o, Constant)]
         if len(constants) == len(found):
             with np.errstate(all="ignore"):
-                return Constant(float(FUNCTIONS[name](*constants)))
+                value = getattr(np, name)(*constants)
+            return Constant(bool(value) if name in TRUTHS else float(value))
         if name == "where" and isinstance(found[0], Constant):
             return found[1] if found[0].value else found[2]
         key = name, found
@@ -65,6 +84,22 @@ class Graph:
             self._places[key] = len(self.operations)
             self.operations.append(key)
         return self._places[key]
+
+    def is_truth(self, operand: Operand) -> bool:
+        """Whether it is a truth value, not a number."""
+        return (
+            isinstance(operand.value, bool) if isinstance(operand, Constant) else self.operations[operand][0] in TRUTHS
+        )
+
+    def number(self, operand: Operand) -> Operand:
+        """A truth value as 1 or 0; a number itself."""
+        return self.record("where", operand, 1.0, 0.0) if self.is_truth(operand) else operand
+
+    def truth(self, operand: Operand) -> Operand:
+        """Whether a number is not 0; a truth value itself."""
+        if self.is_truth(operand):
+            return operand
+        return self.record("logical_not", self.record("equal", operand, 0.0))
 
     # what is 0 or 1 for certain is left out of derivatives; in the formula itself every operation counts
     def _times(self, a: Operand, b: Operand) -> Operand:
@@ -105,6 +140,7 @@ class Graph:
     def pulled(self, results: Sequence[Operand], inputs: Sequence[int], seeds: Sequence[Operand]) -> list[Operand]:
         """The cotangent of the inputs, for cotangents `seeds` of the results: reverse mode."""
         covectors: dict[Operand, Operand] = {}
+        chosen: set[int] = set()  # what leads to a choice by `where`: a partial derivative there may be infinite
 
         def receive(operand: Operand, covector: Operand) -> None:
             if isinstance(operand, int):
@@ -119,11 +155,17 @@ class Graph:
                 condition, a, b = operands
                 receive(a, self.record("where", condition, covector, ZERO))
                 receive(b, self.record("where", condition, ZERO, covector))
+                chosen.update(o for o in (a, b) if isinstance(o, int))
             elif name != "input" and covector != ZERO:
                 for i, operand in enumerate(operands):
                     if isinstance(operand, int):
                         partial = _operand(PARTIALS[name][i](self, place, *operands))
-                        receive(operand, self._times(partial, covector))
+                        product = self._times(partial, covector)
+                        if place in chosen:
+                            chosen.add(operand)
+                            if isinstance(partial, int):  # where it was not chosen, 0 times infinity is 0
+                                product = self.record("where", self.record("equal", covector, 0.0), 0.0, product)
+                        receive(operand, product)
         return [covectors.get(i, ZERO) for i in inputs]
 
     def needed(self, results: Iterable[Operand]) -> list[int]:
@@ -163,115 +205,3 @@ def word(operand: Operand, names: Mapping[int, str]) -> str:
 
 def _operand(partial: Operand | float) -> Operand:
     return Constant(partial) if isinstance(partial, float) else partial
-
-
-def _constant(value: float) -> Callable[..., Operand | float]:
-    return lambda g, v, *operands: value
-
-
-def _call(name: str) -> Callable[..., Operand | float]:
-    """The partial derivative is another function of the same operand."""
-    return lambda g, v, a: g.record(name, a)
-
-
-def _over(
-    top: float, bottom: Callable[[Graph, Operand], Operand], root: bool = False
-) -> Callable[..., Operand | float]:
-    """top / bottom(a), or over its square root."""
-
-    def partial(g: Graph, v: Operand, a: Operand) -> Operand:
-        found = bottom(g, a)
-        return g.record("divide", top, g.record("sqrt", found) if root else found)
-
-    return partial
-
-
-def _one_plus_square(sign: float, square: float = 1.0) -> Callable[[Graph, Operand], Operand]:
-    """sign + square a²."""
-
-    def bottom(g: Graph, a: Operand) -> Operand:
-        squared = g.record("multiply", a, a)
-        return g.record("add", sign, squared) if square > 0 else g.record("subtract", sign, squared)
-
-    return bottom
-
-
-def _sech2(g: Graph, v: Operand, a: Operand) -> Operand:
-    # 1 - tanh² is exactly 0 beyond |a| = 19
-    cosh = g.record("cosh", a)
-    return g.record("divide", 1.0, g.record("multiply", cosh, cosh))
-
-
-def _power_base(g: Graph, v: Operand, a: Operand, b: Operand) -> Operand:
-    return g.record("multiply", b, g.record("power", a, g.record("subtract", b, 1.0)))
-
-
-def _power_exponent(g: Graph, v: Operand, a: Operand, b: Operand) -> Operand:
-    return g.record("multiply", v, g.record("log", a))
-
-
-def _arctan2(which: int) -> Callable[..., Operand | float]:
-    def partial(g: Graph, v: Operand, y: Operand, x: Operand) -> Operand:
-        square = g.record("add", g.record("multiply", x, x), g.record("multiply", y, y))
-        return g.record("divide", x if which == 0 else g.record("negative", y), square)
-
-    return partial
-
-
-def _smaller(first: bool) -> Callable[..., Operand | float]:
-    """1 for the operand that is the smaller one, 0 for the other; the first one where they are equal."""
-    chosen = (1.0, 0.0) if first else (0.0, 1.0)
-    return lambda g, v, a, b: g.record("where", g.record("less_equal", a, b), *chosen)
-
-
-def _larger(first: bool) -> Callable[..., Operand | float]:
-    chosen = (1.0, 0.0) if first else (0.0, 1.0)
-    return lambda g, v, a, b: g.record("where", g.record("less_equal", b, a), *chosen)
-
-
-def _floored(name: str) -> Callable[..., Operand | float]:
-    return lambda g, v, a, b: g.record("negative", g.record(name, g.record("divide", a, b)))
-
-
-NONE = (_constant(0.0),)
-PARTIALS: dict[str, tuple[Callable[..., Operand | float], ...]] = {
-    "add": (_constant(1.0), _constant(1.0)),
-    "subtract": (_constant(1.0), _constant(-1.0)),
-    "multiply": (lambda g, v, a, b: b, lambda g, v, a, b: a),
-    "divide": (
-        lambda g, v, a, b: g.record("divide", 1.0, b),
-        lambda g, v, a, b: g.record("negative", g.record("divide", v, b)),
-    ),
-    "negative": (_constant(-1.0),),
-    "power": (_power_base, _power_exponent),
-    "sqrt": (lambda g, v, a: g.record("divide", 0.5, v),),
-    "exp": (lambda g, v, a: v,),
-    "expm1": (_call("exp"),),
-    "log": (lambda g, v, a: g.record("divide", 1.0, a),),
-    "log1p": (lambda g, v, a: g.record("divide", 1.0, g.record("add", 1.0, a)),),
-    "sin": (_call("cos"),),
-    "cos": (lambda g, v, a: g.record("negative", g.record("sin", a)),),
-    "tan": (lambda g, v, a: g.record("add", 1.0, g.record("multiply", v, v)),),
-    "arcsin": (_over(1.0, _one_plus_square(1.0, -1.0), root=True),),
-    "arccos": (_over(-1.0, _one_plus_square(1.0, -1.0), root=True),),
-    "arctan": (_over(1.0, _one_plus_square(1.0)),),
-    "sinh": (_call("cosh"),),
-    "cosh": (_call("sinh"),),
-    "tanh": (_sech2,),
-    "arcsinh": (_over(1.0, _one_plus_square(1.0), root=True),),
-    "arccosh": (_over(1.0, _one_plus_square(-1.0), root=True),),
-    "arctanh": (_over(1.0, _one_plus_square(1.0, -1.0)),),
-    "abs": (_call("sign"),),
-    **dict.fromkeys(("sign", "floor", "ceil", "trunc", "rint", "logical_not"), NONE),
-    **dict.fromkeys(("less", "less_equal", "equal", "logical_and", "logical_or"), NONE * 2),
-    "arctan2": (_arctan2(0), _arctan2(1)),
-    "hypot": (lambda g, v, a, b: g.record("divide", a, v), lambda g, v, a, b: g.record("divide", b, v)),
-    "minimum": (_smaller(True), _smaller(False)),
-    "maximum": (_larger(True), _larger(False)),
-    "mod": (_constant(1.0), _floored("floor")),
-    "fmod": (_constant(1.0), _floored("trunc")),
-    "copysign": (
-        lambda g, v, a, b: g.record("multiply", g.record("copysign", 1.0, a), g.record("copysign", 1.0, b)),
-        _constant(0.0),
-    ),
-}

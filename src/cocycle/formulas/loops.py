@@ -4,67 +4,10 @@ The loop of `cocycle.lyapunov.qr` defines what is computed; `LOOP` is its twin f
 which the tests show that both agree.
 """
 
+from cocycle.formulas.libraries import NUMBA
 from cocycle.formulas.program import Program
 
 RANGE = 1e100  # lengths of vectors beyond it, and below its inverse, are left to the loop on arrays
-
-HEAD = """from math import acos as arccos, acosh as arccosh, asin as arcsin, asinh as arcsinh, atan as arctan
-from math import atan2 as arctan2, atanh as arctanh, copysign, cos, cosh, exp, expm1, fmod, hypot, inf, log, log1p, nan
-from math import sin, sinh, sqrt, tan, tanh
-
-from numba import njit
-from numpy import ceil, floor, rint, trunc
-
-
-def compiled(function):
-    return njit(function, error_model="numpy", inline="always")
-
-
-@compiled
-def where(condition, a, b):
-    return a if condition else b
-
-
-@compiled
-def minimum(a, b):
-    return a if a <= b or a != a else b
-
-
-@compiled
-def maximum(a, b):
-    return a if a >= b or a != a else b
-
-
-@compiled
-def sign(a):
-    return 1.0 if a > 0 else -1.0 if a < 0 else a
-
-
-@compiled
-def mod(a, b):
-    return a % b
-
-
-@compiled
-def power(a, b):
-    return a**b
-
-
-@compiled
-def logical_and(a, b):
-    return a != 0 and b != 0
-
-
-@compiled
-def logical_or(a, b):
-    return a != 0 or b != 0
-
-
-@compiled
-def logical_not(a):
-    return a == 0
-
-"""
 
 LOOP = """
 @njit("int64(float64[:, ::1], float64[:, :, ::1], float64[:, ::1], int64, int64, float64, float64[:, :, ::1],"
@@ -163,4 +106,4 @@ def loop_source(program: Program, template: str, k: int = 0) -> str:
         text = text.replace(f"{{{name}}}", f"\n{margin}".join(part) or "pass")
     for name, value in {"n": program.n, "k": k, "low": RANGE**-2, "high": RANGE**2}.items():
         text = text.replace(f"{{{name}}}", repr(value))
-    return HEAD + text
+    return NUMBA + text

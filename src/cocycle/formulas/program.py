@@ -8,42 +8,20 @@ nanoseconds.  Nobody should write a formula twice for that, or its derivative at
 import math
 import re
 from collections.abc import Callable, Container, Sequence
-from types import SimpleNamespace
+from threading import RLock
 from typing import Any, final
 
 import numpy as np
 
 from cocycle.arrays import Array, like, namespace
-from cocycle.formulas.graph import FUNCTIONS, Graph, Operand, word
+from cocycle.formulas.graph import OPERATIONS, TRUTHS, Graph, Operand, word
+from cocycle.formulas.libraries import FLOATS, of
 from cocycle.formulas.symbols import NotTraceable
 from cocycle.formulas.tracing import traced
-from cocycle.purity import Dependencies, has_iterator, random_numbers_unused
+from cocycle.purity import Dependencies, has_iterator, random_numbers_unused, reads_clock
 
 NAME = re.compile(r"\bt\d+\b")  # of a line's result, a number
 UNROLLED = 12  # columns of a tangent, up to which each has lines of its own for plain floats
-TRUTHS = ("less", "less_equal", "equal", "logical_and", "logical_or", "logical_not")
-
-# the functions of numpy on plain floats; where python raises instead of giving inf or nan, arrays are taken
-FLOATS = SimpleNamespace(
-    **{name: getattr(math, name) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "expm1", "log")},
-    **{name: getattr(math, name) for name in ("log1p", "sqrt", "hypot", "fmod", "copysign")},
-    **{f"arc{name}": getattr(math, f"a{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    arctan2=math.atan2,
-    power=math.pow,
-    abs=abs,
-    floor=lambda a: float(math.floor(a)),
-    ceil=lambda a: float(math.ceil(a)),
-    trunc=lambda a: float(math.trunc(a)),
-    rint=lambda a: float(round(a)),
-    sign=lambda a: a if a != a else float((a > 0) - (a < 0)),
-    mod=lambda a, b: a % b,
-    minimum=lambda a, b: a if a <= b or a != a else b,
-    maximum=lambda a, b: a if a >= b or a != a else b,
-    where=lambda condition, a, b: a if condition else b,
-    logical_and=lambda a, b: a and b,
-    logical_or=lambda a, b: a or b,
-    logical_not=lambda a: not a,
-)
 
 
 @final
@@ -56,12 +34,15 @@ class Program:
     def __init__(
         self, graph: Graph, inputs: Sequence[int], results: Sequence[Operand], n: int, dependencies: Dependencies
     ):
-        self.graph, self.inputs, self.results, self.n = graph, list(inputs), list(results), n
+        self.graph, self.inputs, self.n = graph, list(inputs), n
+        self.results = [graph.number(result) for result in results]
         self.dependencies = dependencies
         self.names = {place: f"x{i}" for i, place in enumerate(inputs)}
-        self._made: dict[tuple, Callable] = {}
+        self._made: dict[tuple, tuple[Callable, Any]] = {}
         self._single: dict[tuple[str, int], Callable] = {}  # of single states
         self._derivatives: dict[str, tuple[list[int], list[Operand]]] = {}
+        self.calls = 0  # of those whose results are compared with the function, now and then
+        self._lock = RLock()  # several threads may want a derivative that is not there yet
 
     def value(self, library: Any) -> Callable[..., tuple]:
         """The p results as a function of the inputs, numbers or arrays of `library`."""
@@ -78,11 +59,12 @@ class Program:
     def _function(self, library: Any, source: Callable[..., str], *options: Any) -> Callable:
         key = id(library), source.__name__, *options
         if key not in self._made:
-            scope = {name: getattr(library, name) for name in FUNCTIONS if hasattr(library, name)}
+            scope = {name: getattr(library, name) for name in OPERATIONS if hasattr(library, name)}
             scope |= {"inf": math.inf, "nan": math.nan}
-            exec(compile(source(*options), "<a formula>", "exec"), scope)
-            self._made[key] = scope["step"]
-        return self._made[key]
+            with self._lock:
+                exec(compile(source(*options), "<a formula>", "exec"), scope)
+            self._made[key] = scope["step"], library  # which stays alive, and its id its own
+        return self._made[key][0]
 
     def _value_source(self, overwrite: bool) -> str:
         lines, names = self.lines(self.results, self.names, range(len(self.graph.operations)))
@@ -107,11 +89,13 @@ class Program:
 
     def linear(self, direction: str) -> tuple[list[int], list[Operand]]:
         """Seeds, and the tangents or covectors that follow from them."""
-        if direction not in self._derivatives:
-            graph, state = self.graph, self.inputs[: self.n]
-            seeds = [graph.input() for _ in (state if direction == "pushed" else self.results)]
-            self._derivatives[direction] = seeds, getattr(graph, direction)(self.results, state, seeds)
-        return self._derivatives[direction]
+        with self._lock:
+            if direction not in self._derivatives:
+                graph, state = self.graph, self.inputs[: self.n]
+                seeds = [graph.input() for _ in (state if direction == "pushed" else self.results)]
+                found = [graph.number(o) for o in getattr(graph, direction)(self.results, state, seeds)]
+                self._derivatives[direction] = seeds, found
+            return self._derivatives[direction]
 
     def lines(
         self, results: Sequence[Operand], names: dict[int, str], moving: Container[int]
@@ -156,7 +140,7 @@ class Program:
                 return _on_floats(self._single[key], x, parameters, q, len(self.results))
             except (ArithmeticError, ValueError):  # where python raises, numpy has infinities
                 pass
-        return _on_arrays(kind(namespace(x)), x, parameters, q, len(self.results))
+        return _on_arrays(kind(of(x)), x, parameters, q, len(self.results))
 
 
 def _source(arguments: Sequence[str], lines: Sequence[Sequence[Any]], returned: Sequence[str], overwrite: bool) -> str:
@@ -251,14 +235,18 @@ def program(function: Callable[..., Any], *shapes: tuple[int, ...], owner: objec
     owner = function if owner is None else owner
     if has_iterator(owner):
         raise NotTraceable("it takes values from an iterator: these are inputs, or parameters")
+    if reads_clock(owner):
+        raise NotTraceable("it reads a clock: what changes is an input, such as the time")
     with random_numbers_unused(owner) as unused:
         first = traced(function, *shapes)
         dependencies = Dependencies(owner)
         graph, inputs, results = traced(function, *shapes)  # the first time it may have filled caches
         if not unused():
             raise NotTraceable("it draws random numbers: noise is an input")
-    if first[0].operations != graph.operations or dependencies.changed():
-        raise NotTraceable("it differs from one call to the next: what changes is an input, or a parameter")
+    if first[0].operations != graph.operations or dependencies.changed() or dependencies.rebound():
+        raise NotTraceable(
+            "it differs from one call to the next: noise is an input, and what changes is an input, or a parameter"
+        )
     if results.ndim != 1:
         raise NotTraceable(
             f"it must return a vector, np.stack([...]), for a state of shape {shapes[0]}; got {results.shape}"

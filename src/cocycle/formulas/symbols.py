@@ -11,9 +11,10 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from cocycle.formulas.graph import Constant, Graph, Operand
-from cocycle.formulas.ufuncs import RECORDED, composed
+from cocycle.formulas.ufuncs import AS_TRUTHS, RECORDED, composed
 
 MOST = 20_000  # operations of a formula
+NUMPY: Any = np  # whose types do not know of symbols
 
 
 class NotTraceable(TypeError):
@@ -22,20 +23,27 @@ class NotTraceable(TypeError):
 
 @final
 class Symbols(NDArrayOperatorsMixin):
-    """An array of operands of a graph, in an object array."""
+    """An array of operands of a graph, in an object array.  `fixed` ones, the arguments, cannot be changed in place."""
 
-    def __init__(self, graph: Graph, operands: np.ndarray, *, fixed: bool = False):
-        self.graph, self.operands, self.fixed = graph, operands, fixed
+    def __init__(self, graph: Graph, operands: Any, *, fixed: bool = False):
+        self.graph, self.operands, self.fixed = graph, object_array(operands), fixed
 
     shape = property(lambda self: self.operands.shape)
     ndim = property(lambda self: self.operands.ndim)
     size = property(lambda self: self.operands.size)
-    dtype = property(lambda self: np.dtype(np.float64))
-    T = property(lambda self: self._with(self.operands.T))
-    flat = property(lambda self: iter(np.ravel(self)))
+    T = property(lambda self: self.view(self.operands.T))
+    flat = property(lambda self: iter(self.view(self.operands.ravel())))
+    real = property(lambda self: self)
 
-    def _with(self, operands: Any) -> "Symbols":
-        return Symbols(self.graph, _object_array(operands))
+    @property
+    def dtype(self):
+        truths = self.size and all(self.graph.is_truth(operand) for operand in self.operands.flat)
+        return np.dtype(bool if truths else np.float64)
+
+    def view(self, operands: Any) -> "Symbols":
+        """Symbols of some of these operands, fixed if they are the same memory."""
+        found = object_array(operands)
+        return Symbols(self.graph, found, fixed=self.fixed and np.may_share_memory(found, self.operands))
 
     def __len__(self):
         if not self.ndim:
@@ -46,7 +54,7 @@ class Symbols(NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index):
-        return self._with(self.operands[_plain_index(index)])
+        return self.view(self.operands[_plain_index(index)])
 
     def __setitem__(self, index, value):
         if self.fixed:
@@ -54,74 +62,95 @@ class Symbols(NDArrayOperatorsMixin):
         self.operands[_plain_index(index)] = operands_of(self.graph, value)[()]  # of one value the value itself
 
     def __bool__(self):
-        raise NotTraceable(
-            "it branches on a value (if, while, and, or, min, max): take np.where, np.minimum, np.maximum"
+        raise self._refused(
+            "it branches on a value (if, while, and, or, min, max, or np.minimum of np.array([x[0], ...])): take"
+            " np.where, np.minimum, np.maximum, of np.stack([x[0], ...])"
         )
 
     def __float__(self):
-        raise NotTraceable(
-            "it takes a value for a number, as math.sin does, and filling np.zeros by index: take np.sin,"
-            " np.stack([...]), np.zeros_like(x)"
+        raise self._refused(
+            "it takes a value for a number, as math.sin does, filling np.zeros by index, and np.array([x[0], ...],"
+            " dtype=float): take np.sin, np.stack([...]), np.zeros_like(x)"
         )
 
-    __int__ = __index__ = __complex__ = __float__
+    __complex__ = __float__
+
+    def __index__(self):
+        raise self._refused(
+            "it takes a value for an integer, as range, indices, shapes and np.roll do: annotate a parameter that is"
+            " one, n: int, or shape: tuple; of a state take np.where"
+        )
+
+    __int__ = __index__
+
+    def _refused(self, message: str) -> NotTraceable:
+        """The exception, which is remembered: the formula may catch it."""
+        self.graph.refused = self.graph.refused or message
+        return NotTraceable(message)
+
+    def __round__(self, digits: int = 0):
+        return NUMPY.round(self, digits)
+
+    def __copy__(self):
+        return Symbols(self.graph, self.operands.copy())
+
+    def __deepcopy__(self, memo):
+        return self.__copy__()
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
         if options.get("dtype") in (None, float, np.float64):
             options.pop("dtype", None)
         if method == "reduce":
-            result = _reduced(self.graph, ufunc, inputs[0], **options)
+            result = reduced(self.graph, ufunc, inputs[0], **options)
+        elif method == "outer" and not options and len(inputs) == 2:
+            first, second = (Symbols(self.graph, operands_of(self.graph, value)) for value in inputs)
+            result = applied(self.graph, ufunc, (first.reshape(first.shape + (1,) * second.ndim), second))
         elif method == "__call__" and not options:
-            result = _applied(self.graph, ufunc, inputs)
+            result = applied(self.graph, ufunc, inputs)
         else:
-            raise NotTraceable(f"it calls np.{ufunc.__name__} with {method}, {', '.join(options)}: call it without")
-        if out is not None:
-            out[0][...] = result
-            return out[0]
-        return result
+            given = "".join(f", {name}=..." for name in options)
+            raise NotTraceable(f"it calls np.{ufunc.__name__}.{method}(x{given}), which cannot be traced")
+        return result if out is None else _written(out[0], result)
 
     def __array_function__(self, function, types, arguments, options):
-        special = SPECIAL.get(function.__name__)
-        if special is not None:
-            return special(self.graph, *arguments, **options)
-        # numpy's own code, on arrays of single symbols, each of which has operators
-        plain = [_unpacked(argument) for argument in arguments], {k: _unpacked(v) for k, v in options.items()}
-        try:
-            result = function(*plain[0], **plain[1])
-        except NotTraceable:
-            raise
-        except Exception as error:
-            raise NotTraceable(
-                f"np.{function.__name__} cannot be traced ({error}): write it with sums and products"
-            ) from error
-        return _packed(self.graph, result)
+        from cocycle.formulas.functions import call  # which is made of these symbols
 
-    def astype(self, dtype, **_):
-        if np.dtype(dtype).kind != "f":
-            raise NotTraceable(f"it converts values to {np.dtype(dtype)}: stay with real numbers")
-        return self
+        return call(self.graph, function, arguments, options)
+
+    def astype(self, dtype, copy=True):
+        if dtype not in (float, np.float64, "float", "float64", "d", np.dtype(np.float64)):
+            raise NotTraceable(f"it converts values to {np.dtype(dtype)}: stay with real numbers, float64")
+        return Symbols(self.graph, each(self.graph.number, self.operands)) if copy or self.dtype == bool else self
+
+    def reshape(self, *shape, order="C"):
+        return NUMPY.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes):
+        return NUMPY.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+    def flatten(self, order="C"):
+        return NUMPY.ravel(self, order=order).copy()
+
+    def fill(self, value):
+        self[...] = value
 
     def item(self):
-        return self._with(self.operands.reshape(()))
-
-    @property
-    def real(self):
-        return self
+        return self.view(self.operands.reshape(()))
 
 
 def _method(name: str) -> Callable[..., Any]:
-    return lambda self, *arguments, **options: getattr(np, name)(self, *arguments, **options)
+    return lambda self, *arguments, **options: getattr(NUMPY, name)(self, *arguments, **options)
 
 
 for _name in (
-    *("sum", "mean", "prod", "dot", "reshape", "ravel", "swapaxes", "transpose", "clip", "max", "min", "copy"),
-    *("squeeze", "repeat", "take", "cumsum", "round", "std", "var"),
-    *(*RECORDED, "exp2", "log2", "log10", "square", "reciprocal"),  # which numpy asks of elements of object arrays
+    *("sum", "mean", "prod", "dot", "ravel", "swapaxes", "clip", "max", "min", "copy", "squeeze", "repeat", "take"),
+    *("cumsum", "cumprod", "round", "std", "var", "any", "all", "diagonal", "trace", "conjugate", "conj"),
+    *(*RECORDED, "exp2", "square", "reciprocal"),  # which numpy asks of elements of object arrays
 ):
     setattr(Symbols, _name, _method(_name))
 
 
-def _object_array(operands: Any) -> np.ndarray:
+def object_array(operands: Any) -> np.ndarray:
     if isinstance(operands, np.ndarray):
         return operands
     whole = np.empty((), dtype=object)
@@ -129,9 +158,19 @@ def _object_array(operands: Any) -> np.ndarray:
     return whole
 
 
+def _written(out: Any, result: Symbols) -> Symbols:
+    """The result in the array that was given for it; numbers are immutable, as those of numpy."""
+    if not isinstance(out, Symbols):
+        raise NotTraceable("it writes values into an array of numbers: take np.zeros_like(x), or np.stack([...])")
+    if not out.ndim:
+        return result
+    out[...] = result
+    return out
+
+
 def _plain_index(index: Any) -> Any:
     if isinstance(index, Symbols) or (isinstance(index, tuple) and any(isinstance(i, Symbols) for i in index)):
-        raise NotTraceable("it indexes with values: take np.where")
+        raise NotTraceable("it indexes with values: take np.where, or annotate a parameter that is an integer, n: int")
     return index
 
 
@@ -141,20 +180,27 @@ def operands_of(graph: Graph, value: Any) -> np.ndarray:
         if value.graph is not graph:
             raise NotTraceable("it mixes values of two traces: do not keep values from one call to the next")
         return value.operands
-    if isinstance(value, int | float | np.number | np.bool_):
-        return _object_array(Constant(float(value)))
+    if isinstance(value, bool | np.bool_):
+        return object_array(Constant(bool(value)))
+    if isinstance(value, int | float | np.integer | np.floating):
+        return object_array(Constant(float(value)))
+    if type(value).__module__.partition(".")[0] == "torch":
+        raise NotTraceable("it mixes numpy and torch: write it in numpy alone, or make a map of torch with Autodiff")
     try:
         elements = np.asarray(value)
     except (TypeError, ValueError) as error:
         raise NotTraceable(f"it makes an array of {type(value).__name__}: {error}") from error
-    if elements.dtype.kind in "fiub":
-        return _each(lambda number: Constant(float(number)), elements)
-    if elements.dtype.kind != "O":
-        raise NotTraceable(f"it computes with values of dtype {elements.dtype}: take real numbers")
-    return _each(lambda element: operands_of(graph, element)[()], elements)
+    if elements.dtype.kind in "fiu":
+        return each(lambda number: Constant(float(number)), elements)
+    if elements.dtype.kind == "b":
+        return each(lambda truth: Constant(bool(truth)), elements)
+    if elements.dtype.kind != "O" or (not elements.ndim and elements[()] is value):
+        what = "nothing" if value is None else f"{type(value).__name__} of dtype {elements.dtype}"
+        raise NotTraceable(f"it computes with, or returns, {what}: take and return real numbers")
+    return each(lambda element: operands_of(graph, element)[()], elements)
 
 
-def _each(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
+def each(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
     """function of the elements of arrays, broadcast together."""
     whole = np.broadcast(*arrays)
     result = np.empty(whole.shape, dtype=object)
@@ -163,15 +209,24 @@ def _each(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
     return result
 
 
-def _applied(graph: Graph, ufunc: Any, inputs: Sequence[Any]) -> Symbols:
+def applied(graph: Graph, ufunc: Any, inputs: Sequence[Any]) -> Any:
+    """A function of numpy, element by element."""
     arrays = [operands_of(graph, value) for value in inputs]
     name = ufunc.__name__
-    if name == "matmul":
-        return _packed(graph, np.matmul(*(_unpacked(Symbols(graph, a)) for a in arrays)))
+    if getattr(np, name, None) is not ufunc and not (name == "expit" and "scipy" in str(ufunc.__doc__)):
+        raise NotTraceable(f"the function {name} cannot be traced: write it with functions of numpy")
+    if name in ("matmul", "divmod"):
+        from cocycle.formulas.functions import several
+
+        return several(graph, name, arrays)
+    if all(graph.is_truth(operand) for array in arrays for operand in array.flat):
+        name = AS_TRUTHS.get(name, name)
+    if name == "not of truths":
+        raise NotTraceable("it subtracts truth values, which numpy does not: take np.logical_not, np.logical_xor")
     function = composed(graph.record).get(name) or (lambda *operands: _recorded(graph, name, operands))
     if name == "power" and arrays[1].size == 1 and arrays[1].ravel()[0] == Constant(2.0):
-        return Symbols(graph, _each(lambda a: graph.record("multiply", a, a), arrays[0]))
-    result = Symbols(graph, _each(function, *arrays))
+        return Symbols(graph, each(lambda a: graph.record("multiply", a, a), arrays[0]))
+    result = Symbols(graph, each(function, *arrays))
     if len(graph.operations) > MOST:
         raise NotTraceable(f"it has more than {MOST} operations: formulas of that length are faster on arrays")
     return result
@@ -183,107 +238,41 @@ def _recorded(graph: Graph, name: str, operands: Sequence[Operand]) -> Operand:
     return graph.record(RECORDED[name], *operands)
 
 
-def _reduced(graph: Graph, ufunc: Any, value: Any, axis: Any = 0, keepdims: bool = False, **options: Any) -> Symbols:
+def reduced(
+    graph: Graph,
+    ufunc: Any,
+    value: Any,
+    axis: Any = 0,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Symbols:
     """np.add.reduce and the like, one after the other along the axes."""
-    if {k: v for k, v in options.items() if v not in (None, np._NoValue, True)}:
-        raise NotTraceable(f"it calls np.{ufunc.__name__}.reduce with {', '.join(options)}: call it without")
+    unset = (None, np._NoValue)
+    if where not in (True, np._NoValue) or not any(initial is u for u in unset) or not any(out is u for u in unset):
+        raise NotTraceable(f"np.{ufunc.__name__}.reduce with initial, where or out cannot be traced: call it without")
+    if not (dtype is None or dtype is np._NoValue or np.dtype(dtype) == np.float64):
+        raise NotTraceable(f"it computes with {np.dtype(dtype)}: stay with float64")
     operands = operands_of(graph, value)
-    axes = range(operands.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    axes = sorted(a % max(operands.ndim, 1) for a in axes)
-    found = Symbols(graph, operands)
-    for a in reversed(axes):
-        rows = np.moveaxis(found.operands, a, 0)
-        total = (
-            Symbols(graph, _object_array(rows[0]))
-            if len(rows)
-            else Symbols(graph, operands_of(graph, np.full(rows.shape[1:], ufunc.identity)))
-        )
+    if ufunc.__name__ in ("add", "multiply"):
+        operands = each(graph.number, operands)  # the sum of truth values is their number
+    axes = range(operands.ndim) if axis is None else (axis,) if isinstance(axis, int | np.integer) else axis
+    keepdims = keepdims is not np._NoValue and bool(keepdims)
+    for a in sorted((np.lib.array_utils.normalize_axis_index(int(a), operands.ndim) for a in axes), reverse=True):
+        operands = _reduced_along(graph, ufunc, operands, a, keepdims)
+    return Symbols(graph, operands)
+
+
+def _reduced_along(graph: Graph, ufunc: Any, operands: np.ndarray, axis: int, keepdims: bool) -> np.ndarray:
+    rows = np.moveaxis(operands, axis, 0)
+    if not len(rows):
+        if ufunc.identity is None:
+            raise NotTraceable(f"it takes np.{ufunc.__name__}.reduce of nothing, which has no value")
+        total = Symbols(graph, operands_of(graph, np.full(rows.shape[1:], float(ufunc.identity))))
+    else:
+        total = Symbols(graph, rows[0])
         for row in rows[1:]:
-            total = _applied(graph, ufunc, (total, Symbols(graph, _object_array(row))))
-        found = Symbols(graph, np.expand_dims(total.operands, a) if keepdims else _object_array(total.operands))
-    return found
-
-
-def _unpacked(value: Any) -> Any:
-    """Arrays of symbols as object arrays of single symbols, for numpy's own code; other arguments as they are."""
-    if isinstance(value, Symbols):
-        return _each(lambda operand: value._with(operand), value.operands)
-    if isinstance(value, list | tuple):
-        return type(value)(_unpacked(part) for part in value)
-    return value
-
-
-def _packed(graph: Graph, result: Any) -> Any:
-    if isinstance(result, list | tuple):
-        return type(result)(_packed(graph, part) for part in result)
-    if isinstance(result, Symbols) or (isinstance(result, np.ndarray) and result.dtype == object):
-        return Symbols(graph, _object_array(operands_of(graph, result)))
-    return result
-
-
-def _where(graph: Graph, condition: Any, *choices: Any) -> Symbols:
-    if len(choices) != 2:
-        raise NotTraceable(
-            "it calls np.where with a condition alone, which gives places: take np.where(condition, a, b)"
-        )
-    arrays = [operands_of(graph, value) for value in (condition, *choices)]
-    return Symbols(graph, _each(lambda *operands: graph.record("where", *operands), *arrays))
-
-
-def _filled(number: float | None) -> Callable[..., Symbols]:
-    def made(graph: Graph, like: Any, fill_value: Any = 0.0, *, shape: Any = None, **_: Any) -> Symbols:
-        value = fill_value if number is None else number
-        whole = np.empty(np.shape(like) if shape is None else shape, dtype=object)
-        whole[...] = operands_of(graph, value)[()]
-        return Symbols(graph, whole)
-
-    return made
-
-
-def _norm(graph: Graph, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Symbols:
-    if ord not in (None, 2):
-        raise NotTraceable(f"np.linalg.norm with ord={ord} cannot be traced: take np.sqrt(np.sum(x**2))")
-    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
-
-
-def _clip(graph: Graph, a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    low, high = a_min if min is None else min, a_max if max is None else max
-    a = a if low is None else np.maximum(a, low)
-    return a if high is None else np.minimum(a, high)
-
-
-def _mean(graph: Graph, a: Any, axis: Any = None, keepdims: bool = False, **_: Any) -> Any:
-    total = np.sum(a, axis=axis, keepdims=keepdims)
-    return total / (np.size(operands_of(graph, a)) / max(np.size(total.operands), 1))
-
-
-def _reduction(name: str) -> Callable[..., Symbols]:
-    """np.sum and the like by the operation of that name."""
-
-    def reduced(graph: Graph, a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Symbols:
-        return _reduced(graph, getattr(np, name), a, axis, bool(keepdims) and keepdims is not np._NoValue, **options)
-
-    return reduced
-
-
-def _copy(graph: Graph, a: Any, **_: Any) -> Symbols:
-    return Symbols(graph, operands_of(graph, a).copy())
-
-
-SPECIAL: dict[str, Callable[..., Any]] = {
-    "where": _where,
-    "norm": _norm,
-    "clip": _clip,
-    "mean": _mean,
-    "copy": _copy,
-    "sum": _reduction("add"),
-    "prod": _reduction("multiply"),
-    "max": _reduction("maximum"),
-    "amax": _reduction("maximum"),
-    "min": _reduction("minimum"),
-    "amin": _reduction("minimum"),
-    "zeros_like": _filled(0.0),
-    "empty_like": _filled(0.0),
-    "ones_like": _filled(1.0),
-    "full_like": _filled(None),
-}
+            total = applied(graph, ufunc, (total, Symbols(graph, row)))
+    return np.expand_dims(total.operands, axis) if keepdims else total.operands

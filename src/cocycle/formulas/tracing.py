@@ -22,9 +22,12 @@ def traced(function: Callable[..., Any], *shapes: tuple[int, ...]) -> tuple[Grap
             inputs.append(places[index])
         arguments.append(Symbols(graph, places, fixed=True))
     try:
-        return graph, inputs, operands_of(graph, function(*arguments))
+        results = operands_of(graph, function(*arguments))
     except Exception as error:
         raise _reason(error) from error
+    if graph.refused:
+        raise NotTraceable(graph.refused)
+    return graph, inputs, results
 
 
 def _reason(error: BaseException) -> NotTraceable:

@@ -10,7 +10,8 @@ import numpy as np
 from cocycle.arrays import generator
 from cocycle.flows import Flow
 from cocycle.formulas.kernels import kernel
-from cocycle.formulas.program import FLOATS, program
+from cocycle.formulas.libraries import FLOATS
+from cocycle.formulas.program import program
 from cocycle.maps import Map, VectorField, orbit
 from cocycle.progress import tracked
 from cocycle.purity import require_same
