@@ -103,8 +103,6 @@ def _slots(part: object) -> list[str]:
 
 def _class_variables(part: object) -> list[tuple[Mapping[str, Any], str, Any]]:
     """The data that the classes of an object of the user hold."""
-    if not hasattr(part, "__dict__") or isinstance(part, FunctionType | MethodType):
-        return []
     kinds = [kind for kind in type(part).__mro__ if not _is_library(kind.__module__)]
     return [
         (vars(kind), name, value)

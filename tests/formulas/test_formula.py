@@ -1,6 +1,8 @@
 """Maps and flows made from plain functions keep the contract of maps; their parameters can be changed and batched."""
 
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from types import FunctionType, SimpleNamespace
 
@@ -187,3 +189,112 @@ def test_where_python_raises_numpy_has_infinities():
     x = np.array([5.0, 5.0])
     states = np.array(list(orbit(repeat(Formula(henon), 30), x)))
     assert not np.isfinite(states[-1]).all()
+
+
+def test_states_and_frames_are_real_numbers_whatever_their_type():
+    f = Formula(henon)
+    np.testing.assert_allclose(f(np.array([1, 0])), [-0.4, 0.3])
+    np.testing.assert_allclose(f([1, 0]), [-0.4, 0.3])
+    np.testing.assert_allclose(f.tangent(np.array([[1, 0]]), np.array([[[1], [0]]]))[1][0, :, 0], [-2.8, 0.3])
+    np.testing.assert_allclose(f.cotangent(np.array([[1, 0]]), np.array([[[1], [0]]]))[0, :, 0], [-2.8, 1.0])
+    np.testing.assert_allclose(Flow(lambda x: -x, 0.1)(np.array([1, 2])), np.array([1, 2]) * np.exp(-0.1), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"x must be a state of shape \(\*batch, n\)"):
+        f(0.3)
+    with pytest.raises(ValueError, match=r"q must have shape \(\*batch, 2, k\)"):
+        f.tangent(np.array([0.1, 0.2]), np.eye(3))
+
+
+def test_the_time_of_a_step_is_that_of_the_function():
+    def euler(x, dt=0.01):
+        return x - dt * x
+
+    assert Formula(euler).dt == 0.01
+    f = Formula(euler, dt=0.5)
+    assert f.dt == 0.5
+    assert f(np.array([0.5]))[0] == 0.25
+    assert f.at(dt=0.25).dt == 0.25
+    assert Formula(henon, dt=0.5).dt == 0.5
+    with pytest.raises(ValueError, match="dt must be a positive number"):
+        Formula(henon, dt=-1.0)
+
+
+@pytest.mark.parametrize("rate", [lambda x: -x[0], lambda x: [-x[0]], lambda x: -x[:2]], ids=["0", "1", "2"])
+def test_a_rate_has_the_shape_of_the_state(rate):
+    with pytest.raises(NotTraceable, match=r"as many numbers as the state has, \(3,\)"):
+        Flow(rate, 0.1)(np.ones(3))
+
+
+def test_a_parameter_of_another_shape_is_refused_when_it_is_given():
+    with pytest.raises(ValueError, match=r"omega must have shape \(\*batch, 6,\); got \(5,\)"):
+        Formula(kuramoto, omega=np.ones(5))
+
+
+def test_gradients_by_parameters():
+    a = torch.tensor(1.2, dtype=torch.float64, requires_grad=True)
+    x = torch.tensor([0.5, 0.6], dtype=torch.float64)
+    Formula(henon).at(a=a)(x).sum().backward()
+    assert a.grad.item() == pytest.approx(-0.25)
+
+
+class Box:
+    factor = 1.0
+    __slots__ = ("own",)
+
+    def __init__(self):
+        self.own = 1.0
+
+    def scale(self, x):
+        return self.factor * self.own * BIG[0, 0] * TENSOR_LIKE["a"] * x
+
+
+BIG, TENSOR_LIKE = np.ones((40, 40)), {"a": 1.0}
+
+
+def test_what_a_method_reads_is_read_again_when_it_changes(monkeypatch):
+    box = Box()
+    f, x = Formula(box.scale), np.array([1.0, 2.0])
+    np.testing.assert_array_equal(f(x), x)
+    box.own = 2.0
+    np.testing.assert_array_equal(f(x), 2 * x)
+    monkeypatch.setattr(Box, "factor", 3.0)
+    np.testing.assert_array_equal(f(x), 6 * x)
+    monkeypatch.setitem(TENSOR_LIKE, "a", 2.0)
+    np.testing.assert_array_equal(f(x), 12 * x)
+    BIG[0, 0] = 2.0
+    np.testing.assert_array_equal(f(x), 24 * x)
+    BIG[0, 0] = 1.0
+
+
+def test_what_a_trace_does_not_see_is_found_by_comparison(tmp_path):
+    file = tmp_path / "factor"
+    file.write_text("1.0")
+    f, x = Formula(lambda x: float(file.read_text()) * x), np.array([1.0, 2.0])
+    np.testing.assert_array_equal(f(x), x)
+    file.write_text("2.0")
+    with pytest.raises(RuntimeError, match=r"must give the values of .* itself"):
+        [f(x) for _ in range(10)]
+
+
+def test_threads_share_a_formula():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    x = np.array([0.1, 0.2])
+    right = Formula(henon).tangent(x, np.eye(2))[1]
+
+    def of_both(f, i):
+        return f.tangent(x, np.eye(2))[1] if i % 2 else f.cotangent(x, np.eye(2)).T
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(20):
+                f = Formula(henon)
+                for found in pool.map(lambda i, f=f: of_both(f, i), range(8)):
+                    np.testing.assert_allclose(found, right)
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("f", [np.tanh, np.negative])
+def test_functions_of_numpy_are_formulas(f):
+    x = np.array([0.1, 0.2])
+    np.testing.assert_array_equal(Formula(f)(x), f(x))

@@ -1,5 +1,6 @@
 """A plain function of a numpy state is traced as it is written; what cannot be traced is refused with what to write."""
 
+import copy
 import math
 import random
 import time
@@ -10,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cocycle.formulas import Formula, NotTraceable
+
+torch = pytest.importorskip("torch")
 
 COUPLING = np.random.default_rng(1).normal(size=(4, 4))
 
@@ -25,7 +28,54 @@ def unpacked(state):
     return [a * b, b / c, c**d, a - d]
 
 
+def symplectic(x):
+    q, p = x[:2], x[2:]
+    moved = 1.0 * q
+    moved += p
+    a, b = moved
+    old = a
+    a -= b
+    return [a, old, b, p[0] - np.sin(moved[1])]
+
+
+def written_through_views(x):
+    y = np.zeros_like(x)
+    square = y.reshape((2, 2))
+    square[0], square.T[1, 1] = x[2:], -x[0]
+    np.split(y, 2)[1][0] = x[1] ** 2
+    np.fill_diagonal(square, 2 * x[3])
+    return y
+
+
+def copies(x):
+    y = x * 2
+    cast, copied = y.astype(float), copy.copy(y)
+    cast[0], copied[1] = 5.0, 6.0
+    return y + cast * copied
+
+
+def statistics(x):
+    return [x.std(), np.var(x, ddof=1), np.average(x, weights=[1, 2, 3, 4]), np.ptp(x)]
+
+
+def reshaped(x):
+    return (x.reshape(2, 2) @ x.reshape(2, -1).transpose(1, 0)).flatten()
+
+
 FORMULAS = {
+    "in place, with another name": symplectic,
+    "written through views": written_through_views,
+    "copies": copies,
+    "statistics": statistics,
+    "reshaped": reshaped,
+    "a number changed in place": lambda x: [*[sum(x), x[0]] * 2],
+    "outer difference": lambda x: np.sin(np.subtract.outer(x, x)).sum(axis=0),
+    "floor division": lambda x: x // 0.1 + divmod(x, 0.3)[0] + divmod(x, 0.3)[1],
+    "gradient": lambda x: np.append(np.diff(x, prepend=0.0), [])[:4] + np.insert(x[1:], 0, 0.5),
+    "rounded": lambda x: np.stack([round(a, 1) for a in x]) + x.round() + np.fix(3 * x),
+    "extremes": lambda x: np.fmax(x, 0.5) * np.fmin(x, x[::-1]) * np.ptp(x),
+    "counted": lambda x: x * np.sum(x > 0.5) + np.mean(x > 0.4) + (x > 0.3).astype(float),
+    "blocks": lambda x: np.block([[x[:2], x[2:]], [x[2:], x[:2] ** 2]]).sum(axis=1).repeat(2),
     "unpacked, a list": unpacked,
     "a tuple of slices": lambda x: (*x[1:], x[0]),
     "array": lambda x: np.array([x[0] * x[1], 1.0, x[2] + 2, x[3]]),
@@ -150,7 +200,45 @@ def zeros_by_index(x):
     return y
 
 
+def counted_calls():
+    count = 0
+
+    def f(x):
+        nonlocal count
+        count += 1
+        return x * (1 if count < 3 else 2)
+
+    return f
+
+
+def swallowed(x):
+    try:
+        n = float(x[0])
+    except TypeError:
+        n = 0.0
+    return x + n
+
+
+def forgotten(x):
+    x * 2
+
+
 REFUSED = {
+    "a counter": (counted_calls(), "what changes is an input"),
+    "an exception that is caught": (swallowed, "takes a value for a number"),
+    "no return": (forgotten, "returns, nothing"),
+    "a dictionary": (lambda x: {"x": x}, "returns, dict"),
+    "an integer": (lambda x, n=2: np.roll(x, n), "annotate a parameter that is one, n: int"),
+    "an index": (lambda x, n=1: x * x[n], "annotate a parameter that is an integer, n: int"),
+    "into another array": (lambda x: np.cumsum(x, out=x * 1.0), "assign the result"),
+    "written elsewhere": (lambda x: np.copyto(x, 1.0) or x, "np.copyto cannot be traced: take y"),
+    "a part of a sum": (lambda x: x * np.sum(x, where=x > 0), "initial, where or out"),
+    "a spectral norm": (lambda x: x * np.linalg.norm(np.outer(x, x), 2), "ord=2 cannot be traced"),
+    "whole numbers": (lambda x: np.zeros_like(x, dtype=int) + x, "stay with float64"),
+    "an axis too many": (lambda x: x + np.sum(x, axis=1), "axis 1 is out of bounds"),
+    "torch": (lambda x: x * torch.ones(2), "mixes numpy and torch|fails on symbols"),
+    "array and minimum": (lambda x: np.minimum(np.array([x[0], x[1]]), 0.5), r"np\.stack\(\[x\[0\]"),
+    "a part of it in place": (lambda x: assigned(x[1:]), r"x = x\.copy\(\)"),
     "math": (lambda x: np.array([math.sin(x[0]), x[1]]), r"math\.sin .* take np\.sin"),
     "branch": (lambda x: x if x[0] > 0 else -x, r"take np\.where"),
     "python's max": (lambda x: np.stack([max(x[0], x[1]), x[0]]), r"np\.maximum"),

@@ -105,7 +105,7 @@ class _Parameters:
             return value
         if isinstance(value, int | float):
             return value
-        array = as_numpy(constant(value)) if namespace(value) is not np else np.asarray(value)
+        array: Any = as_numpy(constant(value)) if namespace(value) is not np else np.asarray(value)
         return array[(0,) * (array.ndim - len(self.shapes[name]))]
 
     def _value(self, x: Any, parameters: Mapping[str, Any]) -> Any:
@@ -222,6 +222,8 @@ class Equation(_Parameters, VectorField):
 
 def _defaults(function: Callable[..., Any]) -> dict[str, tuple[Any, bool]] | None:
     """The default of each parameter after the state, and whether it is a setting; None where there is no signature."""
+    if isinstance(function, np.ufunc):  # whose options are no parameters
+        return {}
     try:
         parameters = list(inspect.signature(function).parameters.values())[1:]
     except (TypeError, ValueError):

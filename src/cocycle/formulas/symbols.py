@@ -250,8 +250,8 @@ def reduced(
     where: Any = True,
 ) -> Symbols:
     """np.add.reduce and the like, one after the other along the axes."""
-    unset = (None, np._NoValue)
-    if where not in (True, np._NoValue) or not any(initial is u for u in unset) or not any(out is u for u in unset):
+    unset = (None, True, np._NoValue)
+    if any(all(option is not u for u in unset) for option in (initial, where, out)):
         raise NotTraceable(f"np.{ufunc.__name__}.reduce with initial, where or out cannot be traced: call it without")
     if not (dtype is None or dtype is np._NoValue or np.dtype(dtype) == np.float64):
         raise NotTraceable(f"it computes with {np.dtype(dtype)}: stay with float64")

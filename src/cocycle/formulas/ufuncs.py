@@ -27,7 +27,8 @@ def composed(record: Callable[..., Operand]) -> dict[str, Callable[..., Operand]
     """Functions of numpy that are several operations."""
 
     def floor_divide(a: Operand, b: Operand) -> Operand:  # floor(a / b) would be 10 for 1 // 0.1
-        return record("rint", record("divide", record("subtract", a, record("mod", a, b)), b))
+        whole = record("rint", record("divide", record("subtract", a, record("mod", a, b)), b))
+        return record("where", record("equal", b, 0.0), record("divide", a, b), whole)
 
     def unequal(a: Operand, b: Operand) -> Operand:
         return record("logical_not", record("equal", a, b))
@@ -41,8 +42,9 @@ def composed(record: Callable[..., Operand]) -> dict[str, Callable[..., Operand]
         return record("where", record("logical_or", better, unequal(b, b)), a, b)
 
     def logaddexp(a: Operand, b: Operand) -> Operand:
-        apart = record("abs", record("subtract", a, b))
-        return record("add", record("maximum", a, b), record("log1p", record("exp", record("negative", apart))))
+        apart = record("subtract", a, b)
+        larger, smaller = (record("log1p", record("exp", o)) for o in (record("negative", apart), apart))
+        return record("where", record("less", b, a), record("add", a, larger), record("add", b, smaller))
 
     def heaviside(a: Operand, b: Operand) -> Operand:
         step = record("where", record("equal", a, 0.0), b, record("where", record("less", 0.0, a), 1.0, 0.0))
