@@ -1,6 +1,7 @@
 from . import formulas as formulas
 from . import lyapunov as lyapunov
 from . import networks as networks
+from . import orbits as orbits
 from . import plotting as plotting
 from . import reservoir as reservoir
 from . import studies as studies
@@ -40,6 +41,8 @@ from .networks import Autodiff as Autodiff
 from .networks import Layer as Layer
 from .networks import Residual as Residual
 from .networks import feedforward as feedforward
+from .orbits import bifurcation_diagram as bifurcation_diagram
+from .orbits import poincare_section as poincare_section
 from .plotting import plot as plot
 from .progress import show_progress as show_progress
 from .reservoir import Forecaster as Forecaster

@@ -72,19 +72,29 @@ class Flow(Map):
         """The step as one formula, of a field that is one."""
         return self.field.then(self._step, self.dt) if isinstance(self.field, Equation) else None
 
+    def of_members(self, members: Any) -> "Flow":
+        """The flow with the parameters of some members of a batch of parameters."""
+        return dataclasses.replace(self, field=self.field.of_members(members)) if self.formula is not None else self
+
+    def after(self, x: Any, time: Any) -> Any:
+        """The state after another time, (*batch, 1) for states x (*batch, n), in as many substeps."""
+        return self._advance(lambda x: (self.field(x),), (x,), time)[0]
+
     def _step(self, rate, x):
-        return self._advance(lambda x: (rate(x),), (x,))[0]
+        return self._advance(lambda x: (rate(x),), (x,), self.dt)[0]
 
     def __call__(self, x):
         return self._step(self.field, x) if self.formula is None else self.formula(x)
 
     def tangent(self, x, q):
-        return self._advance(self.field.tangent, (x, q)) if self.formula is None else self.formula.tangent(x, q)
+        return (
+            self._advance(self.field.tangent, (x, q), self.dt) if self.formula is None else self.formula.tangent(x, q)
+        )
 
     def kernel(self, x, q, steps):
         return super().kernel(x, q, steps) if self.formula is None else self.formula.kernel(x, q, steps)
 
-    def _advance(self, rate, parts):
+    def _advance(self, rate, parts, time):
         for _ in range(self.substeps):
-            parts = rk4(rate, parts, self.dt / self.substeps)
+            parts = rk4(rate, parts, time / self.substeps)
         return parts

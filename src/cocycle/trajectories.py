@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
+from math import prod
 from operator import length_hint
 from typing import final
 
@@ -15,6 +16,7 @@ from cocycle.progress import progress_bar, tracked
 
 WORK = 2**26  # numbers that a compiled loop moves forward, at most: between two loops there is time for Ctrl-C
 MEMORY = 2**22  # numbers of a block of states, at most
+FEW = 100  # states of a block that Python computes
 
 
 @final
@@ -74,15 +76,24 @@ def end(steps: Iterable[Map], x: State, *, threads: int = 1) -> State:
     return last.pop() if last else x
 
 
-def blocks_of_states(f: Map, x: State, samples: int, every: int = 1, *, threads: int = 1) -> Iterator[Array]:
-    """The states that follow x, each after `every` steps of f, in consecutive blocks (some, *batch, n)."""
+def blocks_of_states(
+    f: Map, x: State, samples: int, every: int = 1, *, most: int = MEMORY, threads: int = 1
+) -> Iterator[Array]:
+    """The states that follow x, each after `every` steps of f, in consecutive blocks (some, *batch, n) of `most` states
+    or fewer."""
     loop = f.kernel(x, None, samples * every) if isinstance(f, Map) else "no map"
+    size = max(1, prod(x.shape))
+    most = max(1, min(most, MEMORY // size, WORK // (size * every)))
     while samples and not isinstance(loop, str):
-        states = loop(x, max(1, min(samples, MEMORY // x.size, WORK // (x.size * every))), every, threads=threads)
+        states = loop(x, min(samples, most), every, threads=threads)
         if not len(states):
             break  # no longer finite: the map itself finds what follows
         yield states
         x, samples = states[-1], samples - len(states)
-    for _ in range(samples):
+    states = []
+    for i in range(samples):
         x = deque(orbit(repeat(f, every), x), maxlen=1).pop()
-        yield x[None]
+        states.append(x)
+        if len(states) == min(most, FEW) or i == samples - 1:
+            yield namespace(x).stack(states)
+            states = []

@@ -60,6 +60,15 @@ class _Parameters:
             made._programs = self._programs
         return made
 
+    def of_members(self, members: Any):
+        """The same with the parameters of some members of the batch, which an index into its first axis gives."""
+        found = {}
+        for name, shape in self.shapes.items():
+            value = self.parameters[name]
+            if len(_shape(value)) > len(shape):
+                found[name] = (np.asarray(value) if namespace(value) is np else value)[members]
+        return self.at(**found)
+
     def _check_shapes(self, parameters: Mapping[str, Any]) -> None:
         for name in parameters.keys() & self.shapes.keys():
             own, shape = self.shapes[name], _shape(parameters[name])
@@ -105,7 +114,7 @@ class _Parameters:
             return value
         if isinstance(value, int | float):
             return value
-        array: Any = as_numpy(constant(value)) if namespace(value) is not np else np.asarray(value)
+        array = np.asarray(as_numpy(constant(value)))
         return array[(0,) * (array.ndim - len(self.shapes[name]))]
 
     def _value(self, x: Any, parameters: Mapping[str, Any]) -> Any:
@@ -138,7 +147,7 @@ class _Parameters:
             if isinstance(value, float) and not shape:
                 found.append(value)
                 continue
-            array = np.asarray(value, dtype=float) if namespace(value) is np else value
+            array: Any = np.asarray(value, dtype=float) if namespace(value) is np else value
             found += [array[(..., *index)] for index in np.ndindex(shape)]
         return [float(a) if isinstance(a, np.ndarray | np.floating) and a.ndim == 0 else a for a in found]
 

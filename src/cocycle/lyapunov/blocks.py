@@ -93,6 +93,9 @@ def _by_kernel(steps: Repeated, x: Array, q: Array, every: int | str, threads: i
         taken = done * length
         if done == groups > 0:
             length, most = min(2 * length, longest), min(most + most // 4, GROUPS)
+        elif not np.isfinite(x).all():  # a member of a batch diverged: the compiled loop ends there
+            yield from qr_steps(repeat(f, left - taken), x, q, every=every)
+            return
         else:
             for step in qr_steps(repeat(f, min(length, left - taken)), x, q, every=every):
                 x, q, taken = step.x, step.q, taken + step.maps

@@ -11,10 +11,12 @@ from cocycle.lyapunov import Field, Spectrum
 from cocycle.lyapunov.ridges import ridges
 from cocycle.networks import AccuracyMap
 from cocycle.networks.history import History
+from cocycle.orbits import BifurcationDiagram, Section
 from cocycle.plotting.archives import archive_figure
 from cocycle.plotting.fields import field_figure
 from cocycle.plotting.forecasts import valid_time_histogram
 from cocycle.plotting.networks import accuracy_plane, training_lines
+from cocycle.plotting.orbits import bifurcation_figure, bifurcation_points, section_points
 from cocycle.plotting.panels import one_panel
 from cocycle.plotting.reservoirs import diagnosis_figure, forgetting_curve, synchronisation_lines
 from cocycle.plotting.spectra import convergence_figure, running_exponents
@@ -32,6 +34,8 @@ def plot(result: Any, *, ax: Axes | None = None, **options: Any) -> Figure:
       of the network, from its outputs (rows, columns) or (rows, columns, classes).  There are no ridges with fewer than
       9 points along an axis, uneven steps, or exponents that are NaN.
     - an `Archive`: one output over its axes, the first unless named, `plot(archive, "exponent")`.
+    - a `BifurcationDiagram`: a `component=` of the states, and the exponents; on axes `ax` only the first.
+    - a `Section`: its points.
     - a `Diagnosis`, in four panels; `ValidTimes`, `Synchronisation`, `Capacity`, `History`, `AccuracyMap`, in one.
 
     Raises TypeError for other objects, ValueError where `ax` is given for a figure of several panels.
@@ -71,11 +75,19 @@ def _(result: Diagnosis, *, ax: Axes | None = None) -> Figure:
     return diagnosis_figure(result)
 
 
+@plot.register
+def _(result: BifurcationDiagram, *, component: int = 0, ax: Axes | None = None) -> Figure:
+    if ax is None:
+        return bifurcation_figure(result, component=component)
+    return one_panel(bifurcation_points, result, ax=ax, component=component)
+
+
 plot.register(Archive, archive_figure)
 
 for _kind, _draw in (
     (AccuracyMap, accuracy_plane),
     (Capacity, forgetting_curve),
+    (Section, section_points),
     (History, training_lines),
     (Synchronisation, synchronisation_lines),
     (ValidTimes, valid_time_histogram),

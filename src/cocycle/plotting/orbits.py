@@ -1,11 +1,15 @@
 """Figures of orbits: phase portraits and return maps."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from cocycle.arrays import refuse_masked
+from cocycle.arrays import as_numpy, refuse_masked
+from cocycle.plotting.panels import STYLE
 
 
 def phase_portrait(
@@ -46,3 +50,58 @@ def return_map(ax: Axes, values: np.ndarray, *, name: str = "maximum", **style):
     (drawn,) = ax.plot(values[:-1], values[1:], **{"linestyle": "", "marker": ".", "markersize": 3, **style})
     ax.set(xlabel=name, ylabel=f"next {name}")
     return drawn
+
+
+def section_points(ax: Axes, result: Any, *, components: tuple[int, int] | None = None, **style):
+    """Two components of the states of a `Section` against each other: the two that vary most, unless given."""
+    states = result.states
+    if components is None:
+        first, second = sorted(np.argsort(np.ptp(states, axis=0))[-2:].tolist()) if states.shape[1] > 1 else (0, 0)
+        components = first, second
+    return phase_portrait(ax, states, components, points=True, **style)
+
+
+def bifurcation_points(ax: Axes, result: Any, *, component: int = 0, most: int = 200_000, **style):
+    """A component of the states of a `BifurcationDiagram` against the parameter; at most so many points."""
+    states = result.states[..., component]
+    stride = max(1, -(-states.size // most))
+    values = np.repeat(result.values, states.shape[1])[::stride]
+    dots = {"marker": ","} if states.size > 50_000 else {"marker": ".", "markersize": 1.5, "markeredgewidth": 0}
+    look = {"linestyle": "", "color": "black", "alpha": 0.5, "rasterized": True, **dots}
+    (drawn,) = ax.plot(values, states.ravel()[::stride], **{**look, **style})
+    ax.set(xlabel=result.name, ylabel=f"component {component + 1}")
+    return drawn
+
+
+def parameter_exponents(ax: Axes, result: Any, *, least: float | None = None):
+    """The exponents of a `BifurcationDiagram` against the parameter, with bands of two standard errors and a line at
+    zero.  The axis ends at `least`, twice the largest one below zero unless given: periodic orbits may be very
+    stable."""
+    exponents, errors = result.exponents, as_numpy(result.spectrum.standard_error)
+    lines = []
+    for i in range(exponents.shape[1]):
+        lines += ax.plot(result.values, exponents[:, i], linewidth=0.8, label=f"λ{i + 1}")
+        low, high = exponents[:, i] - 2 * errors[:, i], exponents[:, i] + 2 * errors[:, i]
+        ax.fill_between(result.values, low, high, color=lines[-1].get_color(), alpha=0.2, linewidth=0)
+    ax.axhline(0, color="black", linewidth=0.8)
+    finite = exponents[np.isfinite(exponents)]
+    if len(finite):
+        top = max(finite.max(), 0.0)
+        bottom = max(finite.min(), -2 * top) if least is None and top > 1e-3 * abs(finite.min()) else finite.min()
+        ax.set_ylim(bottom if least is None else least, top + 0.05 * (top - bottom) + 1e-12)
+    ax.set(xlabel=result.name, ylabel=f"λ ({result.spectrum.unit})")
+    if len(lines) > 1:
+        ax.legend(frameon=False, ncols=len(lines))
+    return lines
+
+
+def bifurcation_figure(result: Any, *, component: int = 0) -> Figure:
+    """States above, exponents below, against the same parameter."""
+    with plt.style.context(STYLE):
+        figure, (top, bottom) = plt.subplots(
+            2, 1, sharex=True, figsize=(6.4, 4.8), height_ratios=(2, 1), layout="constrained"
+        )
+        bifurcation_points(top, result, component=component)
+        parameter_exponents(bottom, result)
+        top.set_xlabel("")
+    return figure

@@ -1,0 +1,160 @@
+"""Bifurcation diagrams: the long-time states of a map, or of a section of an equation, against a parameter, and their
+exponents."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, final
+
+import numpy as np
+
+from cocycle.arrays import as_numpy, floating
+from cocycle.flows import Flow
+from cocycle.formulas.formula import Formula
+from cocycle.lyapunov.exponents import Diverged, Spectrum
+from cocycle.lyapunov.qr import frame
+from cocycle.lyapunov.spectrum import lyapunov_spectrum
+from cocycle.orbits.section import crossing_blocks
+from cocycle.results import Plotted
+from cocycle.trajectories import end, trajectory
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BifurcationDiagram(Plotted):
+    """States and exponents at m values of a parameter.
+
+    `values` (m,) of the parameter `name`; `states` (m, samples, n), NaN where an orbit diverged, or had fewer crossings
+    of the surface; `spectrum` is that of all orbits, its `exponents` and `standard_error` (m, k), NaN where one
+    diverged.
+    """
+
+    name: str
+    values: np.ndarray
+    states: np.ndarray
+    spectrum: Spectrum
+
+    @property
+    def exponents(self) -> np.ndarray:
+        """(m, k), in the unit of the spectrum."""
+        return as_numpy(self.spectrum.exponents)
+
+    def __repr__(self):
+        above = int((self.exponents[:, 0] > 2 * as_numpy(self.spectrum.standard_error)[:, 0]).sum())
+        return (
+            f"BifurcationDiagram of {self.name} at {len(self.values)} values from {self.values.min():g} to"
+            f" {self.values.max():g}: λ1 > 0 by two standard errors at {above} of them"
+        )
+
+
+def bifurcation_diagram(
+    f: Formula | Flow,
+    x: Any,
+    *,
+    surface: Callable[[Any], Any] | None = None,
+    direction: int = 1,
+    steps: int = 2000,
+    transient: int = 1000,
+    samples: int = 200,
+    k: int = 1,
+    threads: int = 1,
+    **parameter: Any,
+) -> BifurcationDiagram:
+    """The states in which orbits of a map end, for an array of values of one parameter, with their exponents:
+
+        bifurcation_diagram(Formula(logistic), np.array([0.3]), r=np.linspace(2.8, 4, 1000)).plot()
+
+    All orbits start at x, (n,) or one for each value (m, n), and are computed together.  After `transient` steps the
+    first k exponents are averaged over `steps` steps, and the last `samples` states are kept.  Of a flow, `Flow(f, dt)`
+    of a plain function, these are the last crossings of a `surface` during the steps, see `poincare_section`.
+    `threads` divides the values.  Warns of values at which orbits diverge.
+
+    Raises TypeError for another kind of map, and unless exactly one parameter is an array; ValueError for numbers that
+    are not allowed, and a flow without a surface.
+    """
+    name, values = _varied(f, parameter)
+    if isinstance(f, Flow) and surface is None:
+        raise ValueError(
+            "surface must be a function of a state that is zero where states are recorded, lambda u: u[0]; a flow has"
+            " no states of its own that stand for all"
+        )
+    for option, value, least in (("steps", steps, 10), ("transient", transient, 0), ("samples", samples, 1)):
+        if not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"{option} must be an integer of at least {least}; got {value!r}")
+    varied, x = f.at(**parameter), floating("x", x)
+    x = np.array(np.broadcast_to(x, (len(values), x.shape[-1])))
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = end(repeat(varied, transient), x, threads=threads)
+        alive = np.flatnonzero(np.isfinite(x).all(-1))
+        varied, x = varied.of_members(alive), x[alive]
+        spectrum = _spectrum(varied, x, k, steps, threads)
+        if surface is None:
+            first = end(repeat(varied, max(0, steps - samples)), x, threads=threads)
+            found = np.moveaxis(trajectory(repeat(varied, min(samples, steps)), first, threads=threads), 0, 1)
+        else:
+            blocks = crossing_blocks(varied, x, surface, direction, steps, threads=threads)
+            found = _last_crossings(blocks, len(x), x.shape[-1], samples)
+    states = np.full((len(values), *found.shape[1:]), np.nan)
+    states[alive], spectrum = found, _with_lost(spectrum, alive, len(values))
+    lost = np.flatnonzero(~np.isfinite(as_numpy(spectrum.exponents)).all(-1))
+    states[lost] = np.nan
+    if len(lost):
+        some = ", ".join(f"{value:.6g}" for value in values[lost[:3]])
+        warnings.warn(
+            f"orbits diverge at {len(lost)} of {len(values)} values of {name}, {some}...: they are NaN",
+            stacklevel=2,
+        )
+    return BifurcationDiagram(name, values, states, spectrum)
+
+
+def _varied(f: Any, parameter: dict[str, Any]) -> tuple[str, np.ndarray]:
+    """Name and values of the parameter that is an array."""
+    if not isinstance(f, Formula | Flow):
+        raise TypeError(f"f must be Formula(function) or Flow(function, dt); got {type(f).__name__}")
+    arrays = {name: np.asarray(value, dtype=float) for name, value in parameter.items() if np.ndim(value)}
+    if len(arrays) != 1 or any(values.ndim != 1 or not len(values) for values in arrays.values()):
+        given = ", ".join(f"{name} of shape {np.shape(value)}" for name, value in parameter.items()) or "none"
+        raise TypeError(f"one parameter must be an array of values (m,), r=np.linspace(2.8, 4, 1000); got {given}")
+    return next(iter(arrays.items()))
+
+
+def _spectrum(f: Formula | Flow, x: np.ndarray, k: int, steps: int, threads: int) -> Spectrum:
+    """The spectrum of all orbits, with NaN for those that diverge."""
+    if not len(x):
+        raise ArithmeticError("all orbits diverge during the transient: start elsewhere, or take other values")
+    try:
+        return lyapunov_spectrum(repeat(f, steps), x, frame(x, k), every="auto", threads=threads)
+    except Diverged as error:
+        if error.result is None:
+            raise
+        return error.result
+
+
+def _with_lost(spectrum: Spectrum, alive: np.ndarray, members: int) -> Spectrum:
+    """The spectrum of all members, from that of those `alive`; the others are NaN."""
+
+    def whole(part: np.ndarray, axis: int) -> np.ndarray:
+        made = np.full((*part.shape[:axis], members, *part.shape[axis + 1 :]), np.nan)
+        made[(slice(None),) * axis + (alive,)] = part
+        return made
+
+    return Spectrum(
+        whole(spectrum.growth, 1),
+        spectrum.times,
+        whole(spectrum.x, 0),
+        whole(spectrum.q, 0),
+        spectrum.maps,
+        spectrum.step_error,
+        spectrum.loop,
+    )
+
+
+def _last_crossings(blocks: Any, members: int, n: int, samples: int) -> np.ndarray:
+    """The last crossings (members, samples, n) of each orbit, NaN before the first."""
+    kept = np.full((members, samples, n), np.nan)
+    for states, _, member in blocks:
+        for m in np.unique(member):
+            own = states[np.flatnonzero(member == m)[-samples:]]
+            kept[m] = np.concatenate([kept[m], own])[-samples:]
+    return kept
