@@ -55,10 +55,10 @@ class Flow(Map):
 
     def at(self, **parameters: Any) -> "Flow":
         """The flow of the same function with other parameters: see `Equation.at`."""
-        if not isinstance(self.field, Equation):
+        if self.formula is None:
             kind = type(self.field).__name__
             raise TypeError(f"field must be a plain function to have parameters that can be changed; got {kind}")
-        return dataclasses.replace(self, field=self.field.at(**parameters))
+        return dataclasses.replace(self, field=self.field.equation.at(**parameters))
 
     def refined(self):
         return self._refined
@@ -70,11 +70,16 @@ class Flow(Map):
     @cached_property
     def formula(self) -> Formula | None:
         """The step as one formula, of a field that is one."""
-        return self.field.then(self._step, self.dt) if isinstance(self.field, Equation) else None
+        equation = self.field.equation if isinstance(self.field, VectorField) else None
+        return None if equation is None else equation.then(self._step, self.dt)
 
     def of_members(self, members: Any) -> "Flow":
         """The flow with the parameters of some members of a batch of parameters."""
-        return dataclasses.replace(self, field=self.field.of_members(members)) if self.formula is not None else self
+        return (
+            dataclasses.replace(self, field=self.field.equation.of_members(members))
+            if self.formula is not None
+            else self
+        )
 
     def after(self, x: Any, time: Any) -> Any:
         """The state after another time, (*batch, 1) for states x (*batch, n), in as many substeps."""

@@ -57,6 +57,11 @@ class Dual(Map):
 class VectorField(ABC):
     """The right-hand side v of x' = v(x), with its linearisation (x, q) -> (v(x), Dv(x) q)."""
 
+    @property
+    def equation(self) -> Any:
+        """The plain function that it was made from, as a `cocycle.Equation`; None for others."""
+        return None
+
     @abstractmethod
     def __call__(self, x: State) -> State:
         """v(x): (*batch, n) -> (*batch, n), per unit time."""

@@ -46,7 +46,7 @@ class Dependencies:
                 self.attributes.append((part, part.copy()))
             elif _is_tensor(part):
                 self.tensors.append((part, _version(part)))
-            elif _has_attributes(part) and not _is_constant(part):
+            elif _has_attributes(part) and not _is_constant(part) and not hasattr(type(part), "depends_on"):
                 self.attributes.append((vars(part), vars(part).copy()))
             self.variables += [(_Attributes(part), name, getattr(part, name)) for name in _slots(part)]
             self.variables += _class_variables(part)
@@ -174,7 +174,9 @@ def _parts(owner: object) -> list[object]:
 
 
 def _referred_to(part: Any) -> Iterator[object]:
-    if isinstance(part, dict):
+    if hasattr(type(part), "depends_on"):  # a formula: its traces are no part of it
+        yield from part.depends_on()
+    elif isinstance(part, dict):
         yield from part.values()
     elif isinstance(part, list | tuple | set | frozenset):
         yield from part

@@ -113,7 +113,8 @@ def test_growth_at_a_fixed_point_of_the_delay_equation():
     """Linearised at its fixed point, delay equations have e^{λ τ} = rate: the characteristic equation, solved."""
     system = MackeyGlass(delay=17.0, points=200)
     point = (system.beta / system.gamma - 1) ** (1 / system.exponent)
-    slope = system._feedback(np.array(point))[1]
+    power = point**system.exponent
+    slope = system.beta * (1 + (1 - system.exponent) * power) / (1 + power) ** 2  # of the feedback
     root = 0.03 + 0.1j
     for _ in range(50):  # Newton for λ + gamma = slope e^{-λ delay}
         value = root + system.gamma - slope * np.exp(-root * system.delay)

@@ -60,6 +60,10 @@ class _Parameters:
             made._programs = self._programs
         return made
 
+    def depends_on(self) -> list[Any]:
+        """What decides its values: see `cocycle.purity`."""
+        return [self.function, self.parameters]
+
     def of_members(self, members: Any):
         """The same with the parameters of some members of the batch, which an index into its first axis gives."""
         found = {}
@@ -222,6 +226,10 @@ class Equation(_Parameters, VectorField):
     def _value(self, x: Any, parameters: Mapping[str, Any]) -> Any:
         return _of_shape(super()._value(x, parameters), x)
 
+    @property
+    def equation(self) -> "Equation":
+        return self
+
     def then(self, step: Callable[[Callable, Any], Any], dt: float) -> Formula:
         """The map x -> step(rate, x), rate being this right-hand side: an integrator's step as one formula."""
         made = Formula(self.function)
@@ -285,4 +293,4 @@ def _of_shape(rate: Any, x: Any) -> Any:
 
 
 def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__qualname__", type(function).__name__)
+    return getattr(function, "__qualname__", None) or getattr(function, "name", type(function).__name__)

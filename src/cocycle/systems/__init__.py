@@ -1,6 +1,7 @@
 """Chaotic maps, vector fields, delay equations and partial differential equations, with their tangent maps."""
 
-from cocycle.systems.delay import MackeyGlass
+from cocycle.systems.delay import DelayEquation, MackeyGlass
+from cocycle.systems.dysts import dysts_names, from_dysts
 from cocycle.systems.maps import (
     Bernoulli,
     CoupledMapLattice,
@@ -31,6 +32,7 @@ __all__ = [
     "Chua",
     "ContinuousSystem",
     "CoupledMapLattice",
+    "DelayEquation",
     "DiscreteSystem",
     "Halvorsen",
     "Henon",
@@ -50,4 +52,6 @@ __all__ = [
     "Tent",
     "Thomas",
     "ToralAutomorphism",
+    "dysts_names",
+    "from_dysts",
 ]

@@ -1,35 +1,43 @@
 """Delay equations as maps of their history."""
 
-from dataclasses import dataclass, replace
-from typing import final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
 
 from cocycle.arrays import namespace
 from cocycle.flows import rk4
+from cocycle.formulas.formula import Formula
 from cocycle.systems.series import DiscreteSystem
 
 
 @final
 @dataclass(frozen=True)
-class MackeyGlass(DiscreteSystem):
-    """x'(t) = beta x(t - delay) / (1 + x(t - delay)^exponent) - gamma x(t), as the time-dt map of its history.
+class DelayEquation(DiscreteSystem):
+    """x'(t) = rate(x(t), x(t - delay), **parameters) for a number x, as the time-dt map of its history.
 
-    The state (*batch, points + 2) is x at the present time, dt before, ..., with dt = delay / points; `series` gives
-    the present x alone.  The next x is computed by `substeps` Runge-Kutta steps of fourth order; between the points the
-    history is interpolated from four of them, with an error of the same order.  The first exponents of the map are
-    those of the delay equation.  Mackey & Glass, Science 197, 287 (1977); Farmer, Physica D 4, 366 (1982).  Raises
-    ValueError for fewer than 3 points or less than one substep.
+    `rate` is a plain function of two numbers, see `cocycle.Formula`. The state (*batch, points + 2) is x at the present
+    time, dt before, ..., with dt = delay / points; `series` gives the present x alone. The next x is computed by
+    `substeps` Runge-Kutta steps of fourth order; between the points the history is interpolated from four of them, with
+    an error of the same order. The first exponents of the map are those of the delay equation. `start` gives constant
+    histories between the numbers `first`, with a little noise. Farmer, Physica D 4, 366 (1982). Raises ValueError for a
+    delay <= 0, fewer than 3 points or less than one substep.
     """
 
-    beta: float = 0.2
-    gamma: float = 0.1
-    exponent: float = 10.0
-    delay: float = 17.0
+    rate: Callable[..., Any]
+    delay: float
     points: int = 100
     substeps: int = 1
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    first: tuple[float, float] = (0.5, 1.5)
     observed = slice(0, 1)
     order = 4
 
     def __post_init__(self):
+        if not self.delay > 0:
+            raise ValueError(f"delay must be positive; got {self.delay}")
         if self.points < 3:
             raise ValueError(f"points must be at least 3; got {self.points}")
         if self.substeps < 1:
@@ -43,44 +51,123 @@ class MackeyGlass(DiscreteSystem):
     def dimension(self):
         return self.points + 2
 
+    @cached_property
+    def _formula(self) -> Formula:
+        return Formula(_OfPair(self.rate), **self.parameters)
+
+    def at(self, **parameters: Any) -> "DelayEquation":
+        """The same with other values of some parameters."""
+        return replace(self, parameters=dict(self._formula.at(**parameters).parameters))
+
     def refined(self):
         return replace(self, substeps=2 * self.substeps)
 
     def start(self, rng, batch=()):
-        return rng.uniform(0.5, 1.5, size=(*batch, 1)) + 0.1 * rng.uniform(size=(*batch, self.dimension))
-
-    def _feedback(self, delayed):
-        """The feedback beta x / (1 + x^exponent) at the delayed value, and its derivative."""
-        power = delayed**self.exponent
-        rate = self.beta / (1 + power)
-        return delayed * rate, rate * (1 - self.exponent * power / (1 + power))
+        level = rng.uniform(*self.first, size=(*batch, 1))
+        return level + 0.1 * abs(self.first[1] - self.first[0]) * rng.uniform(size=(*batch, self.dimension))
 
     def _delayed(self, x):
         """The delayed x at the start, the middle and the end of each substep: 2 substeps + 1 values."""
         return [_interpolated(x, i / (2 * self.substeps)) for i in range(2 * self.substeps + 1)]
 
-    def _step(self, now, feedback):
-        """Runge-Kutta steps of now' = feedback(t) - gamma now, which are linear in now and feedback: the tangent map is
-        the same function."""
+    def _advanced(self, rate, parts):
+        """Runge-Kutta steps of parts whose rate also depends on the number of half substeps so far."""
         h = self.dt / self.substeps
 
-        def rate(now, half_substeps):
-            return feedback[round(half_substeps)] - self.gamma * now, 2 / h
+        def with_clock(*parts):
+            *moving, half_substeps = parts
+            return *rate(*moving, round(half_substeps)), 2 / h
 
-        parts = now, 0.0
+        parts = *parts, 0.0
         for _ in range(self.substeps):
-            parts = rk4(rate, parts, h)
-        return parts[0]
+            parts = rk4(with_clock, parts, h)
+        return parts[:-1]
 
     def __call__(self, x):
-        after = self._step(x[..., 0], [self._feedback(d)[0] for d in self._delayed(x)])
+        stack, delayed = namespace(x).stack, self._delayed(x)
+
+        def rate(now, i):
+            return (self._formula(stack([now, delayed[i]], axis=-1))[..., 0],)
+
+        (after,) = self._advanced(rate, (x[..., 0],))
         return namespace(x).concatenate([after[..., None], x[..., :-1]], axis=-1)
 
     def tangent(self, x, q):
-        slopes = [self._feedback(d)[1][..., None] for d in self._delayed(x)]
-        moved = [s * d for s, d in zip(slopes, self._delayed(q.swapaxes(-1, -2)), strict=True)]
-        after = self._step(q[..., 0, :], moved)
-        return self(x), namespace(x).concatenate([after[..., None, :], q[..., :-1, :]], axis=-2)
+        xp, delayed, moved = namespace(x), self._delayed(x), self._delayed(q.swapaxes(-1, -2))
+
+        def rate(now, change, i):
+            pair, changes = xp.stack([now, delayed[i]], axis=-1), xp.stack([change, moved[i]], axis=-2)
+            value, slope = self._formula.tangent(pair, changes)
+            return value[..., 0], slope[..., 0, :]
+
+        after, change = self._advanced(rate, (x[..., 0], q[..., 0, :]))
+        return (
+            xp.concatenate([after[..., None], x[..., :-1]], axis=-1),
+            xp.concatenate([change[..., None, :], q[..., :-1, :]], axis=-2),
+        )
+
+
+@final
+@dataclass(frozen=True)
+class _OfPair:
+    """A function of x and its delayed value as one of both together."""
+
+    rate: Callable[..., Any]
+
+    def __call__(self, pair, **parameters):
+        return np.stack([self.rate(pair[0], pair[1], **parameters)])
+
+
+def mackey_glass(x, delayed, beta=0.2, gamma=0.1, exponent=10.0):
+    """The rate of change of the Mackey-Glass equation."""
+    return beta * delayed / (1 + delayed**exponent) - gamma * x
+
+
+@final
+@dataclass(frozen=True)
+class MackeyGlass(DiscreteSystem):
+    """x'(t) = beta x(t - delay) / (1 + x(t - delay)^exponent) - gamma x(t), as the time-dt map of its history.
+
+    State, points and substeps are those of `DelayEquation`.  Mackey & Glass, Science 197, 287 (1977); Farmer, Physica D
+    4, 366 (1982).  Raises ValueError for fewer than 3 points or less than one substep.
+    """
+
+    beta: float = 0.2
+    gamma: float = 0.1
+    exponent: float = 10.0
+    delay: float = 17.0
+    points: int = 100
+    substeps: int = 1
+    observed = slice(0, 1)
+    order = 4
+
+    def __post_init__(self):
+        self._equation  # noqa: B018  (its errors come at once)
+
+    @cached_property
+    def _equation(self) -> DelayEquation:
+        parameters = {"beta": self.beta, "gamma": self.gamma, "exponent": self.exponent}
+        return DelayEquation(mackey_glass, self.delay, self.points, self.substeps, parameters)
+
+    @property
+    def dt(self):
+        return self._equation.dt
+
+    @property
+    def dimension(self):
+        return self._equation.dimension
+
+    def refined(self):
+        return replace(self, substeps=2 * self.substeps)
+
+    def start(self, rng, batch=()):
+        return self._equation.start(rng, batch)
+
+    def __call__(self, x):
+        return self._equation(x)
+
+    def tangent(self, x, q):
+        return self._equation.tangent(x, q)
 
 
 def _interpolated(x, s: float):

@@ -50,23 +50,27 @@ class DiscreteSystem(System, Map):
 class ContinuousSystem(System, VectorField):
     """A vector field with a state space."""
 
+    time_step: Any = 0.02  # of `series`, unless another is given
+
     def series(
         self,
         steps: int,
         *,
-        dt: float = 0.02,
+        dt: float | None = None,
         substeps: int = 1,
         transient: int = 5000,
         rng: np.random.Generator | int = 0,
     ) -> np.ndarray:
         """`steps` successive states (time, n) on the attractor, dt apart.
 
-        The first `transient` samples after the random start are dropped; the default dt suits Lorenz63.  Each dt takes
-        `substeps` Runge–Kutta steps of fourth order (`Flow`).  Warns where these are too long.
+        The first `transient` samples after the random start are dropped; dt is the system's `time_step` unless given,
+        0.02 for most.  Each dt takes `substeps` Runge–Kutta steps of fourth order (`Flow`).  Warns where these are too
+        long.
 
         Raises ValueError for negative counts or dt <= 0, ArithmeticError if the orbit diverges.
         """
-        return _series(Flow(self, dt, substeps), self.start(generator(rng)), steps, transient)
+        flow = Flow(self, self.time_step if dt is None else dt, substeps)
+        return _series(flow, self.start(generator(rng)), steps, transient)
 
 
 def _series(step: Map, x: np.ndarray, steps: int, transient: int, observed: slice = slice(None)) -> np.ndarray:
