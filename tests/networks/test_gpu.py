@@ -1,11 +1,13 @@
 """On a GPU the numbers are the same: run where there is one."""
 
+from itertools import repeat
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from cocycle import feedforward, finite_time_exponents, frame, ftle, lyapunov_spectrum, plane
+from cocycle import Flow, feedforward, finite_time_exponents, frame, ftle, lyapunov_spectrum, plane
 from cocycle.networks import Cell
 from cocycle.networks.data import Dataset, Labelled, circle
 from cocycle.networks.ensembles import dropout_probabilities, probabilities
@@ -71,3 +73,21 @@ def test_a_large_plane_in_bounded_memory():
     before = torch.cuda.memory_allocated()
     ftle(feedforward(net)[:-1], plane(x, x), memory=2**28)
     assert torch.cuda.max_memory_allocated() - before < 2 * 2**28
+
+
+def test_formulas_and_flows():
+    def lorenz(u, sigma=10.0, rho=28.0, beta=8 / 3):
+        x, y, z = u
+        return sigma * (y - x), x * (rho - z) - y, x * y - beta * z
+
+    flow = Flow(lorenz, 0.01)
+    x = np.array([1.0, 1.0, 20.0]) + 0.1 * np.random.default_rng(4).normal(size=(50, 3))
+    q = frame(x, 3)
+    cuda = torch.as_tensor(x).cuda(), torch.as_tensor(q).cuda()
+    there, pushed = flow.tangent(*cuda)
+    here, moved = flow.tangent(x, q)
+    np.testing.assert_allclose(there.cpu().numpy(), here, rtol=1e-13)
+    np.testing.assert_allclose(pushed.cpu().numpy(), moved, rtol=0, atol=1e-13)
+    long = lyapunov_spectrum(repeat(flow, 300), cuda[0], cuda[1], every=5)
+    short = lyapunov_spectrum(repeat(flow, 300), x, q, every=5)
+    np.testing.assert_allclose(long.exponents.cpu().numpy(), short.exponents, rtol=0, atol=1e-9)
