@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from itertools import repeat
+from itertools import pairwise, repeat
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ def field(device: str) -> Callable[[], object]:
     """Both exponents of a plane through a perceptron."""
     torch.manual_seed(0)
     widths = [2, *[WIDTH] * DEPTH]
-    parts = [part for n, m in zip(widths, widths[1:], strict=False) for part in (nn.Linear(n, m), nn.Tanh())]
+    parts = [part for n, m in pairwise(widths) for part in (nn.Linear(n, m), nn.Tanh())]
     net = nn.Sequential(*parts).double().to(device)
     axis = torch.linspace(-1, 1, SIDE, dtype=torch.float64, device=device)
     x = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
