@@ -43,9 +43,9 @@ def main() -> None:
     h = Henon().series(1)[0]
     many = x + 1e-6 * np.random.default_rng(0).normal(size=(1000, 3))
 
-    def spectrum(f, start, k, every, listed=False):
+    def spectrum(f, start, k, every, listed=False, threads=1):
         q = frame(start, k)
-        return lambda n: lyapunov_spectrum([f] * n if listed else repeat(f, n), start, q, every=every)
+        return lambda n: lyapunov_spectrum([f] * n if listed else repeat(f, n), start, q, every=every, threads=threads)
 
     rows = {
         "Lorenz, 3 exponents, auto": (spectrum(flow, x, 3, "auto"), steps),
@@ -54,7 +54,8 @@ def main() -> None:
         "Hénon, 2 exponents, auto": (spectrum(Formula(henon), h, 2, "auto"), steps),
         "Hénon, 2 exponents, every step": (spectrum(Formula(henon), h, 2, 1), steps),
         "Hénon, step by step": (spectrum(Compiled(Henon()), h, 2, "auto", listed=True), steps // 20),
-        "1000 Lorenz orbits": (spectrum(flow, many, 3, "auto"), steps // 400),
+        "1000 Lorenz orbits": (spectrum(flow, many, 3, "auto"), steps // 100),
+        "1000 Lorenz orbits, 2 threads": (spectrum(flow, many, 3, "auto", threads=2), steps // 100),
         "1000 Lorenz orbits, step by step": (
             spectrum(Compiled(Flow(Lorenz63(), 0.01)), many, 3, "auto", listed=True),
             steps // 400,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cocycle import Autodiff, Compiled, Flow, frame, lyapunov_spectrum, orbit
-from cocycle.formulas import Equation, Formula, NotTraceable
+from cocycle.formulas import Equation, Formula, NotTraceable, kernels
 from cocycle.systems import Henon, Lorenz63
 from cocycle.testing import check_map
 
@@ -298,3 +298,12 @@ def test_threads_share_a_formula():
 def test_functions_of_numpy_are_formulas(f):
     x = np.array([0.1, 0.2])
     np.testing.assert_array_equal(Formula(f)(x), f(x))
+
+
+@pytest.mark.parametrize("f", [np.log, lambda x: np.sqrt(x - 1), lambda x: (x - x) / (x - x)], ids=["log", "root", "0/0"])
+def test_a_start_outside_the_domain_is_refused_before_compiling(f, monkeypatch):
+    monkeypatch.setattr(kernels, "loaded", lambda source: pytest.fail("compiled"))
+    monkeypatch.setattr(kernels, "WORTH", 0)
+    x = np.array([-0.5, 0.5])
+    with pytest.raises(ValueError, match=r"must be defined where it starts; it gives NaN at \[-0\.5 +0\.5\]"):
+        lyapunov_spectrum(repeat(Formula(f), 100), x, frame(x, 1))

@@ -178,7 +178,7 @@ class Formula(_Parameters, Dual):
 
     Raises NotTraceable, a TypeError, when it is first used, for a function that branches on values, calls `math`, fills
     `np.zeros` by index, changes its argument, draws random numbers, or reads a clock, with what to write instead;
-    RuntimeError if the results are not those of the function.
+    RuntimeError if the results are not those of the function; ValueError if an orbit starts where it gives NaN.
     """
 
     def __init__(self, function: Callable[..., Any], *, dt: float | None = None, **parameters: Any):
@@ -208,8 +208,23 @@ class Formula(_Parameters, Dual):
 
     def kernel(self, x: Array, q: Array | None, steps: int) -> Any:
         made = self._program(x.shape[-1])
+        if not made.calls:
+            self._require_defined(made, x)
         self._check(made, x)
         return kernel(made, self._inputs(), x, q, steps)
+
+    def _require_defined(self, made: Program, x: Array) -> None:
+        """Raise ValueError if the formula gives NaN at a finite state, before anything is compiled."""
+        with np.errstate(all="ignore"):
+            y = as_numpy(constant(made(x, self._inputs())))
+        finite = np.isfinite(as_numpy(constant(x))).all(-1)
+        wrong = np.argwhere(np.isnan(y).any(-1) & finite)
+        if len(wrong):
+            state = np.broadcast_to(as_numpy(constant(x)), (*y.shape[:-1], x.shape[-1]))[tuple(wrong[0])]
+            raise ValueError(
+                f"{_name(self.function)} must be defined where it starts; it gives NaN at {state}: a logarithm or a"
+                " root of a negative number, or 0/0"
+            )
 
 
 @final
