@@ -14,7 +14,7 @@ import numpy as np
 from cocycle import Flow, Map, frame, lyapunov_spectrum
 from cocycle.formulas import Formula
 
-RUNS, LONG, MOST = 400, 10_000_000, 2_000_000
+RUNS, LONG, MOST = 1000, 10_000_000, 2_000_000
 
 
 def lorenz(u, sigma=10.0, rho=28.0, beta=8 / 3):

@@ -38,13 +38,13 @@ x = np.array([2.0, 2.5, 0.0, 0.0])  # at rest
 for dt in (0.05, 0.02):
     states = trajectory(repeat(Flow(pendulum, dt), int(2000 / dt)), x)
     error = abs(energy(states) - energy(x)).max()
-    print(f"dt = {dt}: energy {energy(x):.4f}, largest error {error:.1e} in {2000} units of time")
+    print(f"dt = {dt}: energy {energy(x):.4f}, largest error {error:.1e} in 2000 units of time")
 
 # %% [markdown]
 # ## Four exponents
-# The flow conserves volumes in pairs of an angle and its momentum: exponents come in pairs of opposite sign.  Two of
-# them are zero, one along the flow and one across the surfaces of equal energy; of a finite run they decrease as
-# ln T / T.  The run ends when the standard error of the first exponent is at most 0.005; the others may have any error.
+# The equations are Hamilton's, so that exponents come in pairs of opposite sign.  Two of them are zero, one along the
+# flow and one across the surfaces of equal energy; of a finite run they decrease as ln T / T.  The run
+# ends when the standard error of the first exponent is at most 0.005; the others may have any error.
 
 # %%
 flow = Flow(pendulum, 0.02)
@@ -59,8 +59,8 @@ print(f"after {result.maps} steps, {result.loop}; energy changed by {energy(resu
 # ## Poincaré sections
 # The states at which the upper bar passes the vertical with positive angular velocity.  At a given energy they are
 # points of a plane: the angle and the momentum of the lower bar determine the velocity of the upper one.  An orbit that
-# is not chaotic lies on a torus, and its points on curves.  Its largest exponent is zero, and decreases as ln T / T.  At
-# energies below -1 no bar can turn over.
+# is not chaotic lies on a torus, and its points on curves.  Its largest exponent is zero; that of a finite run
+# decreases as ln T / T.  At energies below -1 no bar can turn over.
 
 
 # %%
@@ -117,5 +117,5 @@ ax.axhline(0, color="black", linewidth=0.8)
 ax.errorbar(angles, largest.exponents[:, 0], 2 * largest.standard_error[:, 0], fmt=".", markersize=3, linewidth=0.6)
 ax.set(xlabel="angle from which both bars are released", ylabel="λ1 ± 2 standard errors (per unit time)")
 above = ax.secondary_xaxis("top", functions=(lambda angle: -3 * np.cos(angle), lambda e: np.arccos(-e / 3)))
-above.set_xlabel("energy")
+above.set(xlabel="energy", xticks=[-2.9, -2, -1, 0, 1, 2, 2.9])
 plt.show()

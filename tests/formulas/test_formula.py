@@ -300,7 +300,9 @@ def test_functions_of_numpy_are_formulas(f):
     np.testing.assert_array_equal(Formula(f)(x), f(x))
 
 
-@pytest.mark.parametrize("f", [np.log, lambda x: np.sqrt(x - 1), lambda x: (x - x) / (x - x)], ids=["log", "root", "0/0"])
+@pytest.mark.parametrize(
+    "f", [np.log, lambda x: np.sqrt(x - 1), lambda x: (x - x) / (x - x)], ids=["log", "root", "0/0"]
+)
 def test_a_start_outside_the_domain_is_refused_before_compiling(f, monkeypatch):
     monkeypatch.setattr(kernels, "loaded", lambda source: pytest.fail("compiled"))
     monkeypatch.setattr(kernels, "WORTH", 0)

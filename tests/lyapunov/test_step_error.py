@@ -249,3 +249,25 @@ def test_an_exponent_that_the_step_makes_another_is_told_beside_a_strong_contrac
     with pytest.warns(UserWarning, match="too coarse"):
         lyapunov_spectrum(repeat(Flow(Spiral(), 0.1), 2000), x, frame(x, 3), transient=400)
     assert not lyapunov_spectrum(repeat(Flow(Spiral(), 0.02), 2000), x, frame(x, 3), transient=400).step_error.coarse
+
+
+def henon_heiles(u):
+    x, y, p, q = u
+    return p, q, -x - 2 * x * y, -y - x * x + y * y
+
+
+def test_a_step_that_loses_energy_over_the_run_warns():
+    """Hénon-Heiles conserves volume; what a step loses adds up: at T = 400 it is small, at T = 40,000 not."""
+    x, flow = np.array([0.1, -0.1, 0.3, 0.3]), Flow(henon_heiles, 0.2)
+    short = lyapunov_spectrum(repeat(flow, 2000), x, frame(x, 4), every="auto")
+    assert abs(short.step_error.drift) < 0.05
+    with pytest.warns(UserWarning, match=r"too coarse.*volumes, which the equation conserves, by a factor of 0\.4"):
+        long = lyapunov_spectrum(repeat(flow, 200_000), x, frame(x, 4), every="auto")
+    assert long.step_error.drift == pytest.approx(long.step_error.total * 40_000)
+    fine = lyapunov_spectrum(repeat(Flow(henon_heiles, 0.05), 200_000), x, frame(x, 4), every="auto")
+    assert abs(fine.step_error.drift) < 1e-3
+
+
+def test_volume_that_is_not_conserved_has_no_drift():
+    x = Lorenz63().series(1, dt=0.01)[0]
+    assert lyapunov_spectrum(repeat(Flow(Lorenz63(), 0.01), 300), x, frame(x, 3)).step_error.drift == 0.0

@@ -104,3 +104,20 @@ def test_its_picture_has_states_and_exponents():
     figure, ax = plt.subplots()
     assert diagram.plot(ax=ax) is figure
     plt.close("all")
+
+
+def test_a_picture_of_many_points_loses_no_branch():
+    """At an even period every other state would be one branch only."""
+    r = np.linspace(3.1, 3.4, 1200)
+    figure = bifurcation_diagram(Formula(logistic), np.array([0.3]), r=r, samples=200).plot()
+    (points,) = figure.axes[0].lines
+    assert len(points.get_xdata()) <= 200_000
+    at_end = points.get_ydata()[points.get_xdata() == r[-1]]
+    assert len(np.unique(np.round(at_end, 6))) == 2
+    plt.close("all")
+
+
+@pytest.mark.parametrize("x", [0.3, np.full((3, 1), 0.3)])
+def test_a_start_of_another_shape_is_refused(x):
+    with pytest.raises(ValueError, match=r"x must be a state \(n,\), or one for each value, \(2, n\)"):
+        bifurcation_diagram(Formula(logistic), x, r=[3.2, 3.5])

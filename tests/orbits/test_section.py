@@ -69,3 +69,8 @@ def test_what_cannot_be_crossed_is_said():
         poincare_section(flow, x, lambda u: u[0], crossings=0)
     with pytest.raises(ArithmeticError, match="diverges"), np.errstate(all="ignore"):
         poincare_section(Flow(lambda u: u * u, 0.1), np.array([1.0, 1.0]), lambda u: u[0] + 1, transient=0)
+
+
+def test_a_surface_gives_one_number():
+    with pytest.raises(TypeError, match="surface must give one number of a state"):
+        poincare_section(Flow(oscillator, 0.05), np.array([1.0, 0.0]), lambda u: u, crossings=3)

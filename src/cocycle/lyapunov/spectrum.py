@@ -110,7 +110,7 @@ def _settled(loop: Iterable[QRStep | QRBlock], x: State, q: Frame) -> tuple[Stat
 def _with_step_error(result: Spectrum, check: StepCheck) -> Spectrum:
     if not check.samples:  # of maps that are exact
         return result
-    error = check.result(result.exponents, result.standard_error)
+    error = check.result(result.exponents, result.standard_error, float(result.times.sum()))
     error.warn(stacklevel=4)
     return replace(result, step_error=error)
 

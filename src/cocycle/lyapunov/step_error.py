@@ -28,6 +28,7 @@ FEWEST_TIMES = 10  # for a batch of so many members
 MEMORY = 2**24  # bytes of the frames that are compared together
 WHOLE = 64  # dimensions up to which the growth of the whole volume is computed, for every k
 OF_LARGEST = 2e-3  # allowed error of an exponent, relative to the largest of all
+VOLUME = 0.05  # allowed change of ln volume over the whole run by the step, where the equation conserves volume
 OF_RATE = 1e-5  # the same relative to the rate of change of tangent vectors, where all exponents are nearly zero
 
 
@@ -40,8 +41,8 @@ class StepError:
     the sum of the first ones only.  `last` is the error of the most contracting exponent, NaN unless k = n.  Both are
     estimate minus true value, in the unit of the exponents.  `state` is the largest error of a state after one step,
     relative to the root mean square fluctuation of the state.  `dt` is the step; a step of `factor` dt makes these
-    errors small, which they are if factor is at least 1.  The errors of the other exponents are unknown: repeat at
-    dt/2.
+    errors small, which they are if factor is at least 1.  `drift` is the change of ln volume over the whole run where
+    the equation conserves volume, else 0.  The errors of the other exponents are unknown: repeat at dt/2.
     """
 
     states: int
@@ -50,6 +51,7 @@ class StepError:
     state: np.ndarray
     dt: float
     factor: float
+    drift: float = 0.0
 
     @property
     def coarse(self) -> bool:
@@ -69,12 +71,15 @@ class StepError:
             for name in ("total", "last")
         )
         worse = min(self, other, key=lambda error: error.factor)
-        return StepError(count, total, last, np.maximum(self.state, other.state), worse.dt, worse.factor)
+        state, drift = np.maximum(self.state, other.state), self.drift + other.drift
+        return StepError(count, total, last, state, worse.dt, worse.factor, drift)
 
     def __str__(self):
         words = [f"the sum of the exponents is off by about {_largest(self.total):+.2g}"]
         if not np.isnan(self.last).all():
             words.append(f"the most contracting one by {_largest(self.last):+.2g}")
+        if abs(self.drift) > VOLUME:
+            words.append(f"volumes, which the equation conserves, by a factor of {np.exp(self.drift):.2g} over the run")
         words.append(f"a state by up to {np.max(self.state):.2g} of its fluctuation after one step")
         return ", ".join(words) + "; the errors of the other exponents are unknown: repeat at dt/2"
 
@@ -136,8 +141,8 @@ class StepCheck:
                 self.samples, self.stride = self.samples[::2], 2 * self.stride
         self.start, self.count = None, self.count + 1
 
-    def result(self, exponents: Exponents, errors: Exponents) -> StepError:
-        """The step error at the samples, given the `exponents` of the run and their standard errors."""
+    def result(self, exponents: Exponents, errors: Exponents, time: float) -> StepError:
+        """The step error at the samples, given the `exponents` of a run over that time and their standard errors."""
         parts = []
         for _, group in groupby(self.samples, key=lambda sample: id(sample[0])):
             maps, states, frames = zip(*group, strict=True)
@@ -154,7 +159,7 @@ class StepCheck:
         with np.errstate(all="ignore"):
             known = _known(growth, finer, as_numpy(exponents).shape[-1], lost)
             exponents, errors = as_numpy(constant(exponents)), as_numpy(constant(errors))
-            found = _judged(growth[..., :known], finer[..., :known], moved, rate, visited, exponents, f, dt)
+            found = _judged(growth[..., :known], finer[..., :known], moved, rate, visited, exponents, f, dt, time)
             k = min(known, exponents.shape[-1])
             single = _mean((growth - finer)[..., :k] * extrapolation(f) / dt)
             return _with_changed(found, single, exponents[..., :k], errors[..., :k], rate, f.order)
@@ -184,11 +189,12 @@ def _known(growth: np.ndarray, finer: np.ndarray, k: int, lost: float) -> int:
     return min(k, int(columns[0])) if len(columns) else growth.shape[-1]
 
 
-def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float) -> StepError:
+def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float, time: float) -> StepError:
     """The errors from the differences at the visited states, and the step at which they are small.
 
     An error of an exponent counts by as much as it exceeds two standard errors over the states, for each member of the
-    batch and for the mean of all: a step across a kink gives a rare, large difference.
+    batch and for the mean of all: a step across a kink gives a rare, large difference.  Where an equation conserves
+    volume, nothing but the step changes it, and energies with it, so that the change over the whole run counts.
     """
     differences = (growth - finer) * extrapolation(f) / dt
     total, whole = _mean(differences.sum(-1)), exponents.shape[-1] == visited.shape[-1] == growth.shape[-1]
@@ -197,6 +203,8 @@ def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float) -
     largest = np.where(np.isfinite(exponents), abs(exponents), 0.0).max(-1)
     largest = np.maximum(largest, abs(growth.sum(-1).mean(0)) / dt)
     allowed = np.maximum(OF_LARGEST * largest, OF_RATE * (rate**2).mean(0) ** 0.5 / dt)
+    conserved = growth.shape[-1] == visited.shape[-1] and _conserves_volume(growth, finer)
+    allowed = np.minimum(allowed, VOLUME / time) if conserved else allowed
     healthy = np.isfinite(visited).all((0, -1))  # for members that diverged there is an exception
     factors = [np.where(np.isfinite(error), shorter_step(f, error), 0.5)[healthy].min()]
     for mean, scatter in (total, last) if whole else (total,):
@@ -204,7 +212,14 @@ def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float) -
         sure = np.append(abs(mean) - 2 * scatter, abs(mean.mean()) - 2 * scatter.mean() / len(mean) ** 0.5)
         excess = np.where(sure <= 0, 0.0, sure / np.append(limit, limit.mean()))
         factors.append(np.where(np.isfinite(excess), np.maximum(excess, 1e-12) ** (-1 / f.order), 0.5).min())
-    return StepError(int(np.prod(visited.shape[:-1])), total[0], last[0], error, dt, float(min(factors)))
+    drift = time * _largest(total[0]) if conserved else 0.0
+    return StepError(int(np.prod(visited.shape[:-1])), total[0], last[0], error, dt, float(min(factors)), drift)
+
+
+def _conserves_volume(growth: np.ndarray, finer: np.ndarray) -> bool:
+    """Whether the change of volume of each step is all error of the step: it nearly vanishes for two half steps."""
+    left, error = abs(finer.sum(-1)), abs((growth - finer).sum(-1))
+    return bool((left <= 0.2 * error + 1e-12 * abs(finer).sum(-1)).all())
 
 
 def _with_changed(found: StepError, single, exponents, errors, rate, order: int) -> StepError:

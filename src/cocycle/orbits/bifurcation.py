@@ -83,6 +83,8 @@ def bifurcation_diagram(
         if not isinstance(value, int | np.integer) or value < least:
             raise ValueError(f"{option} must be an integer of at least {least}; got {value!r}")
     varied, x = f.at(**parameter), floating("x", x)
+    if x.ndim not in (1, 2) or (x.ndim == 2 and len(x) != len(values)):
+        raise ValueError(f"x must be a state (n,), or one for each value, ({len(values)}, n); got shape {x.shape}")
     x = np.array(np.broadcast_to(x, (len(values), x.shape[-1])))
     with np.errstate(over="ignore", invalid="ignore"):
         x = end(repeat(varied, transient), x, threads=threads)

@@ -97,7 +97,7 @@ def crossing_blocks(
     plain = flow.map if isinstance(flow, Compiled) else flow
     if not isinstance(plain, Flow):
         raise TypeError(f"flow must be a Flow, Flow(function, dt); got {type(plain).__name__}")
-    height = Formula(lambda u: np.stack([surface(u)]))
+    height = Formula(_Height(surface))
     done, before = 0, height(x)[..., 0]
     for states in blocks_of_states(flow, x, steps, most=max(1, CHUNK // len(x)), threads=threads):
         whole = np.concatenate([x[None], states])
@@ -106,6 +106,24 @@ def crossing_blocks(
         x, before, done = states[-1], heights[-1], done + len(states)
         if not np.isfinite(x).all(-1).any():
             raise ArithmeticError(f"the orbit diverges within {done} steps")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Height:
+    """The surface as a formula of one number."""
+
+    surface: Callable[[Any], Any]
+
+    @property
+    def name(self) -> str:
+        return "surface"
+
+    def __call__(self, u: Any) -> Any:
+        height = self.surface(u)
+        if np.shape(getattr(height, "operands", height)):
+            raise TypeError(f"surface must give one number of a state, as lambda u: u[0] does; got {height!r:.60}")
+        return np.stack([height])
 
 
 def _crossings(flow: Flow, height: Formula, states: np.ndarray, heights: np.ndarray, direction: int, time: float):

@@ -62,13 +62,13 @@ def section_points(ax: Axes, result: Any, *, components: tuple[int, int] | None 
 
 
 def bifurcation_points(ax: Axes, result: Any, *, component: int = 0, most: int = 200_000, **style):
-    """A component of the states of a `BifurcationDiagram` against the parameter; at most so many points."""
-    states = result.states[..., component]
-    stride = max(1, -(-states.size // most))
-    values = np.repeat(result.values, states.shape[1])[::stride]
+    """A component of the states of a `BifurcationDiagram` against the parameter; at most so many points, the last ones
+    at each value."""
+    states = result.states[..., component][:, -max(1, most // len(result.values)) :]
+    values = np.repeat(result.values, states.shape[1])
     dots = {"marker": ","} if states.size > 50_000 else {"marker": ".", "markersize": 1.5, "markeredgewidth": 0}
     look = {"linestyle": "", "color": "black", "alpha": 0.5, "rasterized": True, **dots}
-    (drawn,) = ax.plot(values, states.ravel()[::stride], **{**look, **style})
+    (drawn,) = ax.plot(values, states.ravel(), **{**look, **style})
     ax.set(xlabel=result.name, ylabel=f"component {component + 1}")
     return drawn
 
