@@ -14,6 +14,7 @@ from .driven import Coupled as Coupled
 from .flows import Flow as Flow
 from .formulas import Equation as Equation
 from .formulas import Formula as Formula
+from .integrators import Symplectic as Symplectic
 from .lyapunov import Diverged as Diverged
 from .lyapunov import Spectrum as Spectrum
 from .lyapunov import covariant_vectors as covariant_vectors

@@ -6,37 +6,32 @@ from functools import cached_property
 from typing import Any, final
 
 from cocycle.formulas.formula import Equation, Formula
+from cocycle.integrators import Integrator, RungeKutta
 from cocycle.maps import Map, VectorField
 
-
-def rk4(rate: Callable[..., tuple], x: tuple, dt: float) -> tuple:
-    """One step of the classical Runge–Kutta method for x' = rate(*x), where x is a tuple of arrays."""
-
-    def shifted(h, k):
-        return tuple(a + h * b for a, b in zip(x, k, strict=True))
-
-    k1 = rate(*x)
-    k2 = rate(*shifted(dt / 2, k1))
-    k3 = rate(*shifted(dt / 2, k2))
-    k4 = rate(*shifted(dt, k3))
-    return shifted(dt / 6, tuple(a + 2 * (b + c) + d for a, b, c, d in zip(k1, k2, k3, k4, strict=True)))
+RUNGE_KUTTA = RungeKutta()
 
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Flow(Map):
-    """The time-dt map of x' = field(x), by `substeps` equal Runge–Kutta steps of fourth order.
+    """The time-dt map of x' = field(x), by `substeps` equal steps of an integrator: Runge–Kutta of fourth order.
 
     `field` is a vector field, one made by `Autodiff`, or a plain function of a state (n,), of which it makes an
-    `Equation`, with `parameters` of the function; see there what such a function may do.  The pair (x, q) is integrated
-    as one system, so the tangent is the exact derivative of the numerical step, not an approximation to the derivative
-    of the true flow.  Raises ValueError unless dt > 0 and substeps >= 1.
+    `Equation`; see there what such a function may do, and `at` for its parameters.  The tangent is the exact derivative
+    of the numerical step, not an approximation to the derivative of the true flow.  `integrator=Symplectic()` is for
+    separable Hamiltonians with the state (q, p).  Raises ValueError unless dt > 0 and substeps >= 1, and, when it is
+    first used, for an equation that is not one for the integrator.
     """
 
     field: Any
     dt: float = dataclasses.field()  # no default: a flow has a unit of time
     substeps: int = 1
-    order = 4
+    integrator: Integrator = RUNGE_KUTTA
+
+    @property
+    def order(self):
+        return self.integrator.order
 
     def __post_init__(self):
         field = self.field
@@ -53,6 +48,9 @@ class Flow(Map):
         if not isinstance(self.substeps, int) or self.substeps < 1:
             raise ValueError(f"substeps must be an integer of at least 1; got {self.substeps!r}")
 
+        if not isinstance(self.integrator, Integrator):
+            raise TypeError(f"integrator must be one, such as Symplectic(); got {self.integrator!r}")
+
     def at(self, **parameters: Any) -> "Flow":
         """The flow of the same function with other parameters: see `Equation.at`."""
         if self.formula is None:
@@ -68,10 +66,17 @@ class Flow(Map):
         return dataclasses.replace(self, substeps=2 * self.substeps)
 
     @cached_property
+    def _checked(self) -> list[bool]:
+        return []
+
+    @cached_property
     def formula(self) -> Formula | None:
-        """The step as one formula, of a field that is one."""
+        """One substep as a formula, of a field that is one."""
         equation = self.field.equation if isinstance(self.field, VectorField) else None
-        return None if equation is None else equation.then(self._step, self.dt)
+        return None if equation is None else equation.then(self._traced_substep, self.dt)
+
+    def _traced_substep(self, rate, x):
+        return self._substep(lambda x: (rate(x),), (x,), self.dt)[0]
 
     def of_members(self, members: Any) -> "Flow":
         """The flow with the parameters of some members of a batch of parameters."""
@@ -83,23 +88,36 @@ class Flow(Map):
 
     def after(self, x: Any, time: Any) -> Any:
         """The state after another time, (*batch, 1) for states x (*batch, n), in as many substeps."""
-        return self._advance(lambda x: (self.field(x),), (x,), time)[0]
+        return self._repeated(lambda x: self._substep(lambda x: (self.field(x),), (x,), time), x)[0]
 
-    def _step(self, rate, x):
-        return self._advance(lambda x: (rate(x),), (x,), self.dt)[0]
+    def _substep(self, rate: Any, parts: tuple, time: Any) -> tuple:
+        return self.integrator.step(rate, parts, time / self.substeps)
+
+    def _repeated(self, step: Callable[..., tuple], *parts: Any) -> tuple:
+        for _ in range(self.substeps):
+            parts = step(*parts)
+        return parts
+
+    def _check(self, x):
+        """Check the field once, at the first states."""
+        if not self._checked:
+            self.integrator.check(self.field, x)
+            self._checked.append(True)
 
     def __call__(self, x):
-        return self._step(self.field, x) if self.formula is None else self.formula(x)
+        self._check(x)
+        formula = self.formula
+        return self.after(x, self.dt) if formula is None else self._repeated(lambda x: (formula(x),), x)[0]
 
     def tangent(self, x, q):
-        return (
-            self._advance(self.field.tangent, (x, q), self.dt) if self.formula is None else self.formula.tangent(x, q)
-        )
+        self._check(x)
+        if self.formula is not None:
+            return self._repeated(self.formula.tangent, x, q)
+        return self._repeated(lambda *parts: self._substep(self.field.tangent, parts, self.dt), x, q)
 
     def kernel(self, x, q, steps):
-        return super().kernel(x, q, steps) if self.formula is None else self.formula.kernel(x, q, steps)
-
-    def _advance(self, rate, parts, time):
-        for _ in range(self.substeps):
-            parts = rk4(rate, parts, time / self.substeps)
-        return parts
+        self._check(x)
+        if self.formula is None:
+            return super().kernel(x, q, steps)
+        found = self.formula.kernel(x, q, steps * self.substeps)
+        return found if isinstance(found, str) else dataclasses.replace(found, substeps=self.substeps)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cocycle import Flow, trajectory
-from cocycle.flows import rk4
 from cocycle.formulas.libraries import FLOATS
 from cocycle.formulas.program import program
+from cocycle.integrators import rk4
 from cocycle.systems import Henon, Ikeda, Logistic, Lorenz63, Lorenz96, Rossler, ToralAutomorphism
 from cocycle.systems.series import ContinuousSystem
 

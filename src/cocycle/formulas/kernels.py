@@ -33,10 +33,11 @@ class Block(NamedTuple):
 @final
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """The loop of a formula and its tangent, with its parameters."""
+    """The loop of a formula and its tangent, with its parameters; `substeps` of it are one step."""
 
     block: Callable
     parameters: Sequence[Any]
+    substeps: int = 1
 
     def __call__(
         self, x: np.ndarray, q: np.ndarray, groups: int, every: int, *, spread: float = np.inf, threads: int = 1
@@ -51,7 +52,7 @@ class Kernel:
         def part(x: np.ndarray, q: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
             x, q = (np.array(a, order="C") for a in (x, q))  # which the loop overwrites
             found = tuple(np.empty((groups, len(x), *shape)) for shape in ((n,), (n, k), (k,)))
-            done = self.block(x, q, parameters, groups, every, spread, *found)
+            done = self.block(x, q, parameters, groups, every * self.substeps, spread, *found)
             return tuple(a[:done] for a in found)
 
         return Block(*_in_parts(part, (x, q), self.parameters, x.shape[:-1], threads))
@@ -60,10 +61,11 @@ class Kernel:
 @final
 @dataclass(frozen=True, eq=False)
 class OrbitKernel:
-    """The loop of a formula alone, with its parameters."""
+    """The loop of a formula alone, with its parameters; `substeps` of it are one step."""
 
     orbit: Callable
     parameters: Sequence[Any]
+    substeps: int = 1
 
     def __call__(self, x: np.ndarray, samples: int, every: int = 1, *, threads: int = 1) -> np.ndarray:
         """The states (samples, *batch, n) that follow x (*batch, n), each after `every` steps; fewer where one is no
@@ -71,7 +73,7 @@ class OrbitKernel:
 
         def part(x: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray]:
             found = np.empty((samples, *x.shape))
-            return (found[: self.orbit(np.array(x, order="C"), parameters, every, found)],)
+            return (found[: self.orbit(np.array(x, order="C"), parameters, every * self.substeps, found)],)
 
         return _in_parts(part, (x,), self.parameters, x.shape[:-1], threads)[0]
 

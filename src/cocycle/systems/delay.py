@@ -8,8 +8,8 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import namespace
-from cocycle.flows import rk4
 from cocycle.formulas.formula import Formula
+from cocycle.integrators import rk4
 from cocycle.systems.series import DiscreteSystem
 
 
