@@ -5,7 +5,7 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from cocycle import Compiled, Linear, end, frame, lyapunov_spectrum, trajectory
+from cocycle import Compiled, Flow, Linear, end, frame, lyapunov_spectrum, trajectory
 from cocycle.formulas import Formula, kernels
 from cocycle.maps import orbit
 from cocycle.systems import Henon
@@ -59,6 +59,12 @@ def test_parameters_of_a_batch_make_a_batch_of_one_state():
     assert end(repeat(f, 10), x).shape == (3, 2)
     result = lyapunov_spectrum(repeat(f, 100), x, frame(x, 2))
     np.testing.assert_allclose(result.exponents.sum(-1), np.log([0.1, 0.2, 0.3]), rtol=0, atol=1e-12)
+    flow = Flow(lambda u, rate=1.0: -rate * u, 0.1).at(rate=np.array([1.0, 2.0]))
+    for steps in (repeat(flow, 50), [flow] * 50):
+        found = lyapunov_spectrum(steps, x, frame(x, 2)).exponents
+        np.testing.assert_allclose(found, [[-1, -1], [-2, -2]], rtol=1e-4)
+    with pytest.raises(ValueError, match="a state for each value of a batch of parameters"):
+        lyapunov_spectrum(repeat(flow, 50), np.ones((3, 2)), frame(np.ones((3, 2)), 1))
 
 
 def test_a_result_says_which_loop_it_had():

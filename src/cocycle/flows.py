@@ -30,6 +30,10 @@ class Flow(Map):
     integrator: Integrator = RUNGE_KUTTA
 
     @property
+    def batch(self):
+        return () if self.formula is None else self.field.equation.batch
+
+    @property
     def order(self):
         return self.integrator.order
 

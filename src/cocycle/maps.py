@@ -23,6 +23,8 @@ class Map(ABC):
     dt: Any = 1.0  # the time of one application: exponents are per unit of it
     order: Any = 1  # of a map with a `refined` one: its error over a given time is of order dt^order
 
+    batch: Any = ()  # of parameters that are arrays, one for each member of a batch of states
+
     @abstractmethod
     def __call__(self, x: State) -> State:
         """f(x): (*batch, n) -> (*batch, p)."""

@@ -77,13 +77,15 @@ def end(steps: Iterable[Map], x: State, *, threads: int = 1) -> State:
 
 
 def blocks_of_states(
-    f: Map, x: State, samples: int, every: int = 1, *, most: int = MEMORY, threads: int = 1
+    f: Map, x: State, samples: int, every: int = 1, *, total: int = 0, threads: int = 1
 ) -> Iterator[Array]:
-    """The states that follow x, each after `every` steps of f, in consecutive blocks (some, *batch, n) of `most` states
-    or fewer."""
-    loop = f.kernel(x, None, samples * every) if isinstance(f, Map) else "no map"
+    """The states that follow x, each after `every` steps of f, in consecutive blocks (some, *batch, n).
+
+    More steps may follow, `total` in all, for which compiling may pay.
+    """
+    loop = f.kernel(x, None, max(samples * every, total)) if isinstance(f, Map) else "no map"
     size = max(1, prod(x.shape))
-    most = max(1, min(most, MEMORY // size, WORK // (size * every)))
+    most = max(1, min(MEMORY // size, WORK // (size * every)))
     while samples and not isinstance(loop, str):
         states = loop(x, min(samples, most), every, threads=threads)
         if not len(states):

@@ -121,3 +121,29 @@ def test_a_picture_of_many_points_loses_no_branch():
 def test_a_start_of_another_shape_is_refused(x):
     with pytest.raises(ValueError, match=r"x must be a state \(n,\), or one for each value, \(2, n\)"):
         bifurcation_diagram(Formula(logistic), x, r=[3.2, 3.5])
+
+
+def lorenz(u, sigma=10.0, rho=28.0, beta=8 / 3):
+    x, y, z = u
+    return sigma * (y - x), x * (rho - z) - y, x * y - beta * z
+
+
+def test_flows_have_runs_that_are_long_enough():
+    """Beyond rho = 1 the Lorenz equations have fixed points with known exponents; there are no crossings there."""
+    x, rho = np.array([1.0, 1.0, 1.0]), np.array([1.3, 28.0])
+    with pytest.warns(UserWarning, match=r"cross the surface fewer than 10 times in 50000 steps at 1 of 2"):
+        diagram = bifurcation_diagram(Flow(lorenz, 0.01), x, surface=lambda u: u[0], rho=rho)
+    c = np.sqrt(8 / 3 * (1.3 - 1))
+    exact = np.linalg.eigvals(np.array([[-10, 10, 0], [1, -1, -c], [c, c, -8 / 3]])).real.max()
+    assert diagram.exponents[0, 0] == pytest.approx(exact, abs=3 / 500)  # the frame aligns during the run of 500 units
+    assert diagram.exponents[1, 0] > 0.5
+    assert np.isfinite(diagram.states[1]).sum() > 100
+    figure = diagram.plot()
+    assert figure.axes[0].get_ylabel() == "component 2"  # the first is that of the surface
+    plt.close("all")
+
+
+def test_superstable_orbits_do_not_diverge():
+    diagram = bifurcation_diagram(Formula(logistic), np.array([0.5]), r=[2.0, 3.9])
+    assert diagram.exponents[0, 0] == -np.inf
+    np.testing.assert_array_equal(diagram.states[0], 0.5)

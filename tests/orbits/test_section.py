@@ -1,5 +1,6 @@
 """Crossings lie on the surface, at the times at which the orbit crosses it."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -74,3 +75,15 @@ def test_what_cannot_be_crossed_is_said():
 def test_a_surface_gives_one_number():
     with pytest.raises(TypeError, match="surface must give one number of a state"):
         poincare_section(Flow(oscillator, 0.05), np.array([1.0, 0.0]), lambda u: u, crossings=3)
+
+
+def test_its_picture_has_no_phase():
+    def duffing(u, delta=0.3, gamma=0.5, omega=1.2):
+        x, v, phase = u
+        return v, x - x**3 - delta * v + gamma * np.cos(phase), omega + 0 * x
+
+    section = poincare_section(Flow(duffing, 0.05), np.array([0.1, 0.0, 0.0]), lambda u: np.sin(u[2]), crossings=50)
+    np.testing.assert_allclose(np.diff(section.times), 2 * np.pi / 1.2, rtol=1e-9)
+    (ax,) = section.plot().axes
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("component 1", "component 2")
+    plt.close("all")

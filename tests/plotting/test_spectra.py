@@ -84,3 +84,11 @@ def test_exponents_of_minus_infinity_are_marked():
     assert [line.get_label() for line in left.lines[:2]] == ["λ1", "λ2, -∞"]
     (below,) = [line for line in right.lines if line.get_marker() == "v"]
     np.testing.assert_array_equal(below.get_xdata(), [2])
+
+
+def test_both_panels_of_a_spectrum_have_room():
+    """An empty line that is not clipped once took the room of the whole figure."""
+    x = Henon().series(1)[0]
+    figure = lyapunov_spectrum(repeat(Henon(), 500), x, frame(x, 2)).plot()
+    figure.canvas.draw()
+    assert all(ax.get_position().width > 0.25 for ax in figure.axes)

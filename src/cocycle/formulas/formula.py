@@ -64,6 +64,12 @@ class _Parameters:
         """What decides its values: see `cocycle.purity`."""
         return [self.function, self.parameters]
 
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """The batch axes of its parameters, together."""
+        own = [(_shape(self.parameters[name]), len(shape)) for name, shape in self.shapes.items()]
+        return np.broadcast_shapes(*(shape[: len(shape) - length] for shape, length in own))
+
     def of_members(self, members: Any):
         """The same with the parameters of some members of the batch, which an index into its first axis gives."""
         found = {}

@@ -14,10 +14,11 @@ import numpy as np
 
 from cocycle.formulas.loops import LOOP, ORBIT, loop_source
 from cocycle.formulas.machine_code import available, loaded
-from cocycle.formulas.program import Program
+from cocycle.formulas.program import Program, common_batch
 
 LONGEST = 2000  # operations of a step and its tangent; beyond, arrays are as fast, and compiling takes many seconds
 WIDEST = 100  # dimension of the state, likewise
+LARGE = "matrix products are faster as such, in Layer, Reservoir, or Autodiff of a torch function"
 WORTH = 50_000  # components of states times steps, from which on compiling pays
 
 
@@ -89,7 +90,7 @@ def _in_parts(
 
     Arrays (*batch, ...) and parameters are broadcast against one another.
     """
-    whole = np.broadcast_shapes(batch, *map(np.shape, parameters))
+    whole = common_batch(batch, parameters)
     members = math.prod(whole)
     rows = [
         np.broadcast_to(a, (*whole, *a.shape[len(batch) :])).reshape(members, *a.shape[len(batch) :]) for a in arrays
@@ -146,10 +147,10 @@ def _too_long(program: Program, with_tangent: bool) -> str:
     if len(program.results) != program.n:
         return f"the formula is no map of the state: {program.n} numbers become {len(program.results)}"
     if program.n > WIDEST:
-        return f"in {program.n} dimensions arrays are as fast (from {WIDEST} on)"
+        return f"the state has {program.n} dimensions, more than {WIDEST}: {LARGE}"
     operations = [*program.results, *(program.linear("pushed")[1] if with_tangent else ())]
     count = len(program.graph.needed(operations))
-    return f"a step has {count} operations, and from {LONGEST} on arrays are as fast" if count > LONGEST else ""
+    return f"a step has {count} operations, more than {LONGEST}: {LARGE}" if count > LONGEST else ""
 
 
 def _columns(parameters: Sequence[Any], batch: tuple[int, ...]) -> np.ndarray:

@@ -161,7 +161,7 @@ def _on_arrays(step: Callable, x: Array, parameters: Sequence[Array], q: Array |
     """Component by component, the batch in one call; columns of q are the first axis of what is pushed."""
     xp = namespace(x)
     given = [like(np.asarray(p), x) if isinstance(p, float) else like(p, x) for p in parameters]
-    batch = np.broadcast_shapes(x.shape[:-1], *(tuple(p.shape) for p in given))
+    batch = common_batch(tuple(x.shape[:-1]), given)
     inputs = [*xp.moveaxis(_broadcast(x, (*batch, x.shape[-1])), -1, 0), *(_broadcast(p, batch) for p in given)]
     if q is None:
         return _stacked(step(*inputs), batch, x, 1)
@@ -169,6 +169,18 @@ def _on_arrays(step: Callable, x: Array, parameters: Sequence[Array], q: Array |
     columns = np.ascontiguousarray(columns) if xp is np else columns  # results are laid out in memory as it is
     found = step(*inputs, *columns)
     return _stacked(found[:p], batch, x, 1), _stacked(found[p:], (q.shape[-1], *batch), q, 2)
+
+
+def common_batch(states: tuple[int, ...], parameters: Sequence[Any]) -> tuple[int, ...]:
+    """The batch axes of states and parameters together.  Raises ValueError where they do not fit."""
+    own = [tuple(np.shape(p)) if isinstance(p, float) else tuple(p.shape) for p in parameters]
+    try:
+        return np.broadcast_shapes(states, *own)
+    except ValueError:
+        wanted = next(shape for shape in own if shape)
+        raise ValueError(
+            f"x must have a state for each value of a batch of parameters, {wanted}; got a batch {states}"
+        ) from None
 
 
 def _broadcast(a: Array, shape: tuple[int, ...]) -> Array:

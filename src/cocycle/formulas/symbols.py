@@ -228,7 +228,11 @@ def applied(graph: Graph, ufunc: Any, inputs: Sequence[Any]) -> Any:
         return Symbols(graph, each(lambda a: graph.record("multiply", a, a), arrays[0]))
     result = Symbols(graph, each(function, *arrays))
     if len(graph.operations) > MOST:
-        raise NotTraceable(f"it has more than {MOST} operations: formulas of that length are faster on arrays")
+        raise NotTraceable(
+            f"it has more than {MOST} operations, in which matrix products count number by number: of a network take"
+            " Layer, Reservoir or a torch module, of another large system Autodiff of a torch function, or a Map with a"
+            " tangent of its own"
+        )
     return result
 
 

@@ -24,17 +24,21 @@ def traced(function: Callable[..., Any], *shapes: tuple[int, ...]) -> tuple[Grap
     try:
         results = operands_of(graph, function(*arguments))
     except Exception as error:
-        raise _reason(error) from error
+        raise _reason(error, shapes[0]) from error
     if graph.refused:
         raise NotTraceable(graph.refused)
     return graph, inputs, results
 
 
-def _reason(error: BaseException) -> NotTraceable:
+def _reason(error: BaseException, shape: tuple[int, ...]) -> NotTraceable:
     """What symbols said, also where numpy said something else of it."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, NotTraceable):
             return NotTraceable(*cause.args)
         cause = cause.__cause__ or cause.__context__
-    return NotTraceable(f"it fails on symbols: {error}")
+    if "missing" in str(error) and "argument" in str(error):
+        hint = "; it is a function of the state alone, and of parameters: time is a component of the state"
+    else:
+        hint = f"; the state has shape {shape}"
+    return NotTraceable(f"it fails on symbols: {error}{hint}")

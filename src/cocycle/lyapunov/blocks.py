@@ -12,7 +12,7 @@ import numpy as np
 from cocycle.arrays import Array, tolerances
 from cocycle.lyapunov.qr import FEW, FIRST, LONGEST, QRStep, qr_steps
 from cocycle.maps import Map
-from cocycle.trajectories import WORK, Repeated, repeated
+from cocycle.trajectories import WORK, Repeated
 
 FEW_GROUPS, GROUPS = 16, 10_000  # of the first block, while the growth is not known, and of any, at most
 MEMORY = 2**22  # numbers of a block, at most
@@ -33,12 +33,11 @@ class QRBlock(NamedTuple):
     map: Map
 
 
-def split(steps: Iterable[Map], first: int) -> tuple[Repeated, Repeated] | tuple[Iterator[Map], Iterator[Map]]:
+def split(steps: Repeated | Iterable[Map], first: int) -> tuple[Iterable[Map], Iterable[Map]]:
     """The first maps, and the others."""
-    run = repeated(steps)
-    if run is not None:
-        first = min(first, run.count)
-        return Repeated(run.map, first), Repeated(run.map, run.count - first)
+    if isinstance(steps, Repeated):
+        first = min(first, steps.count)
+        return Repeated(steps.map, first), Repeated(steps.map, steps.count - first)
     rest = iter(steps)
     return islice(rest, first), rest
 

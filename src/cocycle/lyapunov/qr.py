@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import islice
 from math import prod
+from types import FunctionType
 from typing import NamedTuple
 
 import numpy as np
@@ -141,6 +142,8 @@ def as_map(step: Map) -> Map:
     if isinstance(step, Driven):
         raise TypeError(f"steps must be maps; {name} is a driven system: take its maps, .driven(u)")
     if not callable(getattr(step, "tangent", None)):
+        if isinstance(step, FunctionType):
+            raise TypeError("steps must be maps; got a function: take Formula(f), or of an equation Flow(f, dt)")
         if callable(getattr(step, "forward", None)):
             raise TypeError(f"steps must be maps; {name} is a module of torch: take feedforward(network)")
         raise TypeError(f"steps must be maps; got {name}: of a trained forecaster take .closed, or .driven(series)")

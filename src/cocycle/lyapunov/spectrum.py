@@ -30,7 +30,7 @@ from cocycle.lyapunov.stopping import Stopping
 from cocycle.maps import Map
 from cocycle.progress import progress_bar
 from cocycle.threads import one_thread_if_small
-from cocycle.trajectories import number_of
+from cocycle.trajectories import Repeated, number_of, repeated
 
 
 def lyapunov_spectrum(
@@ -54,6 +54,7 @@ def lyapunov_spectrum(
 
     With `until` the run ends before the last map, once the standard errors of all exponents are at most that; a
     sequence has one for each exponent, inf where any will do: until=(1e-3, inf, inf).  Warns if they are not reached.
+    An orbit that stays near regular ones for long, as in Hamiltonian chaos, may end before it has left them.
     One formula many times, `repeat(map, count)`, is compiled (`Spectrum.loop` says why it is not), and the members of a
     batch are then divided among so many `threads`.
 
@@ -75,7 +76,9 @@ def lyapunov_spectrum(
         if not isinstance(count, int | np.integer) or count < least:
             raise ValueError(f"{name} must be an integer of at least {least}; got {count!r}")
     stopping = None if until is None else Stopping(until, q.shape[-1])
-    first, counted = split(steps, transient)
+    run = repeated(steps) or steps
+    x, q = _in_batch(run, x, q)
+    first, counted = split(run, transient)
     with one_thread_if_small(x, q.shape[-1]), progress_bar(total, "exponents") as advance:
 
         def loop(maps: Iterable[Map], **options: Any) -> Iterator[QRStep | QRBlock]:
@@ -96,6 +99,16 @@ def lyapunov_spectrum(
             warned.warn(stacklevel=3)
     result = replace(result, loop=way if isinstance(way, str) else "compiled")
     return _with_step_error(result, check)
+
+
+def _in_batch(steps: Iterable[Map], x: State, q: Frame) -> tuple[State, Frame]:
+    """State and frame for each member of a batch of parameters, where there is one and a single state."""
+    first = steps.map if isinstance(steps, Repeated) else steps[0] if isinstance(steps, Sequence) and steps else None
+    batch = first.batch if isinstance(first, Map) else ()
+    if not batch or x.ndim > 1:
+        return x, q
+    xp = namespace(x)
+    return xp.broadcast_to(x, (*batch, *x.shape)) * 1.0, xp.broadcast_to(q, (*batch, *q.shape)) * 1.0
 
 
 def _settled(loop: Iterable[QRStep | QRBlock], x: State, q: Frame) -> tuple[State, Frame]:
@@ -121,8 +134,8 @@ def _watched(loop: Iterable[QRStep | QRBlock], n: int, advance: Callable[[int], 
         advance(step.maps)
         if step.x.shape[-1] != n:
             raise ValueError(
-                f"steps must keep the dimension, n={n}; got a map to dimension {step.x.shape[-1]}: for the layers of a"
-                " network take `finite_time_exponents`"
+                f"steps must keep the dimension, n={n}; got a map to dimension {step.x.shape[-1]}: take a state"
+                " of as many components, or for the layers of a network `finite_time_exponents`"
             )
         yield step
 
@@ -183,7 +196,7 @@ def _add(growth: list[Array], times: list[np.ndarray], logs: Array, time: float,
 
 def _finished(growth, times, last, maps, healthy, first) -> Spectrum:
     if first == 0 and not growth:
-        raise Diverged("values are no longer finite after the first QR step: check the maps", 0, None)
+        raise Diverged("values are no longer finite after the first QR step: check the maps, and their dt", 0, None)
     if not growth:
         raise ValueError(
             "steps must hold at least one map after the transient; got none: take more steps, or a smaller transient"
@@ -195,6 +208,9 @@ def _finished(growth, times, last, maps, healthy, first) -> Spectrum:
         which = (
             "" if healthy.ndim == 0 else f" for {int((~healthy).sum())} of {prod(healthy.shape)} members of the batch"
         )
-        message = f"values are no longer finite after QR step {first}{which}; .result is the spectrum up to there"
+        message = (
+            f"values are no longer finite after QR step {first}{which}: the orbit escapes, or dt is too long; .result"
+            " is the spectrum up to there"
+        )
         raise Diverged(message, first, result)
     return result

@@ -19,6 +19,8 @@ from cocycle.orbits.section import crossing_blocks
 from cocycle.results import Plotted
 from cocycle.trajectories import end, trajectory
 
+FEW = 10  # crossings, of which fewer are said
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -54,8 +56,8 @@ def bifurcation_diagram(
     *,
     surface: Callable[[Any], Any] | None = None,
     direction: int = 1,
-    steps: int = 2000,
-    transient: int = 1000,
+    steps: int | None = None,
+    transient: int | None = None,
     samples: int = 200,
     k: int = 1,
     threads: int = 1,
@@ -65,10 +67,11 @@ def bifurcation_diagram(
 
         bifurcation_diagram(Formula(logistic), np.array([0.3]), r=np.linspace(2.8, 4, 1000)).plot()
 
-    All orbits start at x, (n,) or one for each value (m, n), and are computed together.  After `transient` steps the
-    first k exponents are averaged over `steps` steps, and the last `samples` states are kept.  Of a flow, `Flow(f, dt)`
-    of a plain function, these are the last crossings of a `surface` during the steps, see `poincare_section`.
-    `threads` divides the values.  Warns of values at which orbits diverge.
+    All orbits start at x, (n,) or one for each value (m, n), and are computed together.  After `transient` steps, 1000
+    unless given, the first k exponents are averaged over `steps` steps, 2000, and the last `samples` states are kept.
+    Of a flow, `Flow(f, dt)` of a plain function, these are the last crossings of a `surface` during the steps, see
+    `poincare_section`; its transient is 10,000 steps of dt and its run 50,000.  `threads` divides the values.  Warns of
+    values at which orbits diverge, and of those with fewer crossings.
 
     Raises TypeError for another kind of map, and unless exactly one parameter is an array; ValueError for numbers that
     are not allowed, and a flow without a surface.
@@ -79,6 +82,8 @@ def bifurcation_diagram(
             "surface must be a function of a state that is zero where states are recorded, lambda u: u[0]; a flow has"
             " no states of its own that stand for all"
         )
+    steps = steps if steps is not None else 50_000 if isinstance(f, Flow) else 2000
+    transient = transient if transient is not None else 10_000 if isinstance(f, Flow) else 1000
     for option, value, least in (("steps", steps, 10), ("transient", transient, 0), ("samples", samples, 1)):
         if not isinstance(value, int | np.integer) or value < least:
             raise ValueError(f"{option} must be an integer of at least {least}; got {value!r}")
@@ -99,14 +104,18 @@ def bifurcation_diagram(
             found = _last_crossings(blocks, len(x), x.shape[-1], samples)
     states = np.full((len(values), *found.shape[1:]), np.nan)
     states[alive], spectrum = found, _with_lost(spectrum, alive, len(values))
-    lost = np.flatnonzero(~np.isfinite(as_numpy(spectrum.exponents)).all(-1))
+    lost = np.isnan(as_numpy(spectrum.exponents)).any(-1)  # a superstable orbit has -inf
     states[lost] = np.nan
-    if len(lost):
-        some = ", ".join(f"{value:.6g}" for value in values[lost[:3]])
-        warnings.warn(
-            f"orbits diverge at {len(lost)} of {len(values)} values of {name}, {some}...: they are NaN",
-            stacklevel=2,
-        )
+    few = (np.isfinite(states[..., 0]).sum(-1) < min(samples, FEW)) & ~lost
+    for which, what in (
+        (lost, "orbits diverge"),
+        (few, f"orbits cross the surface fewer than {FEW} times in {steps} steps"),
+    ):
+        if which.any():
+            some = ", ".join(f"{value:.6g}" for value in values[which][:3])
+            warnings.warn(
+                f"{what} at {which.sum()} of {len(values)} values of {name}, {some}...: states are NaN", stacklevel=2
+            )
     return BifurcationDiagram(name, values, states, spectrum)
 
 

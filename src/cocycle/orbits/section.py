@@ -17,7 +17,8 @@ from cocycle.progress import progress_bar
 from cocycle.results import Plotted
 from cocycle.trajectories import blocks_of_states, end
 
-CHUNK = 10_000  # steps between two searches for crossings, of a single orbit
+CHUNK = 2**20  # numbers between two searches for crossings, at most
+FIRST = 5000  # steps before the first search
 DIRECTIONS = (1, -1, 0)
 
 
@@ -61,7 +62,10 @@ def poincare_section(
     """
     x = floating("x", x)
     if x.ndim != 1:
-        raise ValueError(f"x must be one state of shape (n,); got {x.shape}: an array of parameters is a diagram's")
+        raise ValueError(
+            f"x must be one state of shape (n,); got {x.shape}: take [poincare_section(flow, start, ...) for start in"
+            " x]"
+        )
     for name, value, least in (("crossings", crossings, 1), ("transient", transient, 0), ("most", most, 1)):
         if not isinstance(value, int | np.integer) or value < least:
             raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}")
@@ -92,6 +96,8 @@ def crossing_blocks(
 
     Raises TypeError unless the map is a flow, ArithmeticError where all orbits diverge.
     """
+    if not callable(surface):
+        raise TypeError(f"surface must be a function of a state that is zero on it, lambda u: u[0]; got {surface!r}")
     if direction not in DIRECTIONS:
         raise ValueError(f"direction must be 1, -1 or 0 for both; got {direction!r}")
     plain = flow.map if isinstance(flow, Compiled) else flow
@@ -99,13 +105,24 @@ def crossing_blocks(
         raise TypeError(f"flow must be a Flow, Flow(function, dt); got {type(plain).__name__}")
     height = Formula(_Height(surface))
     done, before = 0, height(x)[..., 0]
-    for states in blocks_of_states(flow, x, steps, most=max(1, CHUNK // len(x)), threads=threads):
+    for states in _growing_blocks(flow, x, steps, threads):
         whole = np.concatenate([x[None], states])
         heights = np.concatenate([before[None], height(states)[..., 0]])
         yield _crossings(plain, height, whole, heights, direction, done * plain.dt)
         x, before, done = states[-1], heights[-1], done + len(states)
         if not np.isfinite(x).all(-1).any():
             raise ArithmeticError(f"the orbit diverges within {done} steps")
+
+
+def _growing_blocks(flow: Map, x: Array, steps: int, threads: int) -> Iterator[Array]:
+    """The states after each step, in blocks that grow: few crossings need few steps."""
+    size = FIRST
+    while steps:
+        count = min(size, steps, max(1, CHUNK // x.size))
+        for states in blocks_of_states(flow, x, count, total=steps, threads=threads):
+            yield states
+            x, steps = states[-1], steps - len(states)
+        size *= 2
 
 
 @final
@@ -121,8 +138,9 @@ class _Height:
 
     def __call__(self, u: Any) -> Any:
         height = self.surface(u)
-        if np.shape(getattr(height, "operands", height)):
-            raise TypeError(f"surface must give one number of a state, as lambda u: u[0] does; got {height!r:.60}")
+        shape = np.shape(getattr(height, "operands", height))
+        if shape:
+            raise TypeError(f"surface must give one number of a state, as lambda u: u[0] does; got shape {shape}")
         return np.stack([height])
 
 

@@ -76,7 +76,7 @@ def _(result: Diagnosis, *, ax: Axes | None = None) -> Figure:
 
 
 @plot.register
-def _(result: BifurcationDiagram, *, component: int = 0, ax: Axes | None = None) -> Figure:
+def _(result: BifurcationDiagram, *, component: int | None = None, ax: Axes | None = None) -> Figure:
     if ax is None:
         return bifurcation_figure(result, component=component)
     return one_panel(bifurcation_points, result, ax=ax, component=component)

@@ -53,17 +53,29 @@ def return_map(ax: Axes, values: np.ndarray, *, name: str = "maximum", **style):
 
 
 def section_points(ax: Axes, result: Any, *, components: tuple[int, int] | None = None, **style):
-    """Two components of the states of a `Section` against each other: the two that vary most, unless given."""
+    """Two components of the states of a `Section` against each other, unless given the two that vary most, without
+    those that only grow, as phases do."""
     states = result.states
     if components is None:
-        first, second = sorted(np.argsort(np.ptp(states, axis=0))[-2:].tolist()) if states.shape[1] > 1 else (0, 0)
+        varied = _varied(states)
+        first, second = sorted(varied[:2]) if len(varied) > 1 else (varied[0], varied[0])
         components = first, second
     return phase_portrait(ax, states, components, points=True, **style)
 
 
-def bifurcation_points(ax: Axes, result: Any, *, component: int = 0, most: int = 200_000, **style):
+def _varied(states: np.ndarray) -> list[int]:
+    """The components of states (time, n), those that vary most first, without those that only grow or fall, unless
+    there are no others."""
+    size = np.ptp(states, axis=0) if len(states) else np.ones(states.shape[1])
+    change = np.diff(states, axis=0)
+    drifting = [len(change) > 2 and bool((column > 0).all() or (column < 0).all()) for column in change.T]
+    return sorted(range(states.shape[1]), key=lambda i: (drifting[i], -size[i]))
+
+
+def bifurcation_points(ax: Axes, result: Any, *, component: int | None = None, most: int = 200_000, **style):
     """A component of the states of a `BifurcationDiagram` against the parameter; at most so many points, the last ones
-    at each value."""
+    at each value.  Without `component` it is the first that varies."""
+    component = _first_varied(result.states) if component is None else component
     states = result.states[..., component][:, -max(1, most // len(result.values)) :]
     values = np.repeat(result.values, states.shape[1])
     dots = {"marker": ","} if states.size > 50_000 else {"marker": ".", "markersize": 1.5, "markeredgewidth": 0}
@@ -71,6 +83,14 @@ def bifurcation_points(ax: Axes, result: Any, *, component: int = 0, most: int =
     (drawn,) = ax.plot(values, states.ravel(), **{**look, **style})
     ax.set(xlabel=result.name, ylabel=f"component {component + 1}")
     return drawn
+
+
+def _first_varied(states: np.ndarray) -> int:
+    """The first component of states (m, samples, n) that is not constant but for rounding, as that of a surface is."""
+    flat = states.reshape(-1, states.shape[-1])
+    flat = flat[np.isfinite(flat).all(-1)]
+    size = np.ptp(flat, axis=0) if len(flat) else np.ones(states.shape[-1])
+    return int(np.argmax(size > 1e-9 * size.max()))
 
 
 def parameter_exponents(ax: Axes, result: Any, *, least: float | None = None):
@@ -95,7 +115,7 @@ def parameter_exponents(ax: Axes, result: Any, *, least: float | None = None):
     return lines
 
 
-def bifurcation_figure(result: Any, *, component: int = 0) -> Figure:
+def bifurcation_figure(result: Any, *, component: int | None = None) -> Figure:
     """States above, exponents below, against the same parameter."""
     with plt.style.context(STYLE):
         figure, (top, bottom) = plt.subplots(

@@ -56,7 +56,8 @@ def spectrum_points(ax: Axes, result: Any, *, unit: str | None = None):
     ax.axhline(0, color="black", linewidth=0.8)
     points = ax.errorbar(np.arange(1, len(exponents) + 1), exponents, 2 * np.nan_to_num(errors), fmt="o", markersize=3)
     below = np.flatnonzero(np.isneginf(exponents)) + 1
-    ax.plot(below, np.zeros(len(below)), "v", transform=ax.get_xaxis_transform(), clip_on=False, label="-∞")
+    if len(below):  # an empty line that is not clipped takes the room of the whole figure
+        ax.plot(below, np.zeros(len(below)), "v", transform=ax.get_xaxis_transform(), clip_on=False, label="-∞")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="index i", ylabel=f"exponent λᵢ ({unit or result.unit})")
     return points
