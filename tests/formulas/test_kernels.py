@@ -117,7 +117,7 @@ def test_singular_maps_are_left_to_the_loop():
 def test_blocks_and_what_they_are_of(rng):
     f, x = Compiled(Henon()), Henon().series(1)[0]
     blocks = list(qr_blocks(repeated(repeat(f, 10)), x, frame(x, 2), every=4))
-    assert [type(block).__name__ for block in blocks] == ["QRBlock", "QRStep"]
+    assert [type(block).__name__ for block in blocks] == ["QRBlock", "QRBlock"]
     assert isinstance(blocks[0], QRBlock)
     assert blocks[0].maps == 8
     assert blocks[1].maps == 2

@@ -70,38 +70,38 @@ def qr_blocks(
 def _by_kernel(steps: Repeated, x: Array, q: Array, every: int | str, threads: int) -> Iterator[QRStep | QRBlock]:
     """Blocks of groups of one length; with "auto" it grows from block to block, until groups are too long.
 
-    A block ends before a group that is too long for the precision, or that the compiled loop cannot take; the QR loop
-    takes that one, as it takes the rest that is no whole group.
+    A block ends before a group that is too long for the precision, which is halved, or that the compiled loop cannot
+    take at any length, which the QR loop takes.
     """
     f, left, auto, most = steps.map, steps.count, isinstance(every, str), FEW_GROUPS
     length = every if isinstance(every, int) else FIRST if q.shape[-1] <= FEW else 1
-    longest = LONGEST if auto else length
+    longest, short = LONGEST if auto else length, 0
     spread = tolerances(x.dtype).frame_spread if auto else np.inf
     while left:
+        size = min(short or length, left)
+        groups = min(left // size, 2 if short else most, _largest_block(x, q, size))
         kernel = compiled_loop(steps, x, q)  # a map that has changed has another one
-        groups = min(left // length, most, _largest_block(x, q, length))
-        block = (
-            None
-            if isinstance(kernel, str) or not groups
-            else kernel(x, q, groups, length, spread=spread, threads=threads)
-        )
+        block = None if isinstance(kernel, str) else kernel(x, q, groups, size, spread=spread, threads=threads)
         done = 0 if block is None else len(block.x)
         if block is not None and done:
             x, q = block.x[-1], block.q[-1]
-            yield QRBlock(x, q, np.log(block.diagonal), length * f.dt, done * length, block.x, block.q, f)
-        taken = done * length
-        if done == groups > 0:
-            length, most = min(2 * length, longest), min(most + most // 4, GROUPS)
+            yield QRBlock(x, q, np.log(block.diagonal), size * f.dt, done * size, block.x, block.q, f)
+        left -= done * size
+        if done == groups:
+            grown = length if short else min(2 * length, longest)
+            length, most, short = grown, min(most + most // 4, GROUPS), 0
         elif not np.isfinite(x).all():  # a member of a batch diverged: the compiled loop ends there
-            yield from qr_steps(repeat(f, left - taken), x, q, every=every)
+            yield from qr_steps(repeat(f, left), x, q, every=every)
             return
-        else:
-            for step in qr_steps(repeat(f, min(length, left - taken)), x, q, every=every):
-                x, q, taken = step.x, step.q, taken + step.maps
-                yield step
-            if auto and done < RARE:
+        elif auto and size > 1:
+            if not short and done < RARE:
                 length = longest = max(1, length - max(1, length // 8))
-        left -= taken
+            short = size // 2
+        else:
+            short = 0
+            for step in qr_steps(repeat(f, min(size, left)), x, q, every=every):
+                x, q, left = step.x, step.q, left - step.maps
+                yield step
 
 
 def _largest_block(x: Array, q: Array, length: int) -> int:
