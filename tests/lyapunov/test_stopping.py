@@ -1,5 +1,6 @@
 """A run ends by itself once its standard errors are small enough, and says so when they are not."""
 
+from contextlib import contextmanager
 from itertools import repeat
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from cocycle import Linear, frame, lyapunov_spectrum
 from cocycle.formulas import Formula
+from cocycle.lyapunov import spectrum
 from cocycle.lyapunov.stopping import Stopping
 from cocycle.systems import Henon
 
@@ -69,3 +71,19 @@ def test_one_small_error_bar_is_not_enough():
     growth = np.concatenate([rng.normal(size=(110, 1)), np.zeros((10_000, 1))])
     assert not stopping.enough([growth[:110]], [np.ones(110)])
     assert not stopping.enough([growth], [np.ones(len(growth))])
+
+
+def test_the_progress_bar_knows_how_long_it_takes(monkeypatch):
+    """Its total is at first the maximum, then what the errors so far let expect, in the end what was done."""
+    totals = []
+
+    @contextmanager
+    def bar(total, label):
+        totals.append(total)
+        yield lambda n, expected=None: totals.append(expected) if expected is not None else None
+
+    monkeypatch.setattr(spectrum, "progress_bar", bar)
+    result = lyapunov_spectrum(repeat(Formula(henon), 1_000_000), X, frame(X, 2), transient=50, until=0.02)
+    assert totals[0] == 1_000_000
+    assert totals[-1] == result.maps + 50
+    assert max(totals[len(totals) // 2 :]) < 50_000

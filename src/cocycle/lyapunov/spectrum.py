@@ -85,10 +85,11 @@ def lyapunov_spectrum(
             return _watched(qr_blocks(maps, x, q, every=every, threads=threads, **options), x.shape[-1], advance)
 
         def enough(growth: list[Array], times: list[np.ndarray], maps: int) -> bool:
-            if stopping is None or not stopping.enough(growth, times):
+            if stopping is None:
                 return False
-            advance(0, transient + maps)
-            return True
+            stopped = stopping.enough(growth, times)
+            advance(0, transient + maps if stopped else stopping.expected(transient, maps, total))
+            return stopped
 
         x, q = _settled(loop(first), x, q)
         spread, check = Spread(), StepCheck(x, q)

@@ -57,6 +57,13 @@ class Stopping:
         self.reached = len(self.found) == CHECKS and bool(self.fraction <= 1)
         return self.reached
 
+    def expected(self, transient: int, maps: int, total: int | None) -> int | None:
+        """The number of maps in all, from the errors after so many, which fall as T^(-1/2); at most `total`."""
+        if not np.isfinite(self.fraction):
+            return total
+        wanted = transient + int(maps * max(self.fraction, 1.0) ** 2)
+        return wanted if total is None else min(wanted, total)
+
     def warn(self, stacklevel: int) -> None:
         """Warn unless the last checks found the errors small enough."""
         if not self.reached:
