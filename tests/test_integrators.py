@@ -97,6 +97,7 @@ def test_compiled_and_traced_steps_are_the_same(monkeypatch):
     monkeypatch.setattr(kernels, "WORTH", 0)
     x, options = START[:2], {"substeps": 3, "integrator": Symplectic()}
     plain, compiled = Flow(Pendulum(), 0.1, **options), Flow(lambda u: (u[1], -np.sin(u[0])), 0.1, **options)
+    assert not isinstance(Compiled(plain).kernel(x, None, 10), str)
     for f in (compiled, Compiled(plain)):
         np.testing.assert_allclose(f.tangent(x, np.eye(2))[1], plain.tangent(x, np.eye(2))[1], rtol=1e-13)
         np.testing.assert_allclose(end(repeat(f, 50), x), end([plain] * 50, x), rtol=1e-11)

@@ -4,12 +4,15 @@ import dataclasses
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, final
+from weakref import WeakSet
 
 from cocycle.formulas.formula import Equation, Formula
+from cocycle.formulas.symbols import Symbols
 from cocycle.integrators import Integrator, RungeKutta
 from cocycle.maps import Map, VectorField
 
 RUNGE_KUTTA = RungeKutta()
+_CHECKED: "WeakSet[Flow]" = WeakSet()  # not an attribute: these say when a formula must be traced again
 
 
 @final
@@ -70,10 +73,6 @@ class Flow(Map):
         return dataclasses.replace(self, substeps=2 * self.substeps)
 
     @cached_property
-    def _checked(self) -> list[bool]:
-        return []
-
-    @cached_property
     def formula(self) -> Formula | None:
         """One substep as a formula, of a field that is one."""
         equation = self.field.equation if isinstance(self.field, VectorField) else None
@@ -84,11 +83,9 @@ class Flow(Map):
 
     def of_members(self, members: Any) -> "Flow":
         """The flow with the parameters of some members of a batch of parameters."""
-        return (
-            dataclasses.replace(self, field=self.field.equation.of_members(members))
-            if self.formula is not None
-            else self
-        )
+        if self.formula is None:
+            return self
+        return dataclasses.replace(self, field=self.field.equation.of_members(members))
 
     def after(self, x: Any, time: Any) -> Any:
         """The state after another time, (*batch, 1) for states x (*batch, n), in as many substeps."""
@@ -103,10 +100,10 @@ class Flow(Map):
         return parts
 
     def _check(self, x):
-        """Check the field once, at the first states."""
-        if not self._checked:
+        """Check the field once, at the first states; symbols have no values yet."""
+        if self not in _CHECKED and not isinstance(x, Symbols):
             self.integrator.check(self.field, x)
-            self._checked.append(True)
+            _CHECKED.add(self)
 
     def __call__(self, x):
         self._check(x)
