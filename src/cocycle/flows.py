@@ -16,21 +16,44 @@ _CHECKED: "WeakSet[Flow]" = WeakSet()  # not an attribute: these say when a form
 
 
 @final
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, init=False)
 class Flow(Map):
     """The time-dt map of x' = field(x), by `substeps` equal steps of an integrator: Runge–Kutta of fourth order.
 
     `field` is a vector field, one made by `Autodiff`, or a plain function of a state (n,), of which it makes an
-    `Equation`; see there what such a function may do, and `at` for its parameters.  The tangent is the exact derivative
-    of the numerical step, not an approximation to the derivative of the true flow.  `integrator=Symplectic()` is for
-    separable Hamiltonians with the state (q, p).  Raises ValueError unless dt > 0 and substeps >= 1, and, when it is
-    first used, for an equation that is not one for the integrator.
+    `Equation` with these parameters; see there what such a function may do.  The tangent is the exact derivative of the
+    numerical step, not an approximation to the derivative of the true flow.  `integrator=Symplectic()` is for separable
+    Hamiltonians with the state (q, p).  Raises ValueError unless dt > 0 and substeps >= 1, and, when it is first used,
+    for an equation that is not one for the integrator; TypeError for parameters of what is no plain function.
     """
 
     field: Any
-    dt: float = dataclasses.field()  # no default: a flow has a unit of time
-    substeps: int = 1
-    integrator: Integrator = RUNGE_KUTTA
+    dt: float
+    substeps: int
+    integrator: Integrator
+
+    def __init__(
+        self, field: Any, dt: float, substeps: int = 1, integrator: Integrator = RUNGE_KUTTA, **parameters: Any
+    ):
+        if isinstance(field, type):
+            raise TypeError(f"field must be a vector field, {field.__name__}(); got the class")
+        if not callable(field):
+            raise TypeError(f"field must be a vector field or a function of a state, f(x); got {field!r}")
+        if isinstance(field, Map) and not callable(getattr(field, "function", None)):
+            raise TypeError(f"field must be a vector field or a function of a state, f(x); got the map {field!r}")
+        if not isinstance(field, VectorField | Map):
+            field = Equation(field, **parameters)
+        elif parameters:
+            given, kind = ", ".join(parameters), type(field).__name__
+            raise TypeError(f"parameters are those of a plain function; got {given} for a {kind}: {kind}({given}=...)")
+        if isinstance(dt, str) or not dt > 0:
+            raise ValueError(f"dt must be a positive number; got {dt!r}")
+        if not isinstance(substeps, int) or substeps < 1:
+            raise ValueError(f"substeps must be an integer of at least 1; got {substeps!r}")
+        if not isinstance(integrator, Integrator):
+            raise TypeError(f"integrator must be one, such as Symplectic(); got {integrator!r}")
+        for name, value in (("field", field), ("dt", dt), ("substeps", substeps), ("integrator", integrator)):
+            object.__setattr__(self, name, value)
 
     @property
     def batch(self):
@@ -39,24 +62,6 @@ class Flow(Map):
     @property
     def order(self):
         return self.integrator.order
-
-    def __post_init__(self):
-        field = self.field
-        if isinstance(field, type):
-            raise TypeError(f"field must be a vector field, {field.__name__}(); got the class")
-        if not callable(field):
-            raise TypeError(f"field must be a vector field or a function of a state, f(x); got {field!r}")
-        if isinstance(field, Map) and not callable(getattr(field, "function", None)):
-            raise TypeError(f"field must be a vector field or a function of a state, f(x); got the map {field!r}")
-        if not isinstance(field, VectorField | Map):
-            object.__setattr__(self, "field", Equation(field))
-        if isinstance(self.dt, str) or not self.dt > 0:
-            raise ValueError(f"dt must be a positive number; got {self.dt!r}")
-        if not isinstance(self.substeps, int) or self.substeps < 1:
-            raise ValueError(f"substeps must be an integer of at least 1; got {self.substeps!r}")
-
-        if not isinstance(self.integrator, Integrator):
-            raise TypeError(f"integrator must be one, such as Symplectic(); got {self.integrator!r}")
 
     def at(self, **parameters: Any) -> "Flow":
         """The flow of the same function with other parameters: see `Equation.at`."""

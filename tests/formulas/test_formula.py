@@ -309,3 +309,13 @@ def test_a_start_outside_the_domain_is_refused_before_compiling(f, monkeypatch):
     x = np.array([-0.5, 0.5])
     with pytest.raises(ValueError, match=r"must be defined where it starts; it gives NaN at \[-0\.5 +0\.5\]"):
         lyapunov_spectrum(repeat(Formula(f), 100), x, frame(x, 1))
+
+
+def test_a_flow_takes_the_parameters_of_its_function():
+    x = np.array([1.0, 2.0, 20.0])
+    np.testing.assert_array_equal(Flow(lorenz, 0.02, rho=30.0)(x), Flow(lorenz, 0.02).at(rho=30.0)(x))
+    assert Flow(lorenz, 0.02, rho=np.array([20.0, 30.0])).batch == (2,)
+    with pytest.raises(TypeError, match="parameters must be among sigma, rho, beta"):
+        Flow(lorenz, 0.02, tau=1.0)
+    with pytest.raises(TypeError, match=r"got rho for a Lorenz63: Lorenz63\(rho=...\)"):
+        Flow(Lorenz63(), 0.02, rho=30.0)
