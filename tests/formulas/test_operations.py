@@ -71,7 +71,7 @@ def everywhere(f, pairs):
         "arrays": formula(pairs),
         "tensors": formula(torch.from_numpy(pairs)).numpy(),
     }
-    loop = kernels.kernel(formula._program(2), (), pairs, None, 1)
+    loop = kernels.kernel(formula._program(pairs[0]), (), pairs, None, 1)
     if isinstance(loop, OrbitKernel):
         each = [loop(pair[None], 1) for pair in pairs]  # empty where a result is not finite
         found["compiled"] = np.array([got[0, 0] if len(got) else e for got, e in zip(each, expected, strict=True)])

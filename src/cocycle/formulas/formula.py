@@ -9,9 +9,11 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, constant, floating, namespace, tolerances
-from cocycle.formulas.kernels import kernel
+from cocycle.formulas.dual_arrays import DualArray
+from cocycle.formulas.kernels import LARGE, kernel, too_long
+from cocycle.formulas.on_arrays import OnArrays
 from cocycle.formulas.program import Program, program
-from cocycle.formulas.symbols import NotTraceable, Symbols
+from cocycle.formulas.symbols import NotTraceable, Symbols, TooLong
 from cocycle.maps import Dual, VectorField
 from cocycle.purity import require_same, time_to_check
 
@@ -42,7 +44,8 @@ class _Parameters:
         inputs = {name: value for name, value in self.parameters.items() if _is_number(value) and name not in settings}
         self.shapes = {name: _shape(given.get(name, value)) for name, value in inputs.items()}
         self._check_shapes(parameters)
-        self._programs: dict[int, Program] = {}  # by the dimension of the state
+        self._programs: dict[int, Program | OnArrays] = {}  # by the dimension of the state
+        self._whole: dict[int, OnArrays] = {}  # of single states, where a program is too long
 
     def at(self, **parameters: Any):
         """The same with other values of some parameters.
@@ -57,7 +60,7 @@ class _Parameters:
         made = copy.copy(self)
         made.parameters = {**self.parameters, **parameters}
         if set(parameters) <= set(self.shapes):  # a setting has a formula of its own
-            made._programs = self._programs
+            made._programs, made._whole = self._programs, self._whole
         return made
 
     def depends_on(self) -> list[Any]:
@@ -86,25 +89,25 @@ class _Parameters:
                 raise ValueError(f"{name} must have shape (*batch, {str(own)[1:-1]}); got {shape}")
 
     def __getstate__(self):
-        return vars(self) | {"_programs": {}}
+        return vars(self) | {"_programs": {}, "_whole": {}}
 
     def __call__(self, x: Array) -> Array:
-        if isinstance(x, Symbols):
+        if isinstance(x, Symbols | DualArray):
             return self._value(x, self.parameters)
         x = _state(x)
-        made = self._program(x.shape[-1])
+        made = self._program(x)
         y = made(x, self._inputs())
         self._check(made, x, y)
         return y
 
     def tangent(self, x: Array, q: Array) -> tuple[Array, Array]:
         x = _state(x)
-        made = self._program(x.shape[-1])
+        made = self._program(x)
         y, s = made.pushed(x, _frame(x, q, x.shape[-1]), self._inputs())
         self._check(made, x, y)
         return y, s
 
-    def _check(self, made: Program, x: Array, y: Array | None = None) -> None:
+    def _check(self, made: Program | OnArrays, x: Array, y: Array | None = None) -> None:
         """Compare y, or the formula at x, with the function itself, now and then: of one member of the batch."""
         made.calls += 1
         if not time_to_check(made.calls) or not prod(x.shape[:-1]):
@@ -132,20 +135,33 @@ class _Parameters:
         result = self.function(x, **parameters)
         return np.stack(result) if isinstance(result, list | tuple) else result
 
-    def _program(self, n: int) -> Program:
+    def _program(self, x: Array) -> Program | OnArrays:
+        """What computes states like x: operation by operation, or on whole arrays where there are too many."""
+        n = x.shape[-1]
         found = self._programs.get(n)
         if found is None or found.dependencies.changed() or found.dependencies.rebound():
             found = self._programs[n] = self._traced(n)
-        return found
+            self._whole.pop(n, None)
+        if isinstance(found, OnArrays) or x.ndim > 1 or not isinstance(x, np.ndarray) or not too_long(found, True):
+            return found
+        if n not in self._whole:
+            self._whole[n] = self._on_arrays(n)
+        return self._whole[n]
 
-    def _traced(self, n: int) -> Program:
+    def _on_arrays(self, n: int) -> OnArrays:
         settings = [value for name, value in self.parameters.items() if name not in self.shapes]
+        return OnArrays(self._of_values, n, list(self.shapes.values()), [self.function, *settings])
 
-        def formula(x, *values):
-            return self._value(x, {**self.parameters, **dict(zip(self.shapes, values, strict=True))})
+    def _of_values(self, x: Any, *values: Any) -> Any:
+        """The function of the state and of the parameters that are inputs, in their order."""
+        return self._value(x, {**self.parameters, **dict(zip(self.shapes, values, strict=True))})
 
+    def _traced(self, n: int) -> Program | OnArrays:
+        settings = [value for name, value in self.parameters.items() if name not in self.shapes]
         try:
-            return program(formula, (n,), *self.shapes.values(), owner=[self.function, *settings])
+            return program(self._of_values, (n,), *self.shapes.values(), owner=[self.function, *settings])
+        except TooLong:
+            return self._on_arrays(n)
         except NotTraceable as error:
             raise NotTraceable(f"{_name(self.function)} cannot be differentiated: {error}") from error
 
@@ -208,18 +224,20 @@ class Formula(_Parameters, Dual):
 
     def cotangent(self, x: Array, p: Array) -> Array:
         x = _state(x)
-        made = self._program(x.shape[-1])
+        made = self._program(x)
         self._check(made, x)
-        return made.pulled(x, _frame(x, p, len(made.results)), self._inputs())
+        return made.pulled(x, _frame(x, p, made.size), self._inputs())
 
     def kernel(self, x: Array, q: Array | None, steps: int) -> Any:
-        made = self._program(x.shape[-1])
+        made = self._program(x)
         if not made.calls:
             self._require_defined(made, x)
         self._check(made, x)
+        if isinstance(made, OnArrays):
+            return f"a step has too many operations to be compiled: {LARGE}"
         return kernel(made, self._inputs(), x, q, steps)
 
-    def _require_defined(self, made: Program, x: Array) -> None:
+    def _require_defined(self, made: Program | OnArrays, x: Array) -> None:
         """Raise ValueError if the formula gives NaN at a finite state, before anything is compiled."""
         with np.errstate(all="ignore"):
             y = as_numpy(constant(made(x, self._inputs())))
@@ -307,8 +325,8 @@ def _frame(x: Array, q: Array, rows: int) -> Array:
 
 def _of_shape(rate: Any, x: Any) -> Any:
     """What a function gave for the rate of change of x, if it has the shape of x."""
-    if np.shape(getattr(rate, "operands", rate)) != x.shape:
-        shape = np.shape(getattr(rate, "operands", rate))
+    shape = rate.shape if isinstance(rate, Symbols | DualArray) else np.shape(rate)
+    if shape != x.shape:
         raise NotTraceable(f"it must return as many numbers as the state has, {x.shape}; got shape {shape}")
     return rate
 

@@ -18,7 +18,7 @@ from cocycle.formulas.program import Program, common_batch
 
 LONGEST = 2000  # operations of a step and its tangent; beyond, arrays are as fast, and compiling takes many seconds
 WIDEST = 100  # dimension of the state, likewise
-LARGE = "matrix products are faster as such, in Layer, Reservoir, or Autodiff of a torch function"
+LARGE = "it is computed on whole arrays"
 WORTH = 50_000  # components of states times steps, from which on compiling pays
 
 
@@ -139,11 +139,12 @@ def _obstacle(program: Program, x: Any, with_tangent: bool, steps: int) -> str:
         return f"a run of {steps} steps of {x.size} numbers is too short to be worth compiling"
     if not available():
         return "numba is not installed: pip install 'cocycle[compiled]'"
-    return _too_long(program, with_tangent)
+    return too_long(program, with_tangent)
 
 
 @lru_cache(maxsize=64)
-def _too_long(program: Program, with_tangent: bool) -> str:
+def too_long(program: Program, with_tangent: bool) -> str:
+    """Why the formula is not computed operation by operation; nothing if it is."""
     if len(program.results) != program.n:
         return f"the formula is no map of the state: {program.n} numbers become {len(program.results)}"
     if program.n > WIDEST:

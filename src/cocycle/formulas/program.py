@@ -36,6 +36,7 @@ class Program:
     ):
         self.graph, self.inputs, self.n = graph, list(inputs), n
         self.results = [graph.number(result) for result in results]
+        self.size = len(self.results)
         self.dependencies = dependencies
         self.names = {place: f"x{i}" for i, place in enumerate(inputs)}
         self._made: dict[tuple, tuple[Callable, Any]] = {}

@@ -8,21 +8,24 @@ from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from cocycle.formulas.array_methods import ArrayMethods
 from cocycle.formulas.graph import Constant, Graph, Operand
 from cocycle.formulas.ufuncs import AS_TRUTHS, RECORDED, composed
 
 MOST = 20_000  # operations of a formula
-NUMPY: Any = np  # whose types do not know of symbols
 
 
 class NotTraceable(TypeError):
     """The formula does something that symbols cannot record; the message says what to write instead."""
 
 
+class TooLong(NotTraceable):
+    """The formula has too many operations for one by one."""
+
+
 @final
-class Symbols(NDArrayOperatorsMixin):
+class Symbols(ArrayMethods):
     """An array of operands of a graph, in an object array.  `fixed` ones, the arguments, cannot be changed in place."""
 
     def __init__(self, graph: Graph, operands: Any, *, fixed: bool = False):
@@ -44,14 +47,6 @@ class Symbols(NDArrayOperatorsMixin):
         """Symbols of some of these operands, fixed if they are the same memory."""
         found = object_array(operands)
         return Symbols(self.graph, found, fixed=self.fixed and np.may_share_memory(found, self.operands))
-
-    def __len__(self):
-        if not self.ndim:
-            raise TypeError("a number has no len()")
-        return len(self.operands)
-
-    def __iter__(self):
-        return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index):
         return self.view(self.operands[_plain_index(index)])
@@ -88,9 +83,6 @@ class Symbols(NDArrayOperatorsMixin):
         self.graph.refused = self.graph.refused or message
         return NotTraceable(message)
 
-    def __round__(self, digits: int = 0):
-        return NUMPY.round(self, digits)
-
     def __copy__(self):
         return Symbols(self.graph, self.operands.copy())
 
@@ -122,32 +114,8 @@ class Symbols(NDArrayOperatorsMixin):
             raise NotTraceable(f"it converts values to {np.dtype(dtype)}: stay with real numbers, float64")
         return Symbols(self.graph, each(self.graph.number, self.operands)) if copy or self.dtype == bool else self
 
-    def reshape(self, *shape, order="C"):
-        return NUMPY.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
-
-    def transpose(self, *axes):
-        return NUMPY.transpose(self, axes[0] if len(axes) == 1 else axes or None)
-
-    def flatten(self, order="C"):
-        return NUMPY.ravel(self, order=order).copy()
-
-    def fill(self, value):
-        self[...] = value
-
     def item(self):
         return self.view(self.operands.reshape(()))
-
-
-def _method(name: str) -> Callable[..., Any]:
-    return lambda self, *arguments, **options: getattr(NUMPY, name)(self, *arguments, **options)
-
-
-for _name in (
-    *("sum", "mean", "prod", "dot", "ravel", "swapaxes", "clip", "max", "min", "copy", "squeeze", "repeat", "take"),
-    *("cumsum", "cumprod", "round", "std", "var", "any", "all", "diagonal", "trace", "conjugate", "conj"),
-    *(*RECORDED, "exp2", "square", "reciprocal"),  # which numpy asks of elements of object arrays
-):
-    setattr(Symbols, _name, _method(_name))
 
 
 def object_array(operands: Any) -> np.ndarray:
@@ -228,7 +196,7 @@ def applied(graph: Graph, ufunc: Any, inputs: Sequence[Any]) -> Any:
         return Symbols(graph, each(lambda a: graph.record("multiply", a, a), arrays[0]))
     result = Symbols(graph, each(function, *arrays))
     if len(graph.operations) > MOST:
-        raise NotTraceable(
+        raise TooLong(
             f"it has more than {MOST} operations, in which matrix products count number by number: of a network take"
             " Layer, Reservoir or a torch module, of another large system Autodiff of a torch function, or a Map with a"
             " tangent of its own"

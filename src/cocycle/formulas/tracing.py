@@ -35,7 +35,7 @@ def _reason(error: BaseException, shape: tuple[int, ...]) -> NotTraceable:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, NotTraceable):
-            return NotTraceable(*cause.args)
+            return type(cause)(*cause.args)
         cause = cause.__cause__ or cause.__context__
     if "missing" in str(error) and "argument" in str(error):
         hint = "; it is a function of the state alone, and of parameters: time is a component of the state"

@@ -1,0 +1,72 @@
+"""Formulas of very many operations, on whole arrays, have the values and tangents of their traces, or are refused."""
+
+from itertools import repeat
+
+import numpy as np
+import pytest
+
+from cocycle import Flow, frame, lyapunov_spectrum
+from cocycle.formulas import Formula, NotTraceable
+from cocycle.formulas.on_arrays import OnArrays
+from cocycle.testing import check_map
+from formulas_of_users import FORMULAS
+
+W = np.random.default_rng(0).normal(size=(200, 200)) * 1.5 / 200**0.5
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_values_and_tangents_are_those_of_the_trace(name, rng):
+    f, x = FORMULAS[name], rng.uniform(0.2, 0.8, size=(3, 4))
+    traced = Formula(f)
+
+    def formula(x):
+        result = f(x)
+        return np.stack(result) if isinstance(result, list | tuple) else result
+
+    whole, q = OnArrays(formula, 4, [], [f]), rng.normal(size=(3, 4, 2))
+    y, s = whole.pushed(x, q)
+    np.testing.assert_allclose(y, traced(x), rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(whole(x), traced(x), rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(s, traced.tangent(x, q)[1], rtol=1e-11, atol=1e-12)
+    p = rng.normal(size=(3, y.shape[-1], 2))
+    np.testing.assert_allclose(whole.pulled(x, p), traced.cotangent(x, p), rtol=1e-11, atol=1e-12)
+
+
+def network(x, gain=1.0):
+    return np.tanh(gain * (W @ x))
+
+
+def test_a_network_of_two_hundred_units(rng):
+    f, x = Formula(network), rng.normal(size=200)
+    q = rng.normal(size=(200, 3))
+    y, s = f.tangent(x, q)
+    np.testing.assert_allclose(y, np.tanh(W @ x), rtol=1e-14)
+    np.testing.assert_allclose(s, (1 / np.cosh(W @ x) ** 2)[:, None] * (W @ q), rtol=1e-12, atol=1e-14)
+    many = rng.normal(size=(2, 200))
+    check_map(f, many, frame(many, 2))
+    gains = f.at(gain=np.array([0.5, 1.5]))
+    np.testing.assert_allclose(gains(x), [np.tanh(0.5 * W @ x), np.tanh(1.5 * W @ x)], rtol=1e-13)
+    result = lyapunov_spectrum(repeat(f, 300), x, frame(x, 2), every="auto", transient=100)
+    assert result.exponents[0] > 0
+    assert "whole arrays" in result.loop
+
+
+def test_an_equation_of_a_hundred_oscillators(rng):
+    omega = rng.normal(size=100)
+
+    def kuramoto(theta, coupling=4.0):
+        return omega + coupling * np.sin(theta - theta[:, None]).mean(axis=1)
+
+    flow, x = Flow(kuramoto, 0.05), rng.uniform(0, 6, size=100)
+    result = lyapunov_spectrum(repeat(flow, 200), x, frame(x, 1), every=10)
+    assert np.isfinite(result.exponents).all()
+    assert abs(kuramoto(x)[0] - Flow(kuramoto, 0.05).field(x)[0]) < 1e-12
+
+
+def test_what_is_not_pure_is_refused(rng):
+    generator = np.random.default_rng(1)
+    with pytest.raises(NotTraceable, match="noise is an input"):
+        Formula(lambda x: network(x) + generator.normal())(rng.normal(size=200))
+    torch = pytest.importorskip("torch")
+    with pytest.raises(NotTraceable, match="take Autodiff of a torch function"):
+        Formula(network)(torch.zeros(200, dtype=torch.float64))
