@@ -135,14 +135,21 @@ class _Parameters:
         result = self.function(x, **parameters)
         return np.stack(result) if isinstance(result, list | tuple) else result
 
-    def _program(self, x: Array) -> Program | OnArrays:
-        """What computes states like x: operation by operation, or on whole arrays where there are too many."""
+    def _program(self, x: Array, *, compiled: bool = False) -> Program | OnArrays:
+        """What computes states like x: operation by operation, also to be compiled, or on whole arrays where there are
+        too many."""
         n = x.shape[-1]
         found = self._programs.get(n)
         if found is None or found.dependencies.changed() or found.dependencies.rebound():
             found = self._programs[n] = self._traced(n)
             self._whole.pop(n, None)
-        if isinstance(found, OnArrays) or x.ndim > 1 or not isinstance(x, np.ndarray) or not too_long(found, True):
+        if (
+            compiled
+            or isinstance(found, OnArrays)
+            or x.ndim > 1
+            or not isinstance(x, np.ndarray)
+            or not too_long(found, True)
+        ):
             return found
         if n not in self._whole:
             self._whole[n] = self._on_arrays(n)
@@ -229,7 +236,7 @@ class Formula(_Parameters, Dual):
         return made.pulled(x, _frame(x, p, made.size), self._inputs())
 
     def kernel(self, x: Array, q: Array | None, steps: int) -> Any:
-        made = self._program(x)
+        made = self._program(x, compiled=True)
         if not made.calls:
             self._require_defined(made, x)
         self._check(made, x)
