@@ -108,6 +108,5 @@ def _moved(a: Any, rate: Any, dt: Any, axis: int, momenta: bool) -> Any:
     half = a.shape[axis] // 2
     behind = (slice(None),) * (-1 - axis)
     first, second = (..., slice(None, half), *behind), (..., slice(half, None), *behind)
-    join = np if not isinstance(a, np.ndarray) and hasattr(a, "operands") else namespace(a)
     parts = [a[first], a[second] + dt * rate[second]] if momenta else [a[first] + dt * rate[first], a[second]]
-    return join.concatenate(parts, axis=axis)
+    return namespace(a).concatenate(parts, axis=axis)

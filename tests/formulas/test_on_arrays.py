@@ -84,3 +84,39 @@ def test_what_is_short_enough_without_a_tangent_is_compiled():
     assert "whole arrays" in flow.kernel(x, frame(x, 2), 100_000)
     assert "whole arrays" in lyapunov_spectrum(repeat(flow, 2000), x, frame(x, 1), every=20).loop
     np.testing.assert_allclose(trajectory(repeat(flow, 2000), x)[:50], trajectory([flow] * 50, x), rtol=1e-9)
+
+
+CONSTANTS_ADDED = {
+    "initial": lambda x: x * np.sum(x, initial=1.0),
+    "of some": lambda x: x * np.sum(x, where=np.array([True, False, True, True])),
+    "to_end": lambda x: np.ediff1d(x, to_end=x[0] ** 2),
+    "to_end by position": lambda x: np.ediff1d(x, 2.0),
+    "prepend": lambda x: np.diff(x, prepend=x[-1:] ** 2),
+    "prepend by position": lambda x: np.diff(x, 1, -1, 0.5),
+    "dimensions kept": lambda x: np.ravel(np.maximum.reduce(x.reshape(2, 2), axis=1, keepdims=True)),
+}
+
+
+@pytest.mark.parametrize("name", CONSTANTS_ADDED)
+def test_what_is_added_to_a_linear_function_has_its_own_tangent(name, rng):
+    f, x, h = CONSTANTS_ADDED[name], rng.uniform(0.2, 0.8, size=4), 1e-6
+    y, s = OnArrays(f, 4, [], [f]).pushed(x, np.eye(4))
+    differences = np.stack([(f(x + h * e) - f(x - h * e)) / (2 * h) for e in np.eye(4)], axis=-1)
+    np.testing.assert_allclose(y, f(x), rtol=1e-14)
+    np.testing.assert_allclose(s, differences, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * np.max(x, initial=0.9),
+        lambda x: x * np.maximum.reduce(x, initial=0.9),
+        lambda x: x * np.prod(x, initial=2.0),
+        lambda x: x * np.sum(x, dtype=np.float32),
+        lambda x: np.average(np.outer(x, x), axis=0, weights=x),
+        lambda x: np.sort(x),
+    ],
+)
+def test_what_has_no_tangent_on_arrays_is_refused(f):
+    with pytest.raises(TypeError):
+        OnArrays(f, 4, [], [f]).pushed(np.full(4, 0.3), np.eye(4))

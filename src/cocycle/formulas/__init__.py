@@ -1,6 +1,6 @@
 """Plain functions as maps and equations: traced on symbols, differentiated, compiled."""
 
 from cocycle.formulas.formula import Equation, Formula
-from cocycle.formulas.symbols import NotTraceable
+from cocycle.formulas.refused import NotTraceable
 
 __all__ = ["Equation", "Formula", "NotTraceable"]

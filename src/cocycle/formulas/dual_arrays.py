@@ -5,6 +5,7 @@ applied to the value; where it is linear, to each tangent as well, where it has 
 of them, and else its partial derivatives are those of the traces, `partials.PARTIALS`, computed on arrays.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, final
@@ -12,17 +13,18 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.formulas.array_methods import ArrayMethods
-from cocycle.formulas.functions import JOINING, MOVING, SHAPES, SPECIAL
+from cocycle.formulas.composites import COMPOSITES
+from cocycle.formulas.functions import JOINING, MOVING, SHAPES, tried
 from cocycle.formulas.partials import PARTIALS
-from cocycle.formulas.symbols import NotTraceable
+from cocycle.formulas.refused import NotTraceable
 from cocycle.formulas.ufuncs import RECORDED, composed
 
 LINEAR = ("sum", "mean", "cumsum", "diff", "ediff1d", "trace", "diag", "diagflat", "triu", "tril")
+ADDED = ("prepend", "append", "to_begin", "to_end", "initial")  # options of these that are terms of the result
 MULTILINEAR = (
     *("dot", "vdot", "vecdot", "inner", "outer", "einsum", "tensordot", "kron", "cross", "convolve", "correlate"),
     *("matvec", "vecmat", "matmul"),
 )
-GENERIC = ("clip", "ptp", "round", "around", "fix", "sinc")  # in terms of other functions of numpy
 EXTREMES = {"max": np.argmax, "amax": np.argmax, "min": np.argmin, "amin": np.argmin}
 FILLED = ("zeros_like", "ones_like", "empty_like", "full_like")
 
@@ -45,7 +47,6 @@ class DualArray(ArrayMethods):
     def _each(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """A linear function of the array."""
         value = function(self.value, *arguments, **options)
-        options |= {name: np.zeros(np.shape(options[name])) for name in ("prepend", "append") if name in options}
         tangents = [function(t, *arguments, **options) for t in self.tangents]
         if isinstance(value, list | tuple):
             return type(value)(DualArray(v, t) for v, *t in zip(value, *tangents, strict=True))
@@ -92,18 +93,23 @@ class DualArray(ArrayMethods):
         return out[0]
 
     def __array_function__(self, function, types, arguments, options):
+        return tried(function.__name__, self._called, function, arguments, options)
+
+    def _called(self, function: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]) -> Any:
         name = function.__name__
         if name in SHAPES:
             return function(*map(_value, arguments), **options)
-        if name in MOVING or name in LINEAR:
+        if name in COMPOSITES:
+            return COMPOSITES[name](*arguments, **options)
+        if name in MOVING:
             first, *rest = arguments
             return first._each(function, *rest, **options)
+        if name in LINEAR:
+            return _linear(function, **inspect.signature(function).bind(*arguments, **options).arguments)
         if name in JOINING:
             return _of_several(lambda parts: function(parts, *arguments[1:], **options), arguments[0])
         if name in MULTILINEAR:
             return _multilinear(function, arguments, options)
-        if name in GENERIC:
-            return SPECIAL[name](None, *arguments, **options)
         if name in OTHERS:
             return OTHERS[name](*arguments, **options)
         if name in EXTREMES:
@@ -140,18 +146,27 @@ def _of_several(function: Callable[..., Any], parts: Any) -> DualArray:
     return DualArray(function(_value(parts)), [function(_tangent(parts, j)) for j in range(_number_of(parts))])
 
 
+def _linear(function: Callable[..., Any], **options: Any) -> DualArray:
+    """A linear function of its first option, an array, and of those that are added to it."""
+    if options.get("dtype") not in (None, float, np.float64) or options.get("out") is not None:
+        raise NotTraceable(f"it calls np.{function.__name__} with dtype or out: stay with float64, assign the result")
+    first, *others = options
+    terms = [first, *(name for name in others if name in ADDED)]
+    value = function(**options | {name: _value(options[name]) for name in terms})
+    count = _number_of([options[name] for name in terms])
+    tangents = [{name: _tangent(options[name], j) for name in terms} for j in range(count)]
+    return DualArray(value, [function(**options | tangent) for tangent in tangents])
+
+
 def _multilinear(function: Callable[..., Any], factors: Sequence[Any], options: dict[str, Any]) -> DualArray:
     """The product rule."""
-    value, tangents = function(*map(_value, factors), **options), []
+    values = [_value(factor) for factor in factors]
+    moving = [i for i, factor in enumerate(factors) if isinstance(factor, DualArray)]
+    tangents = []
     for j in range(_number_of(tuple(factors))):
-        total: Any = 0.0
-        for i, factor in enumerate(factors):
-            if isinstance(factor, DualArray):
-                total = total + function(
-                    *map(_value, factors[:i]), factor.tangents[j], *map(_value, factors[i + 1 :]), **options
-                )
-        tangents.append(total)
-    return DualArray(value, tangents)
+        terms = [function(*values[:i], factors[i].tangents[j], *values[i + 1 :], **options) for i in moving]
+        tangents.append(sum(terms[1:], terms[0]))
+    return DualArray(function(*values, **options), tangents)
 
 
 _ON_ARRAYS: Any = SimpleNamespace(record=lambda name, *operands: getattr(np, name)(*operands))
@@ -167,13 +182,11 @@ def _primitive(name: str, *operands: Any) -> Any:
     if name == "where":
         parts = [[_tangent(operand, j) for operand in operands[1:]] for j in range(count)]
         return DualArray(value, [np.where(values[0], *part) for part in parts])
-    partials = [
-        PARTIALS[name][i](_ON_ARRAYS, value, *values) if isinstance(o, DualArray) else 0.0
-        for i, o in enumerate(operands)
-    ]
+    moving = [i for i, operand in enumerate(operands) if isinstance(operand, DualArray)]
+    partials = {i: PARTIALS[name][i](_ON_ARRAYS, value, *values) for i in moving}
     tangents = []
     for j in range(count):
-        terms = [p * o.tangents[j] for p, o in zip(partials, operands, strict=True) if isinstance(o, DualArray)]
+        terms = [partials[i] * operands[i].tangents[j] for i in moving]
         tangents.append(np.broadcast_to(sum(terms[1:], terms[0]), value.shape) * 1.0)
     return DualArray(value, tangents)
 
@@ -192,14 +205,11 @@ def _applied(ufunc: Any, inputs: Sequence[Any]) -> Any:
     return made(*inputs)
 
 
-def _reduced(ufunc: Any, a: Any, axis: Any = 0, **options: Any) -> Any:
-    if ufunc is np.add:
-        return a._each(np.add.reduce, axis=axis, **options)
-    if ufunc is np.multiply:
-        return _product(a, axis, **options)
-    if ufunc in (np.maximum, np.minimum):
-        return _extreme(np.argmax if ufunc is np.maximum else np.argmin, a, axis)
-    raise NotTraceable(f"np.{ufunc.__name__}.reduce has no derivative here: write it with sums and products")
+def _reduced(ufunc: Any, a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Any:
+    made = REDUCTIONS.get(ufunc)
+    if made is None or dtype not in (None, float, np.float64):
+        raise NotTraceable(f"np.{ufunc.__name__}.reduce has no derivative here: write it with sums and products")
+    return made(a, axis=axis, keepdims=keepdims)
 
 
 def _extreme(place: Callable[..., Any], a: DualArray, axis: Any = None, keepdims: Any = False) -> DualArray:
@@ -221,40 +231,22 @@ def _product(a: DualArray, axis: Any = None, keepdims: Any = False) -> DualArray
     return first._each(np.expand_dims, axis) if keepdims is True else first
 
 
-def _variance(a: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-    squares = (a - np.mean(a, axis=axis, keepdims=True)) ** 2
-    total = np.sum(squares, axis=axis, keepdims=keepdims)
-    return total / (a.size / max(total.size, 1) - ddof)
-
-
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    dimensions = np.ndim(_value(x)) if axis is None else np.size(axis)
-    if not (ord is None or (ord == 2 and dimensions == 1)):
-        raise NotTraceable(f"np.linalg.norm with ord={ord} has no derivative here: write it with sums and products")
-    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
-
-
 def _fill_diagonal(a: DualArray, val: Any, wrap: bool = False) -> None:
     np.fill_diagonal(a.value, _value(val), wrap)
     for j, tangent in enumerate(a.tangents):
         np.fill_diagonal(tangent, _tangent(val, j), wrap)
 
 
-def _average(a: Any, axis: Any = None, weights: Any = None) -> Any:
-    if weights is None:
-        return np.mean(a, axis=axis)
-    return np.sum(a * weights, axis=axis) / np.sum(weights * np.ones(np.shape(_value(a))), axis=axis)
-
-
+REDUCTIONS: dict[Any, Callable[..., Any]] = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+}
 OTHERS: dict[str, Callable[..., Any]] = {
     "where": lambda *operands: _primitive("where", *operands),
-    "norm": _norm,
-    "var": _variance,
-    "std": lambda *arguments, **options: np.sqrt(_variance(*arguments, **options)),
     "fill_diagonal": _fill_diagonal,
     "append": lambda a, values, axis=None: _of_several(lambda parts: np.append(*parts, axis=axis), [a, values]),
     "insert": lambda a, place, values: _of_several(lambda parts: np.insert(parts[0], place, parts[1]), [a, values]),
     "prod": _product,
-    "real": lambda a: a,
-    "average": _average,
 }

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from cocycle.formulas.composites import COMPOSITES
 from cocycle.formulas.graph import Graph
-from cocycle.formulas.symbols import NotTraceable, Symbols, applied, each, operands_of, reduced
+from cocycle.formulas.refused import NotTraceable
+from cocycle.formulas.symbols import Symbols, applied, each, operands_of, reduced
 
 # move elements only, and give views where numpy does
 MOVING = (
@@ -18,7 +20,7 @@ MOVING = (
     *("fliplr", "flipud", "rot90", "split", "array_split", "hsplit", "vsplit", "dsplit", "unstack", "diagonal", "roll"),
     *("tile", "repeat", "take", "take_along_axis", "delete", "resize", "copy"),
 )
-JOINING = (*("concatenate", "concat", "stack", "hstack", "vstack", "dstack", "column_stack", "block"),)
+JOINING = ("concatenate", "concat", "stack", "hstack", "vstack", "dstack", "column_stack", "block")
 SHAPES = ("shape", "ndim", "size")
 # numpy's own code, on arrays of single symbols, each of which has operators
 COMPUTING = (
@@ -52,23 +54,26 @@ def call(graph: Graph, function: Callable[..., Any], arguments: Sequence[Any], o
     name = function.__name__
     if name in SHAPES:
         return function(*(operands_of(graph, a) if isinstance(a, Symbols) else a for a in arguments), **options)
+    if name in COMPOSITES:
+        return tried(name, COMPOSITES[name], *arguments, **options)
     if name in SPECIAL:
-        return _tried(name, SPECIAL[name], graph, *arguments, **options)
+        return tried(name, SPECIAL[name], graph, *arguments, **options)
     if "out" in options and options["out"] is not None:
         raise NotTraceable(f"it calls np.{name} with out=...: assign the result")
     if name in MOVING:
         return _moved(graph, function, arguments, options)
     if name in JOINING:
         parts = _joined(graph, arguments[0], nested=name == "block")
-        return Symbols(graph, _tried(name, function, parts, *arguments[1:], **options))
+        return Symbols(graph, tried(name, function, parts, *arguments[1:], **options))
     if name in COMPUTING and getattr(np, name, getattr(np.linalg, name, None)) is function:
         plain = [_unpacked(argument) for argument in arguments], {k: _unpacked(v) for k, v in options.items()}
-        return _packed(graph, _tried(name, function, *plain[0], **plain[1]))
+        return _packed(graph, tried(name, function, *plain[0], **plain[1]))
     remedy = REMEDIES.get(name, "write it with sums and products")
     raise NotTraceable(f"np.{name} cannot be traced: {remedy}")
 
 
-def _tried(name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+def tried(name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """function(...), of which any failure is that of the function of numpy of that name."""
     try:
         return function(*arguments, **options)
     except NotTraceable:
@@ -79,15 +84,13 @@ def _tried(name: str, function: Callable[..., Any], *arguments: Any, **options: 
 
 def _moved(graph: Graph, function: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]) -> Any:
     """On the operands themselves: what is a view stays one."""
-    symbols = [a for a in arguments if isinstance(a, Symbols)] or [
-        a for a in options.values() if isinstance(a, Symbols)
-    ]
+    symbols = [a for a in (*arguments, *options.values()) if isinstance(a, Symbols)]
     parts = [a.operands if isinstance(a, Symbols) else a for a in arguments]
     given = {k: a.operands if isinstance(a, Symbols) else a for k, a in options.items()}
     for place, argument in enumerate(arguments[1:], 1):
         if isinstance(argument, Symbols) and function.__name__ not in ("broadcast_arrays", *_AT_LEAST):
             arguments[place].__index__()  # a place, or a number of places, that is a value: raises
-    result = _tried(function.__name__, function, *parts, **given)
+    result = tried(function.__name__, function, *parts, **given)
     if isinstance(result, list | tuple):
         return type(result)(symbols[0].view(part) for part in result)
     return symbols[0].view(result)
@@ -135,9 +138,8 @@ def _packed(graph: Graph, result: Any) -> Any:
 def several(graph: Graph, name: str, arrays: Sequence[np.ndarray]) -> Any:
     """The functions of numpy that are not element by element, or give two results."""
     if name == "divmod":
-        return tuple(
-            applied(graph, f, arrays and [Symbols(graph, a) for a in arrays]) for f in (np.floor_divide, np.mod)
-        )
+        symbols = [Symbols(graph, a) for a in arrays]
+        return applied(graph, np.floor_divide, symbols), applied(graph, np.mod, symbols)
     return _packed(graph, np.matmul(*(_unpacked(Symbols(graph, a)) for a in arrays)))
 
 
@@ -164,45 +166,9 @@ def _filled(number: float | None) -> Callable[..., Symbols]:
     return made
 
 
-def _norm(graph: Graph, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Symbols:
-    dimensions = operands_of(graph, x).ndim if axis is None else np.size(axis)
-    if ord == 1 and dimensions == 1:
-        return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
-    if not (ord is None or (ord == 2 and dimensions == 1)):
-        raise NotTraceable(f"np.linalg.norm with ord={ord} cannot be traced: write it with sums and products")
-    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
-
-
-def _clip(graph: Graph, a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    low, high = a_min if min is None else min, a_max if max is None else max
-    a = a if low is None else np.maximum(a, low)
-    return a if high is None else np.minimum(a, high)
-
-
 def _mean(graph: Graph, a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Any:
     total = reduced(graph, np.add, a, axis, dtype, out, keepdims)
     return total / (np.size(operands_of(graph, a)) / max(np.size(total.operands), 1))
-
-
-def _variance(root: bool) -> Callable[..., Any]:
-    def moment(
-        graph: Graph, a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: int = 0, keepdims: Any = False
-    ) -> Any:
-        mean = _mean(graph, a, axis, dtype, out, keepdims=True)
-        squares = np.square(a - mean)
-        total = reduced(graph, np.add, squares, axis, dtype, out, keepdims)
-        found = total / (np.size(squares.operands) / max(np.size(total.operands), 1) - ddof)
-        return np.sqrt(found) if root else found
-
-    return moment
-
-
-def _average(graph: Graph, a: Any, axis: Any = None, weights: Any = None) -> Any:
-    if weights is None:
-        return _mean(graph, a, axis)
-    if np.shape(operands_of(graph, weights)) != np.shape(operands_of(graph, a)):
-        raise NotTraceable("np.average with weights of another shape cannot be traced: take np.sum(w * x) / np.sum(w)")
-    return np.sum(a * weights, axis=axis) / np.sum(weights * np.ones(np.shape(operands_of(graph, a))), axis=axis)
 
 
 def _reduction(ufunc: Any) -> Callable[..., Symbols]:
@@ -223,43 +189,15 @@ def _extreme(ufunc: Any) -> Callable[..., Symbols]:
     return made
 
 
-def _range(graph: Graph, a: Any, axis: Any = None) -> Any:
-    return np.max(a, axis=axis) - np.min(a, axis=axis)
-
-
-def _round(graph: Graph, a: Any, decimals: int = 0, out: Any = None) -> Any:
-    if out is not None:
-        raise NotTraceable("it calls np.round with out=...: assign the result")
-    return np.rint(a) if decimals == 0 else np.rint(a * 10.0**decimals) / 10.0**decimals
-
-
 def _fill_diagonal(graph: Graph, a: Symbols, val: Any, wrap: bool = False) -> None:
     if a.fixed:
         raise NotTraceable("it changes its argument in place: work on a copy, x = x.copy()")
     np.fill_diagonal(a.operands, operands_of(graph, val), wrap)
 
 
-def _unchanged(graph: Graph, a: Any, **_: Any) -> Any:
-    return a
-
-
-def _sinc(graph: Graph, x: Any) -> Any:
-    angle = np.pi * x
-    return np.where(angle == 0, 1.0, np.sin(angle) / np.where(angle == 0, 1.0, angle))
-
-
-def _nothing_odd(graph: Graph, a: Any, *arguments: Any, **options: Any) -> Any:
-    return np.trunc(a)
-
-
 SPECIAL: dict[str, Callable[..., Any]] = {
     "where": _where,
-    "norm": _norm,
-    "clip": _clip,
     "mean": _mean,
-    "average": _average,
-    "var": _variance(root=False),
-    "std": _variance(root=True),
     "sum": _reduction(np.add),
     "prod": _reduction(np.multiply),
     "any": _extreme(np.logical_or),
@@ -268,12 +206,6 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "amax": _extreme(np.maximum),
     "min": _extreme(np.minimum),
     "amin": _extreme(np.minimum),
-    "ptp": _range,
-    "round": _round,
-    "around": _round,
-    "fix": _nothing_odd,
-    "sinc": _sinc,
-    "real": _unchanged,
     "append": _added("append"),
     "insert": _added("insert"),
     "fill_diagonal": _fill_diagonal,

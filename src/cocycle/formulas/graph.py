@@ -34,11 +34,8 @@ ZERO, ONE = Constant(0.0), Constant(1.0)
 
 # how an operation is written, for numpy, torch, plain floats and numba alike; the others are functions of their names
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "less": "<", "less_equal": "<=", "equal": "=="}
-LOGICAL = (
-    "logical_and",
-    "logical_or",
-    "logical_not",
-)  # of truth values, which only comparisons and they themselves give
+# of truth values, which comparisons and they themselves give
+LOGICAL = ("logical_and", "logical_or", "logical_not")
 TRUTHS = ("less", "less_equal", "equal", *LOGICAL)
 OPERATIONS = (
     *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"),

@@ -7,8 +7,9 @@ import numpy as np
 
 from cocycle.arrays import Array
 from cocycle.formulas.dual_arrays import DualArray
-from cocycle.formulas.symbols import NotTraceable
-from cocycle.purity import Dependencies, has_iterator, random_numbers_unused, reads_clock
+from cocycle.formulas.program import common_batch
+from cocycle.formulas.refused import NotTraceable
+from cocycle.purity import Dependencies, random_numbers_unused
 
 
 @final
@@ -16,12 +17,10 @@ class OnArrays:
     """function(state, *parameters) of a state (n,), with its tangent by forward mode on arrays.
 
     The members of a batch are computed one after the other, and only numpy's arrays.  Raises NotTraceable for a
-    function that is not pure.
+    function that draws random numbers; clocks and iterators have been refused by the trace before.
     """
 
     def __init__(self, function: Callable[..., Any], n: int, shapes: Sequence[tuple[int, ...]], owner: object):
-        if has_iterator(owner) or reads_clock(owner):
-            raise NotTraceable("it reads a clock, or takes values from an iterator: what changes is an input")
         self.function, self.n, self.shapes = function, n, list(shapes)
         self.dependencies = Dependencies([])  # it is run anew at every call
         self.calls, self.size = 0, n
@@ -33,7 +32,7 @@ class OnArrays:
 
     def pushed(self, x: Array, q: Array, parameters: Sequence[Any] = ()) -> tuple[Array, Array]:
         """The results, and the tangents (*batch, p, k) of the vectors q (*batch, n, k)."""
-        batch = np.broadcast_shapes(x.shape[:-1], *(np.shape(p) for p in parameters))
+        batch = common_batch(x.shape[:-1], parameters)
         frames = np.broadcast_to(q, (*batch, *q.shape[-2:])).reshape(-1, *q.shape[-2:])
         member = iter(frames)
 
@@ -69,7 +68,7 @@ class OnArrays:
             )
         if not self.calls:
             self._require_pure(x, parameters)
-        batch = np.broadcast_shapes(x.shape[:-1], *(np.shape(p) for p in parameters))
+        batch = common_batch(x.shape[:-1], parameters)
         states = np.broadcast_to(x, (*batch, x.shape[-1]))
         columns = [np.broadcast_to(p, batch) for p in parameters]
         found = []

@@ -13,7 +13,8 @@ from cocycle.formulas.dual_arrays import DualArray
 from cocycle.formulas.kernels import too_long
 from cocycle.formulas.on_arrays import OnArrays
 from cocycle.formulas.program import Program, program
-from cocycle.formulas.symbols import NotTraceable, Symbols, TooLong
+from cocycle.formulas.refused import NotTraceable, TooLong
+from cocycle.formulas.symbols import Symbols
 from cocycle.purity import require_same, time_to_check
 
 SETTINGS = (bool, str, bytes, type(None))  # parameters of these types are handed on as they are
@@ -122,15 +123,13 @@ class Parameters:
     def _of_first_member(self, name: str) -> Any:
         """A parameter of the first member of a batch."""
         value = self.parameters[name]
-        if name not in self.shapes:
-            return value
-        if isinstance(value, int | float):
+        if name not in self.shapes or isinstance(value, int | float):
             return value
         array = np.asarray(as_numpy(constant(value)))
         return array[(0,) * (array.ndim - len(self.shapes[name]))]
 
     def _value(self, x: Any, parameters: Mapping[str, Any]) -> Any:
-        """The function itself, on symbols."""
+        """The function itself: on numbers, symbols, or arrays with tangents."""
         result = self.function(x, **parameters)
         return np.stack(result) if isinstance(result, list | tuple) else result
 
@@ -142,30 +141,28 @@ class Parameters:
         if found is None or found.dependencies.changed() or found.dependencies.rebound():
             found = self._programs[n] = self._traced(n)
             self._whole.pop(n, None)
-        if (
-            compiled
-            or isinstance(found, OnArrays)
-            or x.ndim > 1
-            or not isinstance(x, np.ndarray)
-            or not too_long(found, True)
-        ):
+        single = isinstance(x, np.ndarray) and x.ndim == 1
+        if compiled or not single or isinstance(found, OnArrays) or not too_long(found, True):
             return found
         if n not in self._whole:
             self._whole[n] = self._on_arrays(n)
         return self._whole[n]
 
+    @property
+    def _owner(self) -> list[Any]:
+        """What decides the values of the function, but for the parameters that are inputs."""
+        return [self.function, *(value for name, value in self.parameters.items() if name not in self.shapes)]
+
     def _on_arrays(self, n: int) -> OnArrays:
-        settings = [value for name, value in self.parameters.items() if name not in self.shapes]
-        return OnArrays(self._of_values, n, list(self.shapes.values()), [self.function, *settings])
+        return OnArrays(self._of_values, n, list(self.shapes.values()), self._owner)
 
     def _of_values(self, x: Any, *values: Any) -> Any:
         """The function of the state and of the parameters that are inputs, in their order."""
         return self._value(x, {**self.parameters, **dict(zip(self.shapes, values, strict=True))})
 
     def _traced(self, n: int) -> Program | OnArrays:
-        settings = [value for name, value in self.parameters.items() if name not in self.shapes]
         try:
-            return program(self._of_values, (n,), *self.shapes.values(), owner=[self.function, *settings])
+            return program(self._of_values, (n,), *self.shapes.values(), owner=self._owner)
         except TooLong:
             return self._on_arrays(n)
         except NotTraceable as error:

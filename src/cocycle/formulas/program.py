@@ -16,7 +16,7 @@ import numpy as np
 from cocycle.arrays import Array, like, namespace
 from cocycle.formulas.graph import OPERATIONS, TRUTHS, Graph, Operand, word
 from cocycle.formulas.libraries import FLOATS, of
-from cocycle.formulas.symbols import NotTraceable
+from cocycle.formulas.refused import NotTraceable
 from cocycle.formulas.tracing import traced
 from cocycle.purity import Dependencies, has_iterator, random_numbers_unused, reads_clock
 

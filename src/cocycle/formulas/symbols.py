@@ -11,17 +11,10 @@ import numpy as np
 
 from cocycle.formulas.array_methods import ArrayMethods
 from cocycle.formulas.graph import Constant, Graph, Operand
+from cocycle.formulas.refused import NotTraceable, TooLong
 from cocycle.formulas.ufuncs import AS_TRUTHS, RECORDED, composed
 
 MOST = 20_000  # operations of a formula
-
-
-class NotTraceable(TypeError):
-    """The formula does something that symbols cannot record; the message says what to write instead."""
-
-
-class TooLong(NotTraceable):
-    """The formula has too many operations for one by one."""
 
 
 @final

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from cocycle.formulas.graph import Graph
-from cocycle.formulas.symbols import NotTraceable, Symbols, operands_of
+from cocycle.formulas.refused import NotTraceable
+from cocycle.formulas.symbols import Symbols, operands_of
 
 
 def traced(function: Callable[..., Any], *shapes: tuple[int, ...]) -> tuple[Graph, list[int], np.ndarray]:
