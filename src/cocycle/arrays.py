@@ -220,3 +220,9 @@ def take(x: Array, index: Array) -> Array:
     """The elements of x at `index` along the last axis, other axes broadcast: a reordering of columns or factors."""
     xp = namespace(x)
     return xp.take_along_axis(x, index, -1) if xp is np else xp.take_along_dim(x, index, -1)
+
+
+def require_count(name: str, value: Any, least: int) -> None:
+    """Raise ValueError unless the argument of that name is an integer of at least so much."""
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}")

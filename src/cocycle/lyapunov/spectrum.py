@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from cocycle.arrays import Array, Factor, Frame, State, floating, namespace
+from cocycle.arrays import Array, Factor, Frame, State, floating, namespace, require_count
 from cocycle.lyapunov.blocks import QRBlock, compiled_loop, qr_blocks, split
 from cocycle.lyapunov.exponents import Diverged, Spectrum
 from cocycle.lyapunov.qr import QRStep, check_steps, orthonormal
@@ -67,16 +67,11 @@ def lyapunov_spectrum(
     not real numbers; `Diverged` when a state or a vector is no longer finite.
     """
     check_steps(steps)
-    total = number_of(steps)
-    x, q = floating("x", x), floating("q", q)
-    q = orthonormal(x, q)
-    if not namespace(x).isfinite(x).all(-1).any():
-        raise ValueError("x must be finite; got a start that is not finite, or a batch without a finite one")
+    x, q = _start(x, q)
     for name, count, least in (("transient", transient, 0), ("thin", thin, 1), ("threads", threads, 1)):
-        if not isinstance(count, int | np.integer) or count < least:
-            raise ValueError(f"{name} must be an integer of at least {least}; got {count!r}")
+        require_count(name, count, least)
     stopping = None if until is None else Stopping(until, q.shape[-1])
-    run = repeated(steps) or steps
+    total, run = number_of(steps), repeated(steps) or steps
     x, q = _in_batch(run, x, q)
     first, counted = split(run, transient)
     with one_thread_if_small(x, q.shape[-1]), progress_bar(total, "exponents") as advance:
@@ -92,14 +87,21 @@ def lyapunov_spectrum(
             return stopped
 
         x, q = _settled(loop(first), x, q)
-        spread, check = Spread(), StepCheck(x, q)
-        way = compiled_loop(counted, x, q)
+        spread, check, way = Spread(), StepCheck(x, q), compiled_loop(counted, x, q)
         result = collect(check.watched(spread.watched(loop(counted, through=check.maps))), thin, enough)
-    for warned in (spread, stopping):
-        if warned is not None:
-            warned.warn(stacklevel=3)
-    result = replace(result, loop=way if isinstance(way, str) else "compiled")
-    return _with_step_error(result, check)
+    spread.warn(stacklevel=3)
+    if stopping is not None:
+        stopping.warn(stacklevel=3)
+    return _with_step_error(replace(result, loop=way if isinstance(way, str) else "compiled"), check)
+
+
+def _start(x: State, q: Frame) -> tuple[State, Frame]:
+    """State and orthonormal frame as real numbers.  Raises ValueError where no member of x is finite."""
+    x, q = floating("x", x), floating("q", q)
+    q = orthonormal(x, q)
+    if not namespace(x).isfinite(x).all(-1).any():
+        raise ValueError("x must be finite; got a start that is not finite, or a batch without a finite one")
+    return x, q
 
 
 def _in_batch(steps: Iterable[Map], x: State, q: Frame) -> tuple[State, Frame]:

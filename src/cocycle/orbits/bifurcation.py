@@ -3,13 +3,13 @@ exponents."""
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import as_numpy, floating
+from cocycle.arrays import as_numpy, floating, require_count
 from cocycle.flows import Flow
 from cocycle.formulas.formula import Formula
 from cocycle.lyapunov.exponents import Diverged, Spectrum
@@ -85,38 +85,40 @@ def bifurcation_diagram(
     steps = steps if steps is not None else 50_000 if isinstance(f, Flow) else 2000
     transient = transient if transient is not None else 10_000 if isinstance(f, Flow) else 1000
     for option, value, least in (("steps", steps, 10), ("transient", transient, 0), ("samples", samples, 1)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"{option} must be an integer of at least {least}; got {value!r}")
-    varied, x = f.at(**parameter), floating("x", x)
-    if x.ndim not in (1, 2) or (x.ndim == 2 and len(x) != len(values)):
-        raise ValueError(f"x must be a state (n,), or one for each value, ({len(values)}, n); got shape {x.shape}")
-    x = np.array(np.broadcast_to(x, (len(values), x.shape[-1])))
+        require_count(option, value, least)
+    varied, x = f.at(**parameter), _starts(x, len(values))
     with np.errstate(over="ignore", invalid="ignore"):
         x = end(repeat(varied, transient), x, threads=threads)
         alive = np.flatnonzero(np.isfinite(x).all(-1))
         varied, x = varied.of_members(alive), x[alive]
         spectrum = _spectrum(varied, x, k, steps, threads)
         if surface is None:
-            first = end(repeat(varied, max(0, steps - samples)), x, threads=threads)
-            found = np.moveaxis(trajectory(repeat(varied, min(samples, steps)), first, threads=threads), 0, 1)
+            found = _last_states(varied, x, steps, samples, threads)
         else:
             blocks = crossing_blocks(varied, x, surface, direction, steps, threads=threads)
             found = _last_crossings(blocks, len(x), x.shape[-1], samples)
-    states = np.full((len(values), *found.shape[1:]), np.nan)
-    states[alive], spectrum = found, _with_lost(spectrum, alive, len(values))
+    states, spectrum = _with_lost(found, alive, 0, len(values)), _whole(spectrum, alive, len(values))
     lost = np.isnan(as_numpy(spectrum.exponents)).any(-1)  # a superstable orbit has -inf
     states[lost] = np.nan
     few = (np.isfinite(states[..., 0]).sum(-1) < min(samples, FEW)) & ~lost
-    for which, what in (
-        (lost, "orbits diverge"),
-        (few, f"orbits cross the surface fewer than {FEW} times in {steps} steps"),
-    ):
-        if which.any():
-            some = ", ".join(f"{value:.6g}" for value in values[which][:3])
-            warnings.warn(
-                f"{what} at {which.sum()} of {len(values)} values of {name}, {some}...: states are NaN", stacklevel=2
-            )
+    _warn(name, values[lost], len(values), "orbits diverge")
+    _warn(name, values[few], len(values), f"orbits cross the surface fewer than {FEW} times in {steps} steps")
     return BifurcationDiagram(name, values, states, spectrum)
+
+
+def _starts(x: Any, members: int) -> np.ndarray:
+    """A start for each value (members, n)."""
+    x = floating("x", x)
+    if x.ndim not in (1, 2) or (x.ndim == 2 and len(x) != members):
+        raise ValueError(f"x must be a state (n,), or one for each value, ({members}, n); got shape {x.shape}")
+    return np.array(np.broadcast_to(x, (members, x.shape[-1])))
+
+
+def _warn(name: str, values: np.ndarray, members: int, what: str) -> None:
+    """Warn of the values of the parameter at which this is so, if there are any."""
+    if len(values):
+        some = ", ".join(f"{value:.6g}" for value in values[:3])
+        warnings.warn(f"{what} at {len(values)} of {members} values of {name}, {some}...: states are NaN", stacklevel=3)
 
 
 def _varied(f: Any, parameter: dict[str, Any]) -> tuple[str, np.ndarray]:
@@ -142,23 +144,24 @@ def _spectrum(f: Formula | Flow, x: np.ndarray, k: int, steps: int, threads: int
         return error.result
 
 
-def _with_lost(spectrum: Spectrum, alive: np.ndarray, members: int) -> Spectrum:
-    """The spectrum of all members, from that of those `alive`; the others are NaN."""
+def _with_lost(part: np.ndarray, alive: np.ndarray, axis: int, members: int) -> np.ndarray:
+    """An array of the members that are alive, along an axis, as one of all; the others are NaN."""
+    made = np.full((*part.shape[:axis], members, *part.shape[axis + 1 :]), np.nan)
+    made[(slice(None),) * axis + (alive,)] = part
+    return made
 
-    def whole(part: np.ndarray, axis: int) -> np.ndarray:
-        made = np.full((*part.shape[:axis], members, *part.shape[axis + 1 :]), np.nan)
-        made[(slice(None),) * axis + (alive,)] = part
-        return made
 
-    return Spectrum(
-        whole(spectrum.growth, 1),
-        spectrum.times,
-        whole(spectrum.x, 0),
-        whole(spectrum.q, 0),
-        spectrum.maps,
-        spectrum.step_error,
-        spectrum.loop,
-    )
+def _whole(spectrum: Spectrum, alive: np.ndarray, members: int) -> Spectrum:
+    """The spectrum of all members, from that of those alive."""
+    places = {"growth": 1, "x": 0, "q": 0}
+    parts = {name: _with_lost(getattr(spectrum, name), alive, axis, members) for name, axis in places.items()}
+    return replace(spectrum, **parts)
+
+
+def _last_states(f: Formula | Flow, x: np.ndarray, steps: int, samples: int, threads: int) -> np.ndarray:
+    """The last states (members, samples, n) of so many steps."""
+    first = end(repeat(f, max(0, steps - samples)), x, threads=threads)
+    return np.moveaxis(trajectory(repeat(f, min(samples, steps)), first, threads=threads), 0, 1)
 
 
 def _last_crossings(blocks: Any, members: int, n: int, samples: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from scipy.optimize import elementwise
 
-from cocycle.arrays import Array, State, floating
+from cocycle.arrays import Array, State, floating, require_count
 from cocycle.compiled import Compiled
 from cocycle.flows import Flow
 from cocycle.formulas.formula import Formula
@@ -67,8 +67,7 @@ def poincare_section(
             " x]"
         )
     for name, value, least in (("crossings", crossings, 1), ("transient", transient, 0), ("most", most, 1)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}")
+        require_count(name, value, least)
     found: list[Section] = []
     count = 0
     with progress_bar(crossings, "crossings") as advance:
