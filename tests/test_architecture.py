@@ -22,7 +22,7 @@ ALLOWED = {
     "trajectories": {"arrays", "maps", "progress"},
     "driven": {"arrays", "maps"},
     "adjoint_maps": {"arrays", "maps"},
-    "integrators": {"arrays"},
+    "integrators": {"arrays", "formulas"},
     "flows": {"maps", "formulas", "integrators"},
     "saturation": {"arrays"},
     "slopes": {"saturation"},

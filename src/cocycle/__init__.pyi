@@ -14,6 +14,9 @@ from .driven import Coupled as Coupled
 from .flows import Flow as Flow
 from .formulas import Equation as Equation
 from .formulas import Formula as Formula
+from .integrators import DormandPrince as DormandPrince
+from .integrators import Radau as Radau
+from .integrators import RungeKutta as RungeKutta
 from .integrators import Symplectic as Symplectic
 from .lyapunov import Diverged as Diverged
 from .lyapunov import Spectrum as Spectrum

@@ -6,11 +6,14 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, constant
-from cocycle.formulas.kernels import LARGE, kernel
+from cocycle.formulas.kernels import FIXED, LARGE, kernel
+from cocycle.formulas.loops import Scheme
 from cocycle.formulas.on_arrays import OnArrays
 from cocycle.formulas.parameters import Parameters, defaults_of, frame_of, name_of, of_shape, state_of
 from cocycle.formulas.program import Program
 from cocycle.maps import Dual, VectorField
+
+TIME, LENGTH = "time", "length of the step"  # parameters that an integrator gives
 
 
 @final
@@ -40,7 +43,7 @@ class Formula(Parameters, Dual):
         if dt is not None and not (np.ndim(dt) == 0 and dt > 0):
             raise ValueError(f"dt must be a positive number, the time of one application; got {dt!r}")
         self._dt = 1.0 if dt is None else dt
-        self._step: Callable[[Callable, Any], Any] | None = None  # of the equation that the function is
+        self._step: Callable[..., Any] | None = None  # of the equation that the function is
 
     @property
     def dt(self) -> float:
@@ -51,7 +54,12 @@ class Formula(Parameters, Dual):
         value = super()._value
         if self._step is None:
             return value(x, parameters)
-        return self._step(lambda x: of_shape(value(x, parameters), x), x)
+        own = {name: given for name, given in parameters.items() if name != LENGTH}
+
+        def rate(time: Any, x: Any) -> tuple:
+            return (of_shape(value(x, own | {TIME: time} if TIME in own else own), x),)
+
+        return self._step(rate, x, parameters[LENGTH], own.get(TIME, 0.0))
 
     def cotangent(self, x: Array, p: Array) -> Array:
         x = state_of(x)
@@ -59,14 +67,14 @@ class Formula(Parameters, Dual):
         self._check(made, x)
         return made.pulled(x, frame_of(x, p, made.size), self._inputs())
 
-    def kernel(self, x: Array, q: Array | None, steps: int) -> Any:
+    def kernel(self, x: Array, q: Array | None, steps: int, *, scheme: Scheme = FIXED) -> Any:
         made = self._program(x, compiled=True)
-        if not made.calls:
+        if not made.calls and not scheme.results:  # a step whose error is too large may be undefined
             self._require_defined(made, x)
         self._check(made, x)
         if isinstance(made, OnArrays):
             return f"a step has too many operations to be compiled: {LARGE}"
-        return kernel(made, self._inputs(), x, q, steps)
+        return kernel(made, self._inputs(), x, q, steps, scheme=scheme)
 
     def _require_defined(self, made: Program | OnArrays, x: Array) -> None:
         """Raise ValueError if the formula gives NaN at a finite state, before anything is compiled."""
@@ -100,8 +108,11 @@ class Equation(Parameters, VectorField):
     def equation(self) -> "Equation":
         return self
 
-    def then(self, step: Callable[[Callable, Any], Any], dt: float) -> Formula:
-        """The map x -> step(rate, x), rate being this right-hand side: an integrator's step as one formula."""
+    def then(self, step: Callable[..., Any], dt: float, length: float, *, variable: bool = False) -> Formula:
+        """The map x -> step(rate, x, length, time), rate(time, x) being this right-hand side: an integrator's step as
+        one formula.  Its last inputs are the time, if the equation depends on it, and the length, if it is variable."""
         made = Formula(self.function)
-        made.parameters, made.shapes, made._step, made._dt = self.parameters, self.shapes, step, dt
+        made.parameters, made._step, made._dt = {**self.parameters, LENGTH: length}, step, dt
+        last = [name for name in (TIME, LENGTH) if name in self.shapes or (name == LENGTH and variable)]
+        made.shapes = {name: shape for name, shape in self.shapes.items() if name != TIME} | dict.fromkeys(last, ())
         return made

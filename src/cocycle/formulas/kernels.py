@@ -12,13 +12,14 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from cocycle.formulas.loops import LOOP, ORBIT, loop_source
+from cocycle.formulas.loops import BLOCK, ORBIT, Fixed, Scheme, loop_source
 from cocycle.formulas.machine_code import available, loaded
 from cocycle.formulas.program import Program, common_batch
 
 LONGEST = 2000  # operations of a step and its tangent; beyond, arrays are as fast, and compiling takes many seconds
 WIDEST = 100  # dimension of the state, likewise
 LARGE = "it is computed on whole arrays"
+FIXED = Fixed()
 WORTH = 50_000  # components of states times steps, from which on compiling pays
 
 
@@ -107,31 +108,31 @@ def _in_parts(
     return [a.reshape(done, *whole, *a.shape[2:]) for a in joined]
 
 
-def kernel(program: Program, parameters: Sequence[Any], x: Any, q: Any, steps: int) -> Any:
+def kernel(program: Program, parameters: Sequence[Any], x: Any, q: Any, steps: int, *, scheme: Scheme = FIXED) -> Any:
     """The compiled loop that takes so many steps from x (*batch, n): a `Kernel` for q (*batch, n, k), an `OrbitKernel`
     if q is None.  A text that says why, if there is none."""
-    why = _obstacle(program, x, q is not None, steps)
+    why = _obstacle(program, x, q is not None, steps, scheme)
     if why:
         return why
     return (
-        OrbitKernel(_orbit_of(program), parameters)
+        OrbitKernel(_orbit_of(program, scheme), parameters)
         if q is None
-        else Kernel(kernel_of(program, q.shape[-1]), parameters)
+        else Kernel(kernel_of(program, q.shape[-1], scheme), parameters)
     )
 
 
 @lru_cache(maxsize=64)
-def kernel_of(program: Program, k: int) -> Callable:
+def kernel_of(program: Program, k: int, scheme: Scheme = FIXED) -> Callable:
     """The compiled loop of a program for k vectors."""
-    return loaded(loop_source(program, LOOP, k))["block"]
+    return loaded(loop_source(program, scheme, BLOCK, k))["block"]
 
 
 @lru_cache(maxsize=64)
-def _orbit_of(program: Program) -> Callable:
-    return loaded(loop_source(program, ORBIT))["orbit"]
+def _orbit_of(program: Program, scheme: Scheme) -> Callable:
+    return loaded(loop_source(program, scheme, ORBIT))["orbit"]
 
 
-def _obstacle(program: Program, x: Any, with_tangent: bool, steps: int) -> str:
+def _obstacle(program: Program, x: Any, with_tangent: bool, steps: int, scheme: Scheme) -> str:
     """Why a compiled loop would not be faster for so many steps in all; nothing if it is."""
     if not isinstance(x, np.ndarray) or x.dtype != np.float64:
         return f"only numpy states of float64 have compiled loops, not {type(x).__name__} of {x.dtype}"
@@ -139,13 +140,14 @@ def _obstacle(program: Program, x: Any, with_tangent: bool, steps: int) -> str:
         return f"a run of {steps} steps of {x.size} numbers is too short to be worth compiling"
     if not available():
         return "numba is not installed: pip install 'cocycle[compiled]'"
-    return too_long(program, with_tangent)
+    return too_long(program, with_tangent, scheme.results)
 
 
 @lru_cache(maxsize=64)
-def too_long(program: Program, with_tangent: bool) -> str:
-    """Why the formula is not computed operation by operation; nothing if it is."""
-    if len(program.results) != program.n:
+def too_long(program: Program, with_tangent: bool, more: int = 0) -> str:
+    """Why the formula, which may have more results than the state, is not computed operation by operation; nothing if
+    it is."""
+    if len(program.results) != program.n + more:
         return f"the formula is no map of the state: {program.n} numbers become {len(program.results)}"
     if program.n > WIDEST:
         return f"the state has {program.n} dimensions, more than {WIDEST}: {LARGE}"

@@ -1,15 +1,19 @@
 """Formulas as source of loops over many steps, which numba compiles: with the QR decomposition, or of states alone.
 
-The loop of `cocycle.lyapunov.qr` defines what is computed; `LOOP` is its twin for one and the same map, many times, of
-which the tests show that both agree.
+The loop of `cocycle.lyapunov.qr` defines what is computed; `BLOCK` is its twin for one and the same map, many times, of
+which the tests show that both agree.  What one step is, says a `Scheme`.
 """
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, final
 
 from cocycle.formulas.libraries import NUMBA
 from cocycle.formulas.program import Program
 
 RANGE = 1e100  # lengths of vectors beyond it, and below its inverse, are left to the loop on arrays
 
-LOOP = """
+BLOCK = """
 @njit("int64(float64[:, ::1], float64[:, :, ::1], float64[:, ::1], int64, int64, float64, float64[:, :, ::1],"
       "float64[:, :, :, ::1], float64[:, :, ::1])", error_model="numpy", nogil=True, cache={cached})
 def block(x, q, p, groups, every, spread, xs, qs, diagonal):
@@ -18,13 +22,8 @@ def block(x, q, p, groups, every, spread, xs, qs, diagonal):
     for b in range(len(x)):
         {load}
         for g in range(done):
-            for _ in range(every):
-                {first}
-                for j in range(k):
-                    {column}
-                    {each}
-                    {store}
-                {after}
+            for step in range(every):
+                {advance}
             {kept}
             fine = True
             for i in range(n):
@@ -69,9 +68,8 @@ def orbit(x, p, every, xs):
     for b in range(len(x)):
         {load}
         for g in range(done):
-            for _ in range(every):
-                {first}
-                {after}
+            for step in range(every):
+                {advance}
             {kept}
             for i in range({n}):
                 if not abs(xs[g, b, i]) < inf:
@@ -82,28 +80,170 @@ def orbit(x, p, every, xs):
 """
 
 
-def loop_source(program: Program, template: str, k: int = 0) -> str:
+class Scheme(ABC):
+    """One step, from a program, in source of numba."""
+
+    results = 0  # of the program, besides the state
+
+    @abstractmethod
+    def parts(self, program: Program, k: int) -> dict[str, list[str]]:
+        """Lines by the place in the loop: `functions` before it, `load` of a member x[b] with its parameters p[b],
+        `advance` of the state, and of k vectors q[b, :, j], and the state as it is `kept` in xs[g, b]."""
+
+
+@final
+@dataclass(frozen=True)
+class Fixed(Scheme):
+    """A program that is the step itself.
+
+    If it depends on time, its last input, `start` is in that place of the parameters, and the time grows by `length`
+    in each of `count` steps, then begins again.
+    """
+
+    length: float = 0.0
+    count: int = 1
+    timed: bool = False
+
+    def parts(self, program, k):
+        lines = Lines(program, k)
+        clock = []
+        if self.timed:
+            clock = [f"{lines.names[-1]} = p[b, {lines.place(-1)}] + step % {self.count} * {self.length!r}"]
+        return {
+            "functions": [],
+            "load": lines.load,
+            "advance": [*clock, *lines.first, *lines.columns, lines.after],
+            "kept": lines.kept,
+        }
+
+
+CONTROLLED = """
+left = trial = {time}
+for attempt in range({attempts}):
+    {h} = min(trial, left)
+    {clock}
+    {first}
+    error = {error}
+    if error <= 1.0:
+        {columns}
+        {after}
+        left -= {h}
+        if left <= 0.0:
+            break
+    factor = {least}
+    if error < inf:
+        factor = min(max({safety} * error ** {power}, {least}), {most})
+    trial = {h} * factor
+    if trial < {vanishing}:
+        break
+if left > 0.0:
+    {lost}
+"""
+
+
+@final
+@dataclass(frozen=True)
+class Control:
+    """How the length of a step follows from the error of the last one: see `cocycle.integrators.adaptive`."""
+
+    time: float
+    direction: int
+    error_order: int
+    safety: float
+    least: float
+    most: float
+    attempts: int
+    vanishing: float
+
+    def words(self) -> dict[str, str]:
+        return {
+            "time": repr(float(self.time)),
+            "attempts": repr(self.attempts),
+            "safety": repr(self.safety),
+            "least": repr(self.least),
+            "most": repr(self.most),
+            "power": repr(-1 / self.error_order),
+            "vanishing": repr(float(self.vanishing * self.time)),
+        }
+
+
+@final
+@dataclass(frozen=True)
+class Controlled(Scheme):
+    """A program that gives the state after a step, of the length of its last input, and the error of that step."""
+
+    control: Control
+    timed: bool = False
+    results = 1
+
+    def parts(self, program, k):
+        lines = Lines(program, k, results=1)
+        control = self.control
+        elapsed = f"{control.direction} * ({control.time!r} - left)"
+        clock = [f"{lines.names[-2]} = p[b, {lines.place(-2)}] + {elapsed}"]
+        given = control.words() | {"h": lines.names[-1], "error": lines.results[-1]}
+        blocks = {
+            "clock": clock if self.timed else [],
+            "first": lines.first,
+            "columns": lines.columns,
+            "after": [lines.after],
+            "lost": [f"{lines.names[0]} = nan"],
+        }
+        return {
+            "functions": [],
+            "load": lines.load,
+            "advance": filled(CONTROLLED, blocks, given).splitlines(),
+            "kept": lines.kept,
+        }
+
+
+@final
+class Lines:
+    """The lines of a program, and of its tangent for k vectors, of a member b in the loops."""
+
+    def __init__(self, program: Program, k: int, results: int = 0):
+        self.program, count = program, len(program.results) - results
+        seeds, linear = program.linear("pushed") if k else ([], [])
+        linear = linear[:count]
+        moving = program.graph.dependent(seeds)
+        text, names = program.lines([*program.results, *linear], program.names | {s: f"d{s}" for s in seeds}, moving)
+        self.seeds = [names[seed] for seed in seeds]
+        self.first = [f"{name} = {expression}" for place, name, expression in text if place not in moving]
+        self.each = [f"{name} = {expression}" for place, name, expression in text if place in moving]
+        self.results, self.pushed = program.words(program.results, names), program.words(linear, names)
+        self.names = [names[place] for place in program.inputs]
+        self.state, rest = self.names[: program.n], self.names[program.n :]
+        self.given = [f"{name} = p[b, {i}]" for i, name in enumerate(rest)]
+        self.load = [f"{name} = x[b, {i}]" for i, name in enumerate(self.state)] + self.given
+        self.kept = [f"xs[g, b, {i}] = {name}" for i, name in enumerate(self.state)]
+        self.after = f"{', '.join(self.state)}, = {', '.join(self.results[:count])},"
+        column = [f"{name} = q[b, {i}, j]" for i, name in enumerate(self.seeds)]
+        store = [f"q[b, {i}, j] = {word}" for i, word in enumerate(self.pushed)]
+        self.columns = ["for j in range(k):", *("    " + line for line in (*column, *self.each, *store))] if k else []
+
+    def place(self, i: int) -> int:
+        """The place among the parameters of the input i, counted from the end."""
+        return len(self.names) + i - self.program.n
+
+
+def filled(template: str, blocks: dict[str, list[str]], words: dict[str, str]) -> str:
+    """The template with lines for each {block} that stands alone in a line, at its margin, and words for the others."""
+    text = []
+    for line in template.splitlines():
+        margin, name = line[: len(line) - len(line.lstrip())], line.strip()[1:-1]
+        if line.strip() == f"{{{name}}}" and name in blocks:
+            text += [margin + part for part in blocks[name]] or [f"{margin}pass"]
+        else:
+            text.append(line)
+    whole = "\n".join(text)
+    for name, word in words.items():
+        whole = whole.replace(f"{{{name}}}", word)
+    return whole
+
+
+def loop_source(program: Program, scheme: Scheme, template: str, k: int = 0) -> str:
     """The template with the lines of the program, and of its tangent for k vectors."""
-    seeds, linear = program.linear("pushed") if k else ([], [])
-    moving = program.graph.dependent(seeds)
-    lines, names = program.lines([*program.results, *linear], program.names | {s: f"d{s}" for s in seeds}, moving)
-    state, rest = program.inputs[: program.n], program.inputs[program.n :]
-    results, pushed = program.words(program.results, names), program.words(linear, names)
-    load = [f"{names[place]} = x[b, {i}]" for i, place in enumerate(state)]
-    load += [f"{names[place]} = p[b, {i}]" for i, place in enumerate(rest)]
-    parts = {
-        "load": load,
-        "first": [f"{name} = {expression}" for place, name, expression in lines if place not in moving],
-        "column": [f"{names[seed]} = q[b, {i}, j]" for i, seed in enumerate(seeds)],
-        "each": [f"{name} = {expression}" for place, name, expression in lines if place in moving],
-        "store": [f"q[b, {i}, j] = {word}" for i, word in enumerate(pushed)],
-        "after": [f"{', '.join(names[place] for place in state)}, = {', '.join(results)},"],
-        "kept": [f"xs[g, b, {i}] = {names[place]}" for i, place in enumerate(state)],
-    }
-    text = template
-    for name, part in parts.items():
-        margin = next((line[: line.index("{")] for line in template.splitlines() if line.strip() == f"{{{name}}}"), "")
-        text = text.replace(f"{{{name}}}", f"\n{margin}".join(part) or "pass")
-    for name, value in {"n": program.n, "k": k, "low": RANGE**-2, "high": RANGE**2}.items():
-        text = text.replace(f"{{{name}}}", repr(value))
-    return NUMBA + text
+    parts: dict[str, Any] = dict(scheme.parts(program, k))
+    functions = "\n".join(parts.pop("functions"))
+    words = {"n": repr(program.n), "k": repr(k), "low": repr(RANGE**-2), "high": repr(RANGE**2)}
+    return NUMBA + functions + filled(template, parts, words)

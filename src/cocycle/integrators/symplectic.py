@@ -1,61 +1,13 @@
-"""One step of an integrator for x' = v(x), of the state alone or of state and frame together.
+"""Methods that conserve the volume and the symplectic form of Hamilton's equations."""
 
-Arrays and symbols alike: of a plain function the whole step is traced, and its tangent follows from the trace.  State
-and frame are parts of one system, `rate(x, q) = (v(x), Dv(x) q)`, so that the tangent is the exact derivative of the
-numerical step, not an approximation to the derivative of the true flow.
-"""
-
-from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 
 from cocycle.arrays import as_numpy, constant, like, namespace
-
-Rate = Callable[..., tuple]  # of the parts, the rates of change of all
-
-
-class Integrator(ABC):
-    """A rule for one step."""
-
-    order: Any  # int: the error over a given time is of order dt^order
-
-    @abstractmethod
-    def step(self, rate: Rate, parts: tuple, dt: Any) -> tuple:
-        """The parts after the time dt: the state (*batch, n), and the frame (*batch, n, k) if it is there."""
-
-    @abstractmethod
-    def check(self, field: Any, x: Any) -> None:
-        """Raise ValueError unless the field is one for this integrator, judged near the states x."""
-
-
-def rk4(rate: Rate, x: tuple, dt: Any) -> tuple:
-    """One step of the classical Runge–Kutta method for x' = rate(*x), where x is a tuple of arrays."""
-
-    def shifted(h, k):
-        return tuple(a + h * b for a, b in zip(x, k, strict=True))
-
-    k1 = rate(*x)
-    k2 = rate(*shifted(dt / 2, k1))
-    k3 = rate(*shifted(dt / 2, k2))
-    k4 = rate(*shifted(dt, k3))
-    return shifted(dt / 6, tuple(a + 2 * (b + c) + d for a, b, c, d in zip(k1, k2, k3, k4, strict=True)))
-
-
-@final
-@dataclass(frozen=True)
-class RungeKutta(Integrator):
-    """The classical Runge–Kutta method of fourth order, for any field."""
-
-    order = 4
-
-    def step(self, rate, parts, dt):
-        return rk4(rate, parts, dt)
-
-    def check(self, field, x):
-        pass
+from cocycle.formulas.loops import Fixed
+from cocycle.integrators.base import Integrator, Rate, scaled
 
 
 @final
@@ -74,11 +26,12 @@ class Symplectic(Integrator):
     KICKS = (_S, _S, 1 - 4 * _S, _S, _S)
     DRIFTS = (_S / 2, _S, (1 - 3 * _S) / 2, (1 - 3 * _S) / 2, _S, _S / 2)
 
-    def step(self, rate, parts, dt):
+    def step(self, rate, parts, dt, time=0.0):
         for drift, kick in zip(self.DRIFTS, (*self.KICKS, None), strict=True):
-            parts = _half_moved(rate, parts, drift * dt, momenta=False)
+            parts = _half_moved(rate, parts, drift * dt, time, momenta=False)
+            time = time + drift * dt  # of the positions, at which the forces act
             if kick is not None:
-                parts = _half_moved(rate, parts, kick * dt, momenta=True)
+                parts = _half_moved(rate, parts, kick * dt, time, momenta=True)
         return parts
 
     def check(self, field, x):
@@ -97,11 +50,19 @@ class Symplectic(Integrator):
                     f" {name} must not depend on {name}, with the state (q, p); it does: take RungeKutta()"
                 )
 
+    def traced(self, rate, x, h, time):
+        return self.step(rate, (x,), h, time)[0]
 
-def _half_moved(rate: Rate, parts: tuple, dt: Any, *, momenta: bool) -> tuple:
+    def scheme(self, dt, substeps, direction, timed):
+        return Fixed(direction * dt / substeps, substeps, timed)
+
+
+def _half_moved(rate: Rate, parts: tuple, dt: Any, time: Any, *, momenta: bool) -> tuple:
     """The parts after a step of the positions, or of the momenta, alone."""
-    rates = rate(*parts)
-    return tuple(_moved(a, b, dt, -1 - i, momenta) for i, (a, b) in enumerate(zip(parts, rates, strict=True)))
+    rates = rate(time, *parts)
+    return tuple(
+        _moved(a, b, scaled(dt, a), -1 - i, momenta) for i, (a, b) in enumerate(zip(parts, rates, strict=True))
+    )
 
 
 def _moved(a: Any, rate: Any, dt: Any, axis: int, momenta: bool) -> Any:

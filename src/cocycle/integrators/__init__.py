@@ -1,0 +1,9 @@
+"""Integrators: one step of x' = v(t, x), of the state alone or of state and frame together."""
+
+from cocycle.integrators.adaptive import DormandPrince
+from cocycle.integrators.base import AdaptiveIntegrator, Integrator
+from cocycle.integrators.fixed import RungeKutta
+from cocycle.integrators.radau import Radau
+from cocycle.integrators.symplectic import Symplectic
+
+__all__ = ["AdaptiveIntegrator", "DormandPrince", "Integrator", "Radau", "RungeKutta", "Symplectic"]
