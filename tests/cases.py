@@ -49,10 +49,12 @@ from cocycle.systems import (
     Bernoulli,
     Chua,
     CoupledMapLattice,
+    DelayEquation,
     Halvorsen,
     Henon,
     HyperRossler,
     Ikeda,
+    Interval,
     KuramotoSivashinsky,
     Logistic,
     Lorenz63,
@@ -60,6 +62,7 @@ from cocycle.systems import (
     Lorenz96,
     Lozi,
     MackeyGlass,
+    MethodOfLines,
     Rossler,
     Sprott,
     Standard,
@@ -109,6 +112,27 @@ def quadratic(x):
     return x[..., :2] * x[..., 1:3] - x[..., :2] ** 3
 
 
+def two_delays(x, first, second, gain=2.0):
+    return gain * np.tanh(first) - x * second
+
+
+def delayed_pair(x, first, second, gain=2.0):
+    return [np.sin(second[0]) - x[1], gain * first[1] * x[0]]
+
+
+def burgers(u, u_x, u_xx, viscosity=0.3):
+    return viscosity * u_xx - u * u_x
+
+
+def fitzhugh_nagumo(w, w_xx, threshold=0.1):
+    u, v = w
+    return u * (1 - u) * (u - threshold) - v + w_xx[0], 0.1 * (u - v)
+
+
+def mixed(u, u_xy, u_yy):
+    return np.sin(u) + u * u_xy + u_yy
+
+
 def normal(n, scale=1.0, offset=0.0):
     return np.random.default_rng(n).normal(size=(3, n)) * scale + offset
 
@@ -144,6 +168,19 @@ CASES: dict[str, tuple[Map, np.ndarray]] = {
     "sprott": (Flow(Sprott(), 0.05), normal(3)),
     "chua": (Flow(Chua(), 0.02), np.array([[0.3, 0.1, -0.2], [2.0, 0.2, -3.0], [-2.0, 0.1, 2.0]])),
     "mackey-glass": (MackeyGlass(points=12), RNG.uniform(0.3, 1.4, size=(3, 14))),
+    "delay equation, two delays": (DelayEquation(two_delays, (1.0, 0.33), points=11, substeps=2), normal(13)),
+    "delay equation, two components": (DelayEquation(delayed_pair, (0.5, 1.3), points=9, components=2), normal(22)),
+    "field, periodic": (Flow(MethodOfLines(burgers, Interval(9.0, 9)), 0.05), normal(9)),
+    "field, no flux": (Flow(MethodOfLines(burgers, Interval(9.0, 9, "no-flux", 2)), 0.05), normal(9)),
+    "field, two components": (Flow(MethodOfLines(fitzhugh_nagumo, Interval(6.0, 6), components=2), 0.05), normal(12)),
+    "field, a parameter in space": (
+        Flow(MethodOfLines(burgers, Interval(9.0, 9)).at(viscosity=np.linspace(0.1, 0.5, 9)), 0.05),
+        normal(9),
+    ),
+    "field, two dimensions": (
+        Flow(MethodOfLines(mixed, (Interval(5.0, 5), Interval(6.0, 6, "no-flux"))), 0.02, 2),
+        normal(30),
+    ),
     "kuramoto-sivashinsky": (KuramotoSivashinsky(points=16, length=12.0), normal(16)),
     "compiled": (Compiled(Flow(Lorenz63(), 0.02)), normal(3, 5, 20)),
     "layer, tanh": (Layer(W, BIAS, TANH), normal(4)),

@@ -11,7 +11,11 @@ from . import testing as testing
 from .adjoint_maps import adjoint as adjoint
 from .compiled import Compiled as Compiled
 from .driven import Coupled as Coupled
+from .events import Event as Event
+from .events import HybridFlow as HybridFlow
 from .flows import Flow as Flow
+from .flows import time_step as time_step
+from .forced import ForcedFlow as ForcedFlow
 from .formulas import Equation as Equation
 from .formulas import Formula as Formula
 from .integrators import DormandPrince as DormandPrince
@@ -21,6 +25,10 @@ from .integrators import Symplectic as Symplectic
 from .lyapunov import Diverged as Diverged
 from .lyapunov import Spectrum as Spectrum
 from .lyapunov import covariant_vectors as covariant_vectors
+from .lyapunov import embed as embed
+from .lyapunov import embedding_delay as embedding_delay
+from .lyapunov import embedding_dimension as embedding_dimension
+from .lyapunov import exponent_from_series as exponent_from_series
 from .lyapunov import finite_time_exponents as finite_time_exponents
 from .lyapunov import frame as frame
 from .lyapunov import ftle as ftle
@@ -58,6 +66,7 @@ from .reservoir import save as save
 from .reservoir import train as train
 from .reservoir import valid_time as valid_time
 from .reservoir import valid_times as valid_times
+from .return_map import ReturnMap as ReturnMap
 from .sweeps import Archive as Archive
 from .sweeps import Grid as Grid
 from .sweeps import run as run

@@ -131,6 +131,11 @@ def double(x: Array) -> Array:
     return x.astype(np.float64, copy=False) if namespace(x) is np else x.double()
 
 
+def is_double(x: Array) -> bool:
+    """Whether x is in double precision."""
+    return x.dtype == namespace(x).float64
+
+
 def floating(name: str, x: Array) -> Array:
     """`x` as an array in single or double precision; other real numbers become float64, also half precision, for which
     LAPACK has no functions.

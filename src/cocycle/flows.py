@@ -6,13 +6,22 @@ from functools import cached_property
 from typing import Any, final
 from weakref import WeakSet
 
-from cocycle.formulas.formula import TIME, Equation, Formula
+import numpy as np
+
+from cocycle.arrays import is_double
+from cocycle.formulas.formula import Equation, Formula
 from cocycle.formulas.loops import Controlled, Scheme
+from cocycle.formulas.of_time import TIME, OfTime
 from cocycle.formulas.symbols import Symbols
 from cocycle.integrators import AdaptiveIntegrator, Integrator, RungeKutta
-from cocycle.maps import Map, VectorField
+from cocycle.integrators.adaptive import integrated
+from cocycle.integrators.attempts import Attempts
+from cocycle.maps import Map, VectorField, rounded_down
+from cocycle.step_choice import STIFF, chosen_step, growth_time, rates, stiffness
 
 RUNGE_KUTTA = RungeKutta()
+ACCURACY = 1e-5  # of one step, relative to the fluctuation of the state
+MANY = 10**9  # steps, for which a compiled loop is worth its time
 _CHECKED: "WeakSet[Flow]" = WeakSet()  # not an attribute: these say when a formula must be traced again
 
 
@@ -25,7 +34,7 @@ class Flow(Map):
     `Equation` with these parameters; see there what such a function may do.  The tangent is the exact derivative of the
     numerical step, not an approximation to the derivative of the true flow.  Other integrators: `DormandPrince()`
     chooses its steps itself, `Radau()` does and is for stiff equations, `Symplectic()` is for separable Hamiltonians
-    with the state (q, p).  For equations that depend on time see `ForcedFlow`.
+    with the state (q, p).  For equations that depend on time see `ForcedFlow`.  dt="auto" is `time_step(field)`.
 
     Raises ValueError unless dt > 0 and substeps >= 1, and, when it is first used, for an equation that is not one for
     the integrator; TypeError for parameters of what is no plain function.
@@ -40,21 +49,23 @@ class Flow(Map):
     def __init__(
         self,
         field: Any,
-        dt: float,
+        dt: float | str,
         substeps: int = 1,
         integrator: Integrator = RUNGE_KUTTA,
         direction: int = 1,
         **parameters: Any,
     ):
         field = _field_of(field, parameters)
+        if isinstance(dt, str) and dt == "auto":
+            dt = time_step(field, integrator=integrator)
         if isinstance(dt, str) or not dt > 0:
-            raise ValueError(f"dt must be a positive number; got {dt!r}: backward in time is Flow(...).backward()")
+            raise ValueError(
+                f'dt must be a positive number or "auto"; got {dt!r}: backward in time is Flow(...).backward()'
+            )
         if not isinstance(substeps, int) or substeps < 1:
             raise ValueError(f"substeps must be an integer of at least 1; got {substeps!r}")
         if not isinstance(integrator, Integrator):
             raise TypeError(f"integrator must be one, such as Symplectic(); got {integrator!r}")
-        if isinstance(integrator, AdaptiveIntegrator) and substeps > 1:
-            raise ValueError(f"substeps must be 1 for {integrator}, which chooses its steps; got {substeps}")
         if direction not in (1, -1):
             raise ValueError(f"direction must be 1, or -1 for backward in time; got {direction!r}")
         given = {"field": field, "dt": dt, "substeps": substeps, "integrator": integrator, "direction": direction}
@@ -85,8 +96,11 @@ class Flow(Map):
             kind = type(self.field).__name__
             raise TypeError(f"field must be a plain function to have parameters that can be changed; got {kind}")
         made = dataclasses.replace(self, field=self.equation.at(**parameters))
-        if "formula" in vars(self) and set(parameters) <= set(self.equation.shapes):
-            vars(made)["formula"] = self.formula and self.formula.at(**parameters)
+        if set(parameters) <= set(self.equation.shapes):  # what is traced stays the same
+            for name in vars(self).keys() & {"formula", "_refined"}:
+                vars(made)[name] = getattr(self, name).at(**parameters)
+        if set(parameters) == {TIME} and self in _CHECKED:
+            _CHECKED.add(made)
         return made
 
     def backward(self) -> "Flow":
@@ -99,9 +113,10 @@ class Flow(Map):
 
     @cached_property
     def _refined(self) -> "Flow":
-        if isinstance(self.integrator, AdaptiveIntegrator):
-            return dataclasses.replace(self, integrator=self.integrator.finer())
-        return dataclasses.replace(self, substeps=2 * self.substeps)
+        finer = dataclasses.replace(self, substeps=2 * self.substeps)
+        if self._chooses:
+            vars(finer)["formula"] = self.formula  # which does not depend on the substeps
+        return finer
 
     @cached_property
     def formula(self) -> Formula | None:
@@ -126,6 +141,22 @@ class Flow(Map):
             return rate
         return lambda time, *parts: tuple(-part for part in rate(-time, *parts))
 
+    @property
+    def _chooses(self) -> bool:
+        return isinstance(self.integrator, AdaptiveIntegrator)
+
+    @property
+    def resolution(self):
+        return f"each step of {self.integrator}" if self._chooses else super().resolution
+
+    def remedy(self, factor, x):
+        finer = f"substeps={int(np.ceil(self.substeps / max(factor, 1e-6)))}"
+        if self._chooses:
+            return f"{finer}, which divide each step, should do"
+        fastest, slow = rates(self.field, x)
+        stiff = f"; {stiffness(fastest, slow)}: integrator=Radau()" if fastest > STIFF * slow else ""
+        return f"dt={rounded_down(self.dt * factor):.2g}, or {finer}, should do{stiff}"
+
     def of_members(self, members: Any) -> "Flow":
         """The flow with the parameters of some members of a batch of parameters."""
         if self.equation is None:
@@ -141,12 +172,23 @@ class Flow(Map):
 
     def after(self, x: Any, time: Any) -> Any:
         """The state after another time, (*batch, 1) for states x (*batch, n), in as many substeps."""
-        return self._integrated((x,), time)[0]
+        return self.moved((x,), time)[0]
 
-    def _integrated(self, parts: tuple, time: Any) -> tuple:
-        rate, start, h = self._directed(self._rate), self.direction * self.time, time / self.substeps
+    def velocity(self, x: Any, since: Any = 0.0) -> Any:
+        """The rate of change of the states (*batch, n), `since` (*batch, 1) later than the map begins."""
+        return self._directed(self._rate)(self.direction * self.time + since, x)[0]
+
+    def moved(self, parts: tuple, time: Any, since: Any = 0.0) -> tuple:
+        """The state, or state and frame, after another time, (*batch, 1), in as many substeps, which begin `since`
+        later than the map does."""
+        rate, start, h = self._directed(self._rate), self.direction * self.time + since, time / self.substeps
+        method = self.integrator
+        if isinstance(method, AdaptiveIntegrator):
+            traced = self.formula if isinstance(self._scheme, Controlled) and is_double(parts[0]) else None
+            by = method if traced is None else Attempts(traced, method, self.direction)
+            return integrated(by, rate, parts, time, start, self.substeps)
         for i in range(self.substeps):
-            parts = self.integrator.step(rate, parts, h, start + i * h)
+            parts = method.step(rate, parts, h, start + i * h)
         return parts
 
     def _by_formula(self, formula: Formula, parts: tuple) -> tuple:
@@ -158,13 +200,15 @@ class Flow(Map):
 
     def _advanced(self, *parts: Any) -> tuple:
         self._check(parts[0])
-        formula = None if isinstance(self.integrator, AdaptiveIntegrator) else self.formula
-        return self._integrated(parts, self.dt) if formula is None else self._by_formula(formula, parts)
+        formula = None if self._chooses else self.formula
+        return self.moved(parts, self.dt) if formula is None else self._by_formula(formula, parts)
 
     def _check(self, x):
         """Check the field once, at the first states; symbols have no values yet."""
         if self not in _CHECKED and not isinstance(x, Symbols):
             self.integrator.check(self.field, x)
+            if self.equation is not None and isinstance(self.equation.function, OfTime):
+                self.equation.function.check(lambda time: self.field.at(**{TIME: time}), x, self.equation.parameters)
             _CHECKED.add(self)
 
     def __call__(self, x):
@@ -177,8 +221,49 @@ class Flow(Map):
         self._check(x)
         if self.formula is None:
             return super().kernel(x, q, steps)
-        found = self.formula.kernel(x, q, steps * self.substeps, scheme=self._scheme)
-        return found if isinstance(found, str) else dataclasses.replace(found, substeps=self.substeps)
+        scheme = self._scheme
+        found = self.formula.kernel(x, q, steps * self.substeps * scheme.work, scheme=scheme)
+        if isinstance(found, str):
+            return found
+        if not self._chooses:
+            return dataclasses.replace(found, substeps=self.substeps)
+        return dataclasses.replace(found, parameters=[*found.parameters, float(self.substeps)])
+
+    def pushed_by_loop(self, x, q):
+        if not self._chooses or self.formula is None:  # of other integrators other steps are other formulas
+            return None
+        loop = self.kernel(x, q, MANY)
+        return None if isinstance(loop, str) else loop.pushed(x, q)
+
+
+def time_step(
+    field: Any, x: Any = None, *, accuracy: float = ACCURACY, integrator: Integrator = RUNGE_KUTTA, **parameters: Any
+) -> float:
+    """The dt of `Flow(field, dt)` at which the error of one step, along the orbit of the state x (n,), is at most
+    `accuracy` of the fluctuation of the state, in two digits.
+
+    Systems have states to start from.  Of an integrator that chooses its own steps it is the time in which tangent
+    vectors change by a factor of about 3.  Warns where the equation is stiff for the integrator.  Raises ValueError
+    without a state, or unless 0 < accuracy < 1, ArithmeticError if the orbit is not finite.
+    """
+    field = _field_of(field, parameters)
+    if x is None:
+        start = getattr(field, "start", None)
+        if not callable(start):
+            raise ValueError(
+                'dt="auto" needs a system, which has states to start from; of another equation take'
+                " dt=time_step(field, x)"
+            )
+        x = start(np.random.default_rng(0))
+    if not 0 < accuracy < 1:
+        raise ValueError(f"accuracy must be in (0, 1); got {accuracy!r}")
+    chooses = isinstance(integrator, AdaptiveIntegrator)
+    step = Flow(field, 1.0, integrator=RUNGE_KUTTA if chooses else integrator)
+
+    def flow_of(dt: float) -> Flow:
+        return dataclasses.replace(step, dt=dt)
+
+    return growth_time(flow_of, field, x) if chooses else chosen_step(flow_of, field, x, accuracy)
 
 
 def _applied(f: Any, parts: tuple) -> tuple:

@@ -38,10 +38,23 @@ class Map(ABC):
         steps of half the length.  None for an exact map."""
         return None
 
+    @property
+    def resolution(self) -> str:
+        """In words, what decides the error of an approximate map."""
+        return f"the step dt={self.dt:.4g}"
+
+    def remedy(self, factor: float, x: State) -> str:
+        """In words, what makes the error small that a step of `factor` dt would make small; seen at the states x."""
+        return f"dt={rounded_down(self.dt * factor):.2g} should do"
+
     def kernel(self, x: State, q: Frame | None, steps: int) -> Any:
         """A compiled loop of so many steps of this map, without a frame if q is None (`cocycle.formulas.kernels`), or a
         text that says why there is none."""
         return f"{type(self).__name__} is not a formula: Compiled makes one of a map, Formula and Flow of a function"
+
+    def pushed_by_loop(self, x: State, q: Frame) -> tuple[State, Frame] | None:
+        """`tangent` by the compiled loop of a run, if that serves this map and its refined one; else None."""
+        return None
 
     def native(self, x: State) -> State:
         """x as the type of array that this map computes with; others are converted, there and back, at each step."""
@@ -71,6 +84,12 @@ class VectorField(ABC):
     @abstractmethod
     def tangent(self, x: State, q: Frame, /) -> tuple[State, Frame]:
         """(v(x), Dv(x) q): q (*batch, n, k) -> (*batch, n, k)."""
+
+
+def rounded_down(dt: float) -> float:
+    """0.95 dt, rounded down to two digits."""
+    digit = 10 ** np.floor(np.log10(dt)) / 10
+    return float(f"{np.floor(0.95 * dt / digit) * digit:.2g}")
 
 
 def orbit(steps: Iterable[Map], x: State) -> Iterator[State]:

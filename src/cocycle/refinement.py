@@ -36,12 +36,6 @@ def shorter_step(f: Map, error: np.ndarray) -> np.ndarray:
         return (error / OF_STATE) ** (-1 / (f.order + 1))
 
 
-def rounded_down(dt: float) -> float:
-    """0.95 dt, rounded down to two digits."""
-    digit = 10 ** np.floor(np.log10(dt)) / 10
-    return float(np.floor(0.95 * dt / digit) * digit)
-
-
 def at_all_times(function: Callable[..., tuple[Array, ...]], *states: Array) -> tuple[Array, ...]:
     """The results of `function` for arguments (times, ...), in one call; of a map that does not take a further batch
     axis, in a call for each time."""
@@ -66,11 +60,9 @@ def warn_if_coarse(f: Map, visited: np.ndarray, stacklevel: int) -> None:
         (coarse,), (fine,) = (at_all_times(lambda x, g=g: (g(x),), visited) for g in (f, refined))
         error = float(state_error((coarse - fine) * extrapolation(f), visited))
     if not error <= OF_STATE:
-        dt = rounded_down(f.dt * float(shorter_step(f, np.array(error)))) if error < np.inf else f.dt / 2
+        factor = float(shorter_step(f, np.array(error))) if error < np.inf else 0.5
         warnings.warn(
-            f"the step dt={f.dt:.4g} is too coarse: the error of one step is up to {error:.2g} of the fluctuation of"
-            " the"
-            f" state, and the series is that of another system; take steps of {dt:.2g}, by more substeps or a smaller"
-            " dt",
+            f"{f.resolution} is too coarse: the error of one step is up to {error:.2g} of the fluctuation of the state,"
+            f" and the series is that of another system; {f.remedy(factor, visited)}",
             stacklevel=stacklevel + 1,
         )

@@ -205,7 +205,7 @@ def test_two_runs_as_one_carry_what_was_found():
 def test_a_series_of_another_system_warns():
     with pytest.warns(UserWarning, match=r"the step dt=0.12 is too coarse: .* the series is that of another system"):
         Lorenz63().series(2000, dt=0.12)
-    with pytest.warns(UserWarning, match="more substeps"):
+    with pytest.warns(UserWarning, match="or substeps=2, should do"):
         Lorenz63().series(25_000, dt=0.1)
     Lorenz63().series(2000, dt=0.12, substeps=6)
 

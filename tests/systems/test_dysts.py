@@ -52,9 +52,12 @@ def test_delay_equations_are_those_of_dysts(name, rng):
     now, before = rng.uniform(0.5, 1.0, size=2)
     found = system.rate(now, before, **system.parameters)
     assert found == pytest.approx(other._rhs(now, before, 0.0, *other.param_list), rel=1e-12)
-    assert system.delay == other.tau
+    assert system.delays == (other.tau,)
     x = system.start(rng, (2,))
     check_map(system, x, frame(x, 2))
+    longer = system.at(tau=2 * other.tau)  # the delay is a parameter: a history over twice the time
+    assert (longer.dt, longer.dimension) == (2 * system.dt, system.dimension)
+    np.testing.assert_array_equal(longer(x), from_dysts(name, tau=2 * other.tau)(x))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +98,10 @@ def test_what_is_unknown_or_has_no_formula_is_said(rng):
         from_dysts("lorenz")
     with pytest.raises(TypeError, match="parameters must be among beta, rho, sigma; got tau"):
         from_dysts("Lorenz", tau=1.0)
+    with pytest.raises(TypeError, match="parameters must be among beta, gamma, n, tau; got rho"):
+        from_dysts("MackeyGlass", rho=1.0)
+    with pytest.raises(ValueError, match=r"delay must be one number for all members of a batch; got shape \(2,\)"):
+        from_dysts("MackeyGlass", tau=np.array([10.0, 20.0]))
     system = from_dysts(WITHOUT_FORMULA)
     assert isinstance(system.formula, Formula)
     with pytest.raises(NotTraceable, match="BlinkingVortexMap cannot be differentiated"):

@@ -8,7 +8,7 @@ import pytest
 from cocycle import Flow, trajectory
 from cocycle.formulas.libraries import FLOATS
 from cocycle.formulas.program import program
-from cocycle.integrators import rk4
+from cocycle.integrators.fixed import rk4
 from cocycle.systems import Henon, Ikeda, Logistic, Lorenz63, Lorenz96, Rossler, ToralAutomorphism
 from cocycle.systems.series import ContinuousSystem
 
@@ -56,7 +56,7 @@ def test_lorenz_moments():
 def test_order_of_the_integrator():
     """RK4 on a rotation: the error after one turn falls as dt⁴."""
 
-    def rate(x, y):
+    def rate(time, x, y):
         return -y, x
 
     errors = []
@@ -101,8 +101,8 @@ def test_a_program_has_functions_powers_and_constants():
     [
         (lambda: Lorenz63().series(-1), "steps must be an integer >= 0; got -1"),
         (lambda: Henon().series(10, transient=-2), "transient must be an integer >= 0; got -2"),
-        (lambda: Lorenz63().series(10, dt=0), "dt must be a positive number; got 0"),
-        (lambda: Lorenz63().series(10, dt="0.02"), "dt must be a positive number; got '0.02'"),
+        (lambda: Lorenz63().series(10, dt=0), 'dt must be a positive number or "auto"; got 0'),
+        (lambda: Lorenz63().series(10, dt="0.02"), r"dt must be a positive number or .auto.; got '0.02'"),
         (lambda: Lorenz63().series("100"), "steps must be an integer >= 0; got '100'"),
         (lambda: Lorenz63().series(10, substeps=0), "substeps must be an integer of at least 1; got 0"),
         (lambda: Lorenz96(3), "dimension must be at least 4; got 3"),

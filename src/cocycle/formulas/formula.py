@@ -8,12 +8,13 @@ import numpy as np
 from cocycle.arrays import Array, as_numpy, constant
 from cocycle.formulas.kernels import FIXED, LARGE, kernel
 from cocycle.formulas.loops import Scheme
+from cocycle.formulas.of_time import TIME
 from cocycle.formulas.on_arrays import OnArrays
 from cocycle.formulas.parameters import Parameters, defaults_of, frame_of, name_of, of_shape, state_of
 from cocycle.formulas.program import Program
 from cocycle.maps import Dual, VectorField
 
-TIME, LENGTH = "time", "length of the step"  # parameters that an integrator gives
+LENGTH = "length of the step"  # a parameter that an integrator gives, as the time
 
 
 @final

@@ -134,17 +134,22 @@ ADVANCE = """
 left = trial = {time}
 for attempted in range({attempts}):
     h, time = min(trial, left), {start} + {direction} * ({time} - left)
-    error = attempt(b, state, p, time, h, z, values, jacobians, matrix, right, change)
-    if error <= 1.0:
-        {push}
-        state += z[2]
-        left -= h
-        if left <= 0.0:
-            break
-    factor = {least}
+    error, factor = attempt(b, state, p, time, h, z, values, jacobians, matrix, right, change), {least}
     if error < inf:
         factor = min(max({safety} * error ** {power}, {least}), {most})
     trial = h * factor
+    if error <= 1.0:
+        for piece in range({pieces}):
+            part, now = h / {pieces}, time + {direction} * piece * h / {pieces}
+            if {pieces} > 1:
+                error = attempt(b, state, p, now, part, z, values, jacobians, matrix, right, change)
+            {push}
+            state += z[2]
+            if not error < inf:
+                state[:] = nan
+        left -= h
+        if left <= 0.0:
+            break
     if trial < {vanishing}:
         break
 if left > 0.0:
@@ -155,7 +160,10 @@ if left > 0.0:
 @final
 @dataclass(frozen=True)
 class Implicit(Scheme):
-    """A program that gives the rates of an equation, whose last input may be the time."""
+    """A program that gives the rates of an equation, whose last input may be the time.
+
+    Behind the inputs there is one more parameter, the number of pieces into which each step is divided.
+    """
 
     control: Control
     times: tuple[float, ...]
@@ -168,11 +176,13 @@ class Implicit(Scheme):
     rtol: float
     atol: float
     timed: bool = False
+    work = 300
 
     def parts(self, program, k):
         lines = Lines(program, program.n)
         words = {name: repr(getattr(self, name)) for name in NUMBERS}
         words |= self.control.words() | {"n": repr(program.n), "direction": repr(self.control.direction)}
+        words["pieces"] = f"int(p[b, {lines.place(-1) + 1}])"
         words["start"] = f"p[b, {lines.place(-1)}]" if self.timed else "0.0"
         blocks = {
             "given": lines.given,
@@ -183,7 +193,7 @@ class Implicit(Scheme):
             "seeds": [f"{name} = 1.0 if j == {i} else 0.0" for i, name in enumerate(lines.seeds)],
             "each": lines.each,
             "jacobian": [f"jacobian[{i}, j] = {word}" for i, word in enumerate(lines.pushed)],
-            "push": ["push(b, state, p, q[b], time, h, z, values, jacobians, matrix, right)"] if k else [],
+            "push": ["push(b, state, p, q[b], now, part, z, values, jacobians, matrix, right)"] if k else [],
         }
         return {
             "functions": filled(FUNCTIONS, blocks, words).splitlines(),

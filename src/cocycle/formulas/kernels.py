@@ -42,22 +42,35 @@ class Kernel:
     substeps: int = 1
 
     def __call__(
-        self, x: np.ndarray, q: np.ndarray, groups: int, every: int, *, spread: float = np.inf, threads: int = 1
+        self,
+        x: np.ndarray,
+        q: np.ndarray,
+        groups: int,
+        every: int,
+        *,
+        spread: float = np.inf,
+        threads: int = 1,
+        as_pushed: bool = False,
     ) -> Block:
         """What follows x (*batch, n), q (*batch, n, k) in `groups` times `every` steps.
 
         Fewer groups where a state or a vector leaves the range of numbers, or two elements of the diagonal of a factor
-        have a ratio of more than `spread`.
+        have a ratio of more than `spread`.  Frames `as_pushed` are not orthonormalised, and without a diagonal.
         """
         n, k = q.shape[-2:]
 
         def part(x: np.ndarray, q: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
             x, q = (np.array(a, order="C") for a in (x, q))  # which the loop overwrites
             found = tuple(np.empty((groups, len(x), *shape)) for shape in ((n,), (n, k), (k,)))
-            done = self.block(x, q, parameters, groups, every * self.substeps, spread, *found)
+            done = self.block(x, q, parameters, groups, every * self.substeps, spread, *found, as_pushed)
             return tuple(a[:done] for a in found)
 
         return Block(*_in_parts(part, (x, q), self.parameters, x.shape[:-1], threads))
+
+    def pushed(self, x: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The states and frames after one step, which are not orthonormalised."""
+        block = self(x, q, 1, 1, as_pushed=True)
+        return block.x[0], block.q[0]
 
 
 @final
@@ -140,15 +153,14 @@ def _obstacle(program: Program, x: Any, with_tangent: bool, steps: int, scheme: 
         return f"a run of {steps} steps of {x.size} numbers is too short to be worth compiling"
     if not available():
         return "numba is not installed: pip install 'cocycle[compiled]'"
-    return too_long(program, with_tangent, scheme.results)
+    if len(program.results) != program.n + scheme.results:
+        return f"the formula is no map of the state: {program.n} numbers become {len(program.results)}"
+    return too_long(program, with_tangent)
 
 
 @lru_cache(maxsize=64)
-def too_long(program: Program, with_tangent: bool, more: int = 0) -> str:
-    """Why the formula, which may have more results than the state, is not computed operation by operation; nothing if
-    it is."""
-    if len(program.results) != program.n + more:
-        return f"the formula is no map of the state: {program.n} numbers become {len(program.results)}"
+def too_long(program: Program, with_tangent: bool) -> str:
+    """Why the formula is not computed operation by operation; nothing if it is."""
     if program.n > WIDEST:
         return f"the state has {program.n} dimensions, more than {WIDEST}: {LARGE}"
     operations = [*program.results, *(program.linear("pushed")[1] if with_tangent else ())]

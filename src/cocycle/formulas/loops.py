@@ -15,8 +15,8 @@ RANGE = 1e100  # lengths of vectors beyond it, and below its inverse, are left t
 
 BLOCK = """
 @njit("int64(float64[:, ::1], float64[:, :, ::1], float64[:, ::1], int64, int64, float64, float64[:, :, ::1],"
-      "float64[:, :, :, ::1], float64[:, :, ::1])", error_model="numpy", nogil=True, cache={cached})
-def block(x, q, p, groups, every, spread, xs, qs, diagonal):
+      "float64[:, :, :, ::1], float64[:, :, ::1], boolean)", error_model="numpy", nogil=True, cache={cached})
+def block(x, q, p, groups, every, spread, xs, qs, diagonal, as_pushed):
     n, k = {n}, {k}
     done = groups
     for b in range(len(x)):
@@ -25,6 +25,9 @@ def block(x, q, p, groups, every, spread, xs, qs, diagonal):
             for step in range(every):
                 {advance}
             {kept}
+            if as_pushed:
+                qs[g, b] = q[b]
+                continue
             fine = True
             for i in range(n):
                 fine = fine and abs(xs[g, b, i]) < inf
@@ -84,6 +87,7 @@ class Scheme(ABC):
     """One step, from a program, in source of numba."""
 
     results = 0  # of the program, besides the state
+    work = 1  # evaluations of the program in a step, at least about
 
     @abstractmethod
     def parts(self, program: Program, k: int) -> dict[str, list[str]]:
@@ -118,23 +122,29 @@ class Fixed(Scheme):
 
 
 CONTROLLED = """
-left = trial = {time}
+left = rest = trial = {time}
+pieces, piece = 0, 0.0
 for attempt in range({attempts}):
-    {h} = min(trial, left)
+    {h} = piece if pieces else min(trial, left)
     {clock}
     {first}
-    error = {error}
-    if error <= 1.0:
-        {columns}
-        {after}
-        left -= {h}
-        if left <= 0.0:
-            break
-    factor = {least}
-    if error < inf:
-        factor = min(max({safety} * error ** {power}, {least}), {most})
-    trial = {h} * factor
-    if trial < {vanishing}:
+    if not pieces:
+        error, factor = {error}, {least}
+        if error < inf:
+            factor = min(max({safety} * error ** {power}, {least}), {most})
+        trial = {h} * factor
+        if not error <= 1.0:
+            if trial < {vanishing}:
+                break
+            continue
+        pieces, piece, rest = {pieces}, {h} / {pieces}, left - {h}
+        if pieces > 1:
+            continue
+    {columns}
+    {after}
+    pieces -= 1
+    left = left - piece if pieces else rest
+    if left <= 0.0:
         break
 if left > 0.0:
     {lost}
@@ -170,18 +180,23 @@ class Control:
 @final
 @dataclass(frozen=True)
 class Controlled(Scheme):
-    """A program that gives the state after a step, of the length of its last input, and the error of that step."""
+    """A program that gives the state after a step, of the length of its last input, and the error of that step.
+
+    Behind the inputs there is one more parameter, the number of pieces into which each step is divided.
+    """
 
     control: Control
     timed: bool = False
     results = 1
+    work = 50
 
     def parts(self, program, k):
         lines = Lines(program, k, results=1)
         control = self.control
         elapsed = f"{control.direction} * ({control.time!r} - left)"
         clock = [f"{lines.names[-2]} = p[b, {lines.place(-2)}] + {elapsed}"]
-        given = control.words() | {"h": lines.names[-1], "error": lines.results[-1]}
+        pieces = f"int(p[b, {lines.place(-1) + 1}])"
+        given = control.words() | {"pieces": pieces, "h": lines.names[-1], "error": lines.results[-1]}
         blocks = {
             "clock": clock if self.timed else [],
             "first": lines.first,

@@ -23,32 +23,50 @@ from cocycle.integrators.fixed import Tableau, combination, moved, slopes
 SINGLE = 100  # roundings, that a relative tolerance is at least
 
 
-def integrated(method: AdaptiveIntegrator, rate: Rate, parts: tuple, dt: Any, time: Any) -> tuple:
-    """The parts after the time dt, by steps that the method accepts.
+def integrated(method: Any, rate: Rate, parts: tuple, dt: Any, time: Any, pieces: int = 1) -> tuple:
+    """The parts after the time dt, by steps that the method accepts, each divided into equal pieces.
 
     The first step tried is dt itself, so that the result depends on nothing but the state; the next follow from the
     error, h (0.9 / error^(1 / error_order)), within a factor 5.  Hairer, Norsett & Wanner, Solving Ordinary
     Differential Equations I (1993), II.4.  Members of a batch whose steps vanish become NaN, with a warning.
     """
-    x, *frames = parts
-    xp = namespace(x)
-    whole = xp.zeros_like(x[..., :1]) + dt
-    left, h, lost = whole, whole, ~xp.isfinite(x).all(-1)[..., None]
+    xp, start = namespace(parts[0]), parts[0]
+    whole = xp.zeros_like(start[..., :1]) + dt
+    before = ~xp.isfinite(start).all(-1)[..., None]
+    left, h, lost = whole, whole, before
     with np.errstate(all="ignore"):
         for _ in range(ATTEMPTS):
             active = (left > 0) & ~lost
             if not active.any():
                 break
             h = xp.where(active, xp.minimum(h, left), whole)
-            y, error, known = method.attempt(rate, x, h, time + (whole - left))
+            now = time + (whole - left)
+            attempt = method.attempt(rate, parts[0], h, now)
+            error = attempt[1]
             accepted = active & (error <= 1)
-            if frames and accepted.any():
-                pushed = method.pushed(rate, x, frames[0], h, time + (whole - left), known)
-                frames = [xp.where(accepted[..., None], pushed, frames[0])]
-            x, left = xp.where(accepted, y, x), xp.where(accepted, left - h, left)
+            if accepted.any():
+                parts = _advanced(method, rate, parts, h, now, pieces, accepted, attempt)
+            left = xp.where(accepted, left - h, left)
             h = h * _factor(error, method.error_order)
             lost = lost | (active & (h < VANISHING * whole))
-    return _without_lost((x, *frames), lost | (left > 0), ~xp.isfinite(parts[0]).all(-1)[..., None], method)
+    return _without_lost(parts, lost | (left > 0), before, method)
+
+
+def _advanced(
+    method: Any, rate: Rate, parts: tuple, h: Any, time: Any, pieces: int, accepted: Any, attempt: tuple
+) -> tuple:
+    """The parts of the accepted members after a step, in pieces; of one piece, the attempt has the state."""
+    xp, h = namespace(h), h / pieces
+    for i in range(pieces):
+        x, *frames = parts
+        now = time + i * h
+        y, _, known = attempt if pieces == 1 else method.attempt(rate, x, h, now)
+        pushed = [method.pushed(rate, x, q, h, now, known) for q in frames]
+        parts = (
+            xp.where(accepted, y, x),
+            *(xp.where(accepted[..., None], new, q) for new, q in zip(pushed, frames, strict=True)),
+        )
+    return parts
 
 
 def _factor(error: Any, order: int) -> Any:
@@ -58,7 +76,7 @@ def _factor(error: Any, order: int) -> Any:
     return xp.where(xp.isfinite(error), xp.clip(factor, LEAST, MOST), LEAST)
 
 
-def _without_lost(parts: tuple, lost: Any, before: Any, method: AdaptiveIntegrator) -> tuple:
+def _without_lost(parts: tuple, lost: Any, before: Any, method: Any) -> tuple:
     """The parts with NaN for the members that were lost, and a warning about those that were not so before."""
     if not lost.any():
         return parts
@@ -120,7 +138,7 @@ class DormandPrince(AdaptiveIntegrator):
     error_order = 5
 
     def __post_init__(self):
-        require_tolerances(self.rtol, self.atol)
+        require_tolerances(self)
 
     def step(self, rate, parts, dt, time=0.0):
         return integrated(self, rate, parts, dt, time)

@@ -7,7 +7,6 @@ the numerical step, not an approximation to the derivative of the true flow.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +50,8 @@ class AdaptiveIntegrator(Integrator):
 
     The state alone chooses the steps, for each member of a batch its own, and the tangent follows those that are
     accepted: it is the derivative of the numerical solution at these steps.  Otherwise values would depend on the
-    frame.  The error is the root mean square over the components.  In single precision rtol is at least 1e-5.
+    frame.  The error is the root mean square over the components.  In single precision rtol is at least 1e-5.  The
+    `substeps` of a flow divide each accepted step.
     """
 
     rtol: Any  # float
@@ -67,10 +67,6 @@ class AdaptiveIntegrator(Integrator):
     def pushed(self, rate: Rate, x: Any, q: Any, h: Any, time: Any, known: Any) -> Any:
         """The frame q at x after the same steps."""
 
-    def finer(self) -> "AdaptiveIntegrator":
-        """The same with tolerances smaller by 2^order, for half the steps."""
-        return replace(self, rtol=self.rtol / 2**self.order, atol=self.atol / 2**self.order)  # pyright: ignore[reportArgumentType]
-
     def check(self, field, x):
         pass
 
@@ -79,9 +75,10 @@ class AdaptiveIntegrator(Integrator):
         return Control(dt, direction, self.error_order, SAFETY, LEAST, MOST, ATTEMPTS, VANISHING)
 
 
-def require_tolerances(rtol: float, atol: float) -> None:
-    """Raise ValueError unless both are positive numbers, and rtol is not below the rounding of double precision."""
-    for name, value in (("rtol", rtol), ("atol", atol)):
+def require_tolerances(method: AdaptiveIntegrator) -> None:
+    """Raise ValueError unless both tolerances are numbers in (0, 1)."""
+    for name in ("rtol", "atol"):
+        value = getattr(method, name)
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
             raise ValueError(f"{name} must be a number in (0, 1); got {value!r}")
 

@@ -31,11 +31,12 @@ CONVERGED = 1e-3  # the last change, relative to the tolerance; the error is far
 class Radau(AdaptiveIntegrator):
     """The implicit method Radau IIA of order 5, with steps chosen by its error: see `AdaptiveIntegrator`.
 
-    For stiff equations, whose fastest rates are far from those of the solution: it is stable at any step.  The three
-    stages are solved by Newton's method with the whole Jacobian, and the tangent is that of their solution, by the
-    implicit function theorem.  The error that chooses the steps is that of a formula of third order, some hundred times
-    larger than that of the step.  Hairer & Wanner, Solving Ordinary Differential Equations II (1996), IV.8.  Raises
-    ValueError for tolerances that are not in (0, 1).
+    For stiff equations, whose fastest rates are far from those of the solution: it is stable at any step.  What decays
+    within a step decays too slowly, though: exponents of large modulus need a dt of about the inverse of theirs.  The
+    three stages are solved by Newton's method with the whole Jacobian, and the tangent is that of their solution, by
+    the implicit function theorem.  The error that chooses the steps is that of a formula of third order, some hundred
+    times larger than that of the step.  Hairer & Wanner, Solving Ordinary Differential Equations II (1996), IV.8.
+    Raises ValueError for tolerances that are not in (0, 1).
     """
 
     rtol: float = 1e-6
@@ -44,7 +45,7 @@ class Radau(AdaptiveIntegrator):
     error_order = 4
 
     def __post_init__(self):
-        require_tolerances(self.rtol, self.atol)
+        require_tolerances(self)
 
     def step(self, rate, parts, dt, time=0.0):
         return integrated(self, rate, parts, dt, time)

@@ -20,8 +20,8 @@ from cocycle.arrays import Exponents, Frame, State, as_numpy, constant, double, 
 from cocycle.lyapunov.blocks import QRBlock
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise
 from cocycle.lyapunov.spread import log_diagonal, spread_of
-from cocycle.maps import Map
-from cocycle.refinement import approximates, at_all_times, extrapolation, rounded_down, shorter_step, state_error
+from cocycle.maps import Map, rounded_down
+from cocycle.refinement import approximates, at_all_times, extrapolation, shorter_step, state_error
 
 STATES = 200  # at least: of 20 none may be in a jump of a relaxation oscillator
 FEWEST_TIMES = 10  # for a batch of so many members
@@ -42,7 +42,8 @@ class StepError:
     estimate minus true value, in the unit of the exponents.  `state` is the largest error of a state after one step,
     relative to the root mean square fluctuation of the state.  `dt` is the step; a step of `factor` dt makes these
     errors small, which they are if factor is at least 1.  `drift` is the change of ln volume over the whole run where
-    the equation conserves volume, else 0.  The errors of the other exponents are unknown: repeat at dt/2.
+    the equation conserves volume, else 0.  `resolution` says what decides the errors, `remedy` what to change.  The
+    errors of the other exponents are unknown: repeat at dt/2.
     """
 
     states: int
@@ -52,6 +53,8 @@ class StepError:
     dt: float
     factor: float
     drift: float = 0.0
+    resolution: str = ""
+    remedy: str = ""
 
     @property
     def coarse(self) -> bool:
@@ -72,7 +75,7 @@ class StepError:
         )
         worse = min(self, other, key=lambda error: error.factor)
         state, drift = np.maximum(self.state, other.state), self.drift + other.drift
-        return StepError(count, total, last, state, worse.dt, worse.factor, drift)
+        return replace(worse, states=count, total=total, last=last, state=state, drift=drift)
 
     def __str__(self):
         words = [f"the sum of the exponents is off by about {_largest(self.total):+.2g}"]
@@ -87,7 +90,7 @@ class StepError:
         """Warn if the step is too long."""
         if self.coarse:
             warnings.warn(
-                f"the step dt={self.dt:.4g} is too coarse: {self}.  dt={self.suggested:.2g} should do",
+                f"{self.resolution} is too coarse: {self}.  {self.remedy}",
                 stacklevel=stacklevel,
             )
 
@@ -107,6 +110,7 @@ class StepCheck:
         members = max(1, prod(x.shape[:-1]))
         self.wanted = min(STATES, max(1, ceil(FEWEST_TIMES * STATES / members)))
         self.stride, self.count = 1, 0
+        self.compiled = False  # whether there were blocks of steps
 
     def maps(self, steps: Iterable[Map]) -> Iterator[Map]:
         """`steps`; the first of each group is recorded with the state and the frame before it."""
@@ -119,6 +123,7 @@ class StepCheck:
         """The steps of the QR loop over `maps`, and blocks of steps."""
         for step in loop:
             if isinstance(step, QRBlock) and approximates(step.map):
+                self.compiled = True
                 self._take_from(step)
             self.start = step.x, step.q
             yield step
@@ -150,7 +155,7 @@ class StepCheck:
             with np.errstate(all="ignore"):
                 for i in range(0, len(states), together):
                     some = slice(i, i + together)
-                    parts.append(_compared(maps[0], xp.stack(states[some]), xp.stack(frames[some])))
+                    parts.append(_compared(maps[0], xp.stack(states[some]), xp.stack(frames[some]), self.compiled))
         growth, finer, moved, rate = (np.concatenate(part) for part in zip(*parts, strict=True))
         dt = float(np.median([float(f.dt) for f, _, _ in self.samples]))
         visited = np.stack([as_numpy(x) for _, x, _ in self.samples]).astype(np.float64)
@@ -162,10 +167,12 @@ class StepCheck:
             found = _judged(growth[..., :known], finer[..., :known], moved, rate, visited, exponents, f, dt, time)
             k = min(known, exponents.shape[-1])
             single = _mean((growth - finer)[..., :k] * extrapolation(f) / dt)
-            return _with_changed(found, single, exponents[..., :k], errors[..., :k], rate, f.order)
+            found = _with_changed(found, single, exponents[..., :k], errors[..., :k], rate, f.order)
+        places = namespace(x).stack([x for _, x, _ in self.samples])
+        return replace(found, resolution=f.resolution, remedy=f.remedy(found.factor, places)) if found.coarse else found
 
 
-def _compared(f: Map, x: State, q: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _compared(f: Map, x: State, q: Frame, compiled: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """At states x (times, *batch, n): ln diag(r) of f and of f refined (times, *batch, columns), the difference of
     their values (times, *batch, n), and the mean change of a frame vector by f (times, *batch).  In few dimensions the
     frame q is completed to n vectors, so that the growth of the whole volume is known."""
@@ -174,7 +181,9 @@ def _compared(f: Map, x: State, q: Frame) -> tuple[np.ndarray, np.ndarray, np.nd
         whole = orthonormalise(namespace(q).concatenate([q, frame(x, n - q.shape[-1])], axis=-1))[0]
     refined = f.refined()
     assert refined is not None  # `StepCheck` takes only maps that have one
-    (y, s), (better, t) = (at_all_times(g.tangent, x, whole) for g in (f, refined))
+    (y, s), (better, t) = (
+        (g.pushed_by_loop(x, whole) if compiled else None) or at_all_times(g.tangent, x, whole) for g in (f, refined)
+    )
     growth, finer = (as_numpy(log_diagonal(orthonormalise(double(a))[1])) for a in (s, t))
     moved = ((as_numpy(s) - as_numpy(whole)).astype(np.float64) ** 2).sum((-2, -1)) / whole.shape[-1]
     return growth, finer, as_numpy(double(y) - double(better)), moved**0.5

@@ -12,6 +12,7 @@ from cocycle.arrays import Array, State, floating, require_count
 from cocycle.compiled import Compiled
 from cocycle.flows import Flow
 from cocycle.formulas.formula import Formula
+from cocycle.formulas.height import Height
 from cocycle.maps import Map
 from cocycle.progress import progress_bar
 from cocycle.results import Plotted
@@ -102,7 +103,7 @@ def crossing_blocks(
     plain = flow.map if isinstance(flow, Compiled) else flow
     if not isinstance(plain, Flow):
         raise TypeError(f"flow must be a Flow, Flow(function, dt); got {type(plain).__name__}")
-    height = Formula(_Height(surface))
+    height = Formula(Height(surface))
     done, before = 0, height(x)[..., 0]
     for states in _growing_blocks(flow, x, steps, threads):
         whole = np.concatenate([x[None], states])
@@ -122,25 +123,6 @@ def _growing_blocks(flow: Map, x: Array, steps: int, threads: int) -> Iterator[A
             yield states
             x, steps = states[-1], steps - len(states)
         size *= 2
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Height:
-    """The surface as a formula of one number."""
-
-    surface: Callable[[Any], Any]
-
-    @property
-    def name(self) -> str:
-        return "surface"
-
-    def __call__(self, u: Any) -> Any:
-        height = self.surface(u)
-        shape = np.shape(getattr(height, "operands", height))
-        if shape:
-            raise TypeError(f"surface must give one number of a state, as lambda u: u[0] does; got shape {shape}")
-        return np.stack([height])
 
 
 def _crossings(flow: Flow, height: Formula, states: np.ndarray, heights: np.ndarray, direction: int, time: float):

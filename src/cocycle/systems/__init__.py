@@ -2,6 +2,7 @@
 
 from cocycle.systems.delay import DelayEquation, MackeyGlass
 from cocycle.systems.dysts import dysts_names, from_dysts
+from cocycle.systems.lines import Interval, MethodOfLines
 from cocycle.systems.maps import (
     Bernoulli,
     CoupledMapLattice,
@@ -38,6 +39,7 @@ __all__ = [
     "Henon",
     "HyperRossler",
     "Ikeda",
+    "Interval",
     "KuramotoSivashinsky",
     "Logistic",
     "Lorenz63",
@@ -45,6 +47,7 @@ __all__ = [
     "Lorenz96",
     "Lozi",
     "MackeyGlass",
+    "MethodOfLines",
     "Rossler",
     "Sprott",
     "Standard",

@@ -216,9 +216,9 @@ def _map(name: str, kind: type, parameters: Mapping[str, Any]) -> DystsMap:
 
 def _delay(name: str, kind: type, parameters: Mapping[str, Any]) -> DelayEquation:
     given = kind()
-    values = {**given.params, **parameters}
-    low, high = float(np.min(given.ic)), float(np.max(given.ic))
-    return DelayEquation(_Function(kind, "delay equations"), float(values["tau"]), parameters=values, first=(low, high))
+    first = float(np.min(given.ic)), float(np.max(given.ic))
+    made = DelayEquation(_Function(kind, "delay equations"), "tau", parameters=given.params, first=first)
+    return made.at(**parameters) if parameters else made
 
 
 _MAKERS: dict[str, Callable[..., Any]] = {"flows": _flow, "delay equations": _delay, "maps": _map}

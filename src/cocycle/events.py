@@ -1,0 +1,231 @@
+"""Equations with events: where an orbit reaches a surface its state jumps, at an impact or a spike."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+from scipy.optimize import elementwise
+
+from cocycle.flows import Flow
+from cocycle.formulas.formula import Formula
+from cocycle.formulas.height import Height
+from cocycle.formulas.of_time import TIME
+from cocycle.maps import Map
+
+MOST = 100  # events in one step
+SHORT = 1e-9  # of a step, in which an orbit leaves the surface after a reset
+GRAZING = 1e-10  # the velocity towards the surface, relative to its size, that is taken as none
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Event:
+    """Where `surface` falls to zero along the orbit, the state x jumps to reset(x).
+
+    Both are plain functions of a state (n,), see `cocycle.Formula`: the surface gives one number, which is positive
+    away from it; the reset gives a state from which the orbit leaves the surface.
+    """
+
+    surface: Callable[[Any], Any]
+    reset: Callable[[Any], Any]
+
+    def __post_init__(self):
+        for name in ("surface", "reset"):
+            if not callable(getattr(self, name)):
+                raise TypeError(f"{name} must be a function of a state, lambda u: ...; got {getattr(self, name)!r}")
+
+    @cached_property
+    def height(self) -> Formula:
+        return Formula(Height(self.surface))
+
+    @cached_property
+    def jump(self) -> Formula:
+        return Formula(self.reset)
+
+    def saltation(self, x: np.ndarray, before: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """At states x (m, n) on the surface, with the velocities before: the states after the jump, the change of
+        frames q (m, n, k) by the jump, and the times (m, 1, k) by which the vectors of q reach the surface later."""
+        y, pushed = self.jump.tangent(x, np.concatenate([q, before[..., None]], axis=-1))
+        slope = self.height.cotangent(x, np.ones((*x.shape[:-1], 1, 1)).astype(x.dtype))
+        towards = (slope * before[..., None]).sum(-2, keepdims=True)
+        size = np.linalg.norm(slope, axis=-2, keepdims=True) * np.linalg.norm(before, axis=-1)[..., None, None]
+        towards = np.where(abs(towards) > GRAZING * size, towards, np.nan)
+        later = -(slope * q).sum(-2, keepdims=True) / towards
+        return y, pushed[..., :-1] + pushed[..., -1:] * later, later
+
+
+@final
+class HybridFlow(Map):
+    """The time-dt map of a flow with events, with the tangent map through them:
+
+        flow = Flow(lambda u: (u[1], -9.81), 0.01)
+        ball = HybridFlow(flow, Event(lambda u: u[0], lambda u: (u[0], -0.9 * u[1])))
+
+    The time of an event is found with the integrator of the flow.  A vector that reaches the surface later by
+    delta = -g.q / g.v jumps to DR (q + v delta) - v' delta: the saltation matrix, with the gradient g of the surface
+    and the velocities v before and v' after the reset R.  Aizerman & Gantmakher, Q. J. Mech. Appl. Math. 11, 225
+    (1958); di Bernardo et al., Piecewise-smooth Dynamical Systems (2008), 2.5.
+
+    An orbit that passes the surface and comes back within one step is not seen to do so.  Where events accumulate, the
+    orbit touches the surface without passing it, or the reset does not lead away from it, the state becomes NaN, with a
+    warning.  Numpy only.
+    """
+
+    def __init__(self, flow: Flow, *events: Event):
+        if not isinstance(flow, Flow):
+            raise TypeError(f"flow must be a Flow, Flow(function, dt); got {type(flow).__name__}")
+        if not events or not all(isinstance(event, Event) for event in events):
+            raise TypeError(f"events must be some of Event(surface, reset); got {events!r}")
+        self.flow, self.events = flow, events
+
+    @property
+    def dt(self):
+        return self.flow.dt
+
+    @property
+    def order(self):
+        return self.flow.order
+
+    @property
+    def batch(self):
+        return self.flow.batch
+
+    @property
+    def resolution(self):
+        return self.flow.resolution
+
+    def refined(self):
+        return self._refined
+
+    @cached_property
+    def _refined(self) -> "HybridFlow":
+        return HybridFlow(self.flow.refined(), *self.events)
+
+    @cached_property
+    def _pieces(self) -> list[Flow]:
+        """The flow, substep by substep."""
+        flow, count = self.flow, self.flow.substeps
+        one = dataclasses.replace(flow, dt=flow.dt / count, substeps=1)
+        if flow.equation is None or TIME not in flow.equation.shapes:
+            return [one] * count
+        return [one.at(**{TIME: flow.time + flow.direction * i * one.dt}) for i in range(count)]
+
+    def __call__(self, x):
+        return self._advanced(x)[0]
+
+    def tangent(self, x, q):
+        return self._advanced(x, q)
+
+    def _advanced(self, *parts: Any) -> tuple:
+        batch, rows = self.rows(parts)
+        for piece in self._pieces:
+            rows = self._substep(piece, rows)
+        return tuple(row.reshape(*batch, *row.shape[1:]) for row in rows)
+
+    def rows(self, parts: tuple) -> tuple[tuple[int, ...], tuple]:
+        """The batch, and state and frame as rows (members, ...)."""
+        x = parts[0]
+        if not isinstance(x, np.ndarray):
+            raise TypeError(f"x must be a numpy array for a flow with events; got {type(x).__name__}")
+        batch, own = np.broadcast_shapes(x.shape[:-1], self.batch), x.ndim - 1
+        if self.batch and len(batch) > 1:
+            raise ValueError(f"a flow with events and a batch of parameters must have one batch axis; got {batch}")
+        whole = [np.broadcast_to(part, (*batch, *part.shape[own:])) for part in parts]
+        return batch, tuple(part.reshape(-1, *part.shape[len(batch) :]) for part in whole)
+
+    def _substep(self, flow: Flow, parts: tuple) -> tuple:
+        end = (flow(*parts),) if len(parts) == 1 else flow.tangent(*parts)
+        some = np.flatnonzero(self.passed(end[0]).any(0))
+        if not len(some):
+            return end
+        through = self._through(flow.of_members(some), tuple(part[some] for part in parts))
+        end = tuple(part.copy() for part in end)
+        for part, found in zip(end, through, strict=True):
+            part[some] = found
+        return end
+
+    def passed(self, x: np.ndarray) -> np.ndarray:
+        """Whether states (m, n) lie behind the surface of each event: (events, m)."""
+        return np.stack([event.height(x)[..., 0] < 0 for event in self.events])
+
+    def _through(self, flow: Flow, parts: tuple) -> tuple:
+        """State, or state and frame, after a step with events."""
+        parts, since = tuple(part.copy() for part in parts), np.zeros((len(parts[0]), 1))
+        active = np.arange(len(since))
+        for _ in range(MOST):
+            some, own, now = tuple(part[active] for part in parts), flow.of_members(active), since[active]
+            end = own.moved(some, flow.dt - now, now)
+            passed = self.passed(end[0])
+            free = ~passed.any(0)
+            for part, found in zip(parts, end, strict=True):
+                part[active[free]] = found[free]
+            active, passed = active[~free], passed[:, ~free]
+            if not len(active):
+                return parts
+            some, own = tuple(part[~free] for part in some), flow.of_members(active)
+            after, since[active] = self.next_event(own, some, now[~free], passed)
+            for part, found in zip(parts, after, strict=True):
+                part[active] = found
+        _warn(parts[0][active[0]], f"more than {MOST} events in one step")
+        for part in parts:
+            part[active] = np.nan
+        return parts
+
+    def next_event(
+        self, flow: Flow, parts: tuple, now: np.ndarray, passed: np.ndarray, *, at_fixed_time: bool = True
+    ) -> tuple[tuple, np.ndarray]:
+        """State, or state and frame, after the next event, and the time of it, of members (m, n) of the flow that pass
+        the surfaces `passed` (events, m) between the time `now` (m, 1) and the end of the step.
+
+        Frames are those at a fixed time, or those of states on the surface.
+        """
+        times = np.full(passed.shape, np.inf)
+        for event, found, rows in zip(self.events, times, passed, strict=True):
+            found[rows] = _time_of(event, flow.of_members(np.flatnonzero(rows)), parts[0][rows], now[rows])
+        first, step = np.argmin(np.where(np.isnan(times), -np.inf, times), axis=0), times.min(0)[:, None]
+        at = flow.moved(parts, np.where(np.isnan(step), 0.0, step), now)
+        after = tuple(part.copy() for part in at)
+        for i, event in enumerate(self.events):
+            rows = np.flatnonzero(first == i)
+            if len(rows):
+                some = tuple(part[rows] for part in at)
+                found = _after(event, flow.of_members(rows), some, (now + step)[rows], at_fixed_time)
+                for part, new in zip(after, found, strict=True):
+                    part[rows] = new
+        lost = np.isnan(step[:, 0]) | ~np.isfinite(after[-1]).all(tuple(range(1, after[-1].ndim)))
+        if lost.any() and np.isfinite(at[0][lost]).any():
+            _warn(at[0][lost][0], "the orbit touches the surface without passing it, or is behind it after a reset")
+        for part in after:
+            part[lost] = np.nan
+        return after, np.where(lost[:, None], flow.dt, now + step)
+
+    def __repr__(self):
+        return f"HybridFlow({self.flow!r}, {len(self.events)} event{'s' * (len(self.events) > 1)})"
+
+
+def _time_of(event: Event, flow: Flow, x: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """The time from now on at which states reach the surface of the event; NaN where they are behind it at once."""
+
+    def height(step: np.ndarray, which: np.ndarray) -> np.ndarray:
+        return event.height(flow.of_members(which).moved((x[which],), step[:, None], now[which])[0])[:, 0]
+
+    most = flow.dt - now[:, 0]
+    root = elementwise.find_root(height, (np.minimum(SHORT * flow.dt, most / 2), most), args=(np.arange(len(x)),))
+    return np.where(root.success, root.x, np.nan)
+
+
+def _after(event: Event, flow: Flow, parts: tuple, since: np.ndarray, at_fixed_time: bool) -> tuple:
+    """State, or state and frame, after the jump of an event."""
+    x, *frames = parts
+    q = frames[0] if frames else np.zeros((*x.shape, 0), x.dtype)
+    with np.errstate(all="ignore"):
+        y, pushed, later = event.saltation(x, flow.velocity(x, since), q)
+        change = flow.velocity(y, since)[..., None] * later if at_fixed_time else 0.0
+        return (y, pushed - change)[: len(parts)]
+
+
+def _warn(x: np.ndarray, reason: str) -> None:
+    warnings.warn(f"the orbit ends near the state {x}: {reason}", RuntimeWarning, stacklevel=2)
