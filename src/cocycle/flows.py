@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from cocycle.arrays import is_double
+from cocycle.arrays import is_double, namespace
 from cocycle.formulas.formula import Equation, Formula
 from cocycle.formulas.loops import Controlled, Scheme
 from cocycle.formulas.of_time import TIME, OfTime
@@ -184,12 +184,20 @@ class Flow(Map):
         rate, start, h = self._directed(self._rate), self.direction * self.time + since, time / self.substeps
         method = self.integrator
         if isinstance(method, AdaptiveIntegrator):
+            parts = self._in_batch(parts)
             traced = self.formula if isinstance(self._scheme, Controlled) and is_double(parts[0]) else None
             by = method if traced is None else Attempts(traced, method, self.direction)
             return integrated(by, rate, parts, time, start, self.substeps)
         for i in range(self.substeps):
             parts = method.step(rate, parts, h, start + i * h)
         return parts
+
+    def _in_batch(self, parts: tuple) -> tuple:
+        """The parts with the batch axes of the parameters, too."""
+        own = parts[0].ndim - 1
+        batch = np.broadcast_shapes(tuple(parts[0].shape[:own]), self.batch)
+        broadcast = namespace(parts[0]).broadcast_to
+        return tuple(broadcast(part, (*batch, *part.shape[own:])) for part in parts)
 
     def _by_formula(self, formula: Formula, parts: tuple) -> tuple:
         start, h = self.time, self.direction * self.dt / self.substeps

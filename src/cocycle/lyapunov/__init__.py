@@ -2,9 +2,17 @@
 
 from cocycle.lyapunov.covariant import CovariantStep, angles, covariance_residual, covariant_vectors, splitting_angle
 from cocycle.lyapunov.derived import Estimate, entropy, kaplan_yorke, local_exponents, volume_growth
+from cocycle.lyapunov.embedding import (
+    EmbeddingDelay,
+    EmbeddingDimension,
+    embed,
+    embedding_delay,
+    embedding_dimension,
+)
 from cocycle.lyapunov.exponents import Diverged, Spectrum
 from cocycle.lyapunov.fields import Field, ftle, jacobian_alignment, plane
 from cocycle.lyapunov.finite_time import FiniteTimeExponents, finite_time_exponents
+from cocycle.lyapunov.from_series import SeriesExponent, exponent_from_series
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise, qr_steps
 from cocycle.lyapunov.spectrum import collect, lyapunov_spectrum
 from cocycle.lyapunov.step_error import StepError
@@ -12,17 +20,24 @@ from cocycle.lyapunov.step_error import StepError
 __all__ = [
     "CovariantStep",
     "Diverged",
+    "EmbeddingDelay",
+    "EmbeddingDimension",
     "Estimate",
     "Field",
     "FiniteTimeExponents",
     "QRStep",
+    "SeriesExponent",
     "Spectrum",
     "StepError",
     "angles",
     "collect",
     "covariance_residual",
     "covariant_vectors",
+    "embed",
+    "embedding_delay",
+    "embedding_dimension",
     "entropy",
+    "exponent_from_series",
     "finite_time_exponents",
     "frame",
     "ftle",

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cocycle.arrays import as_numpy
-from cocycle.lyapunov import Field, Spectrum
+from cocycle.lyapunov import EmbeddingDelay, EmbeddingDimension, Field, SeriesExponent, Spectrum
 from cocycle.lyapunov.ridges import ridges
 from cocycle.networks import AccuracyMap
 from cocycle.networks.history import History
@@ -15,6 +15,7 @@ from cocycle.orbits import BifurcationDiagram, Section
 from cocycle.plotting.archives import archive_figure
 from cocycle.plotting.fields import field_figure
 from cocycle.plotting.forecasts import valid_time_histogram
+from cocycle.plotting.measured import dimension_curve, divergence_curves, information_curve
 from cocycle.plotting.networks import accuracy_plane, training_lines
 from cocycle.plotting.orbits import bifurcation_figure, bifurcation_points, section_points
 from cocycle.plotting.panels import one_panel
@@ -36,6 +37,8 @@ def plot(result: Any, *, ax: Axes | None = None, **options: Any) -> Figure:
     - an `Archive`: one output over its axes, the first unless named, `plot(archive, "exponent")`.
     - a `BifurcationDiagram`: a `component=` of the states, and the exponents; on axes `ax` only the first.
     - a `Section`: its points.
+    - a `SeriesExponent`: the mean logarithm of distances, and its linear stretch; an `EmbeddingDelay`: the mutual
+      information; an `EmbeddingDimension`: E1 and E2, or the fraction of false neighbours.
     - a `Diagnosis`, in four panels; `ValidTimes`, `Synchronisation`, `Capacity`, `History`, `AccuracyMap`, in one.
 
     Raises TypeError for other objects, ValueError where `ax` is given for a figure of several panels.
@@ -87,6 +90,9 @@ plot.register(Archive, archive_figure)
 for _kind, _draw in (
     (AccuracyMap, accuracy_plane),
     (Capacity, forgetting_curve),
+    (EmbeddingDelay, information_curve),
+    (EmbeddingDimension, dimension_curve),
+    (SeriesExponent, divergence_curves),
     (Section, section_points),
     (History, training_lines),
     (Synchronisation, synchronisation_lines),
