@@ -131,17 +131,17 @@ def test_an_impact_oscillator_and_its_impact_map():
     clock has the exponent 0; over a period of the force there is no clock."""
     clock = HybridFlow(ForcedFlow(oscillator, TURN / 40).autonomous(), WALL)
     x = np.array([0.5, 0.0, 0.0])
-    flow = lyapunov_spectrum([clock] * 12_000, x, frame(x, 3), transient=1000, every=5)
+    flow = lyapunov_spectrum([clock] * 8000, x, frame(x, 3), transient=800, every=5)
     g = ReturnMap(clock)
     start = end([g] * 50, x)
-    states = trajectory([g] * 1500, start)
-    impacts = lyapunov_spectrum([g] * 1500, start, frame(start, 2))
+    states = trajectory([g] * 200, start)
+    impacts = lyapunov_spectrum([g] * 200, start, frame(start, 2))
     time = g.times(np.concatenate([start[None], states[:-1]])).mean()
     error = 4 * np.hypot(flow.standard_error[[0, 2]], impacts.standard_error / time)
     assert (abs(flow.exponents[[0, 2]] - impacts.exponents / time) < error).all()
     assert abs(flow.exponents[1]) < 0.01
     strobe = HybridFlow(ForcedFlow(oscillator, TURN / 40).stroboscopic(TURN), WALL)
-    found = lyapunov_spectrum([strobe] * 400, x[:2], frame(x[:2], 2), transient=50)
+    found = lyapunov_spectrum([strobe] * 200, x[:2], frame(x[:2], 2), transient=50)
     both = 4 * np.hypot(found.standard_error, flow.standard_error[[0, 2]])
     assert (abs(found.exponents - flow.exponents[[0, 2]]) < both).all()
 

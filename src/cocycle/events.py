@@ -137,7 +137,7 @@ class HybridFlow(Map):
         return batch, tuple(part.reshape(-1, *part.shape[len(batch) :]) for part in whole)
 
     def _substep(self, flow: Flow, parts: tuple) -> tuple:
-        end = (flow(*parts),) if len(parts) == 1 else flow.tangent(*parts)
+        end = flow.applied(parts)
         some = np.flatnonzero(self.passed(end[0]).any(0))
         if not len(some):
             return end

@@ -159,9 +159,10 @@ class Flow(Map):
 
     def of_members(self, members: Any) -> "Flow":
         """The flow with the parameters of some members of a batch of parameters."""
-        if self.equation is None:
+        if self.equation is None or not self.batch:
             return self
-        return dataclasses.replace(self, field=self.equation.of_members(members))
+        found = self.equation.of_members(members).parameters
+        return self.at(**{name: found[name] for name in self.equation.shapes})
 
     def _rate(self, time: Any, *parts: Any) -> tuple:
         """The rates of a state, or of state and frame; times may be those of the members (*batch, 1)."""
@@ -206,7 +207,8 @@ class Flow(Map):
             parts = _applied(now, parts)
         return parts
 
-    def _advanced(self, *parts: Any) -> tuple:
+    def applied(self, parts: tuple) -> tuple:
+        """The state, or state and frame, after this map."""
         self._check(parts[0])
         formula = None if self._chooses else self.formula
         return self.moved(parts, self.dt) if formula is None else self._by_formula(formula, parts)
@@ -220,10 +222,10 @@ class Flow(Map):
             _CHECKED.add(self)
 
     def __call__(self, x):
-        return self._advanced(x)[0]
+        return self.applied((x,))[0]
 
     def tangent(self, x, q):
-        return self._advanced(x, q)
+        return self.applied((x, q))
 
     def kernel(self, x, q, steps):
         self._check(x)

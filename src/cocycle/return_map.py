@@ -61,18 +61,20 @@ class ReturnMap(Map):
         times = np.zeros(len(rows[0]))
         for _ in range(int(np.ceil(self.longest / flow.dt))):
             own, some = flow.of_members(active), tuple(row[active] for row in rows)
-            end = own.moved(some, flow.dt)
+            end = own.applied(some)
             passed = self.flow.passed(end[0])
             hit = passed.any(0)
-            here = tuple(part[hit] for part in some)
-            found, step = self.flow.next_event(
-                own.of_members(hit), here, np.zeros((hit.sum(), 1)), passed[:, hit], at_fixed_time=False
-            )
-            for row, moved, jumped in zip(rows, end, found, strict=True):
+            for row, moved in zip(rows, end, strict=True):
                 row[active] = moved
-                row[active[hit]] = jumped
-            times[active[hit]] += step[:, 0]
             times[active[~hit]] += flow.dt
+            if hit.any():
+                here, start = tuple(part[hit] for part in some), np.zeros((int(hit.sum()), 1))
+                found, step = self.flow.next_event(
+                    own.of_members(hit), here, start, passed[:, hit], at_fixed_time=False
+                )
+                for row, jumped in zip(rows, found, strict=True):
+                    row[active[hit]] = jumped
+                times[active[hit]] += step[:, 0]
             active = active[~hit & np.isfinite(end[0]).all(-1)]
             if not len(active):
                 whole = tuple(row.reshape(*batch, *row.shape[1:]) for row in rows)
