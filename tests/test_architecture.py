@@ -26,6 +26,7 @@ ALLOWED = {
     "flows": {"arrays", "maps", "formulas", "integrators", "step_choice"},
     "step_choice": {"arrays", "maps", "refinement"},
     "events": {"maps", "flows", "formulas"},
+    "invariant_subspaces": {"arrays", "maps", "operators"},
     "return_map": {"maps", "events", "formulas"},
     "forced": {"arrays", "maps", "flows", "formulas", "integrators"},
     "saturation": {"arrays"},

@@ -118,7 +118,7 @@ def test_a_kicked_ball_has_a_zero_exponent_and_that_of_its_impacts(restitution, 
 
 
 def test_an_integrate_and_fire_neuron_keeps_its_phase():
-    """Between spikes perturbations decay, v' = I - v; a spike that comes later cancels it exactly: the exponent is 0."""
+    """Between spikes perturbations decay, v' = I - v; a spike that comes later cancels it: the exponent is 0."""
     neuron = HybridFlow(Flow(lambda v: 1.5 - v, 0.05), Event(lambda v: 1 - v[0], lambda v: 0 * v))
     x, period = np.array([0.0]), np.log(3.0)
     result = lyapunov_spectrum([neuron] * round(200 * period / 0.05), x, np.eye(1))

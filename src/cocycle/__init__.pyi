@@ -22,6 +22,9 @@ from .integrators import DormandPrince as DormandPrince
 from .integrators import Radau as Radau
 from .integrators import RungeKutta as RungeKutta
 from .integrators import Symplectic as Symplectic
+from .invariant_subspaces import Restricted as Restricted
+from .invariant_subspaces import Transversal as Transversal
+from .invariant_subspaces import synchronised as synchronised
 from .lyapunov import Diverged as Diverged
 from .lyapunov import Spectrum as Spectrum
 from .lyapunov import covariant_vectors as covariant_vectors
