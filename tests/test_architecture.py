@@ -46,7 +46,7 @@ ALLOWED = {
     "reservoir/__init__": {"lyapunov"},
     "reservoir/diagnosis": {*CORE, "networks", "lyapunov"},
     "sweeps": {"arrays", "files", "progress", "results"},
-    "studies": {*CORE, "lyapunov", "networks", "reservoir", "sweeps", "systems"},
+    "studies": {*CORE, "flows", "integrators", "lyapunov", "networks", "reservoir", "sweeps", "systems"},
     "plotting": {"arrays", "results", "lyapunov", "orbits", "networks", "reservoir", "sweeps"},
     "cli": {*CORE, "compiled", "lyapunov", "networks", "plotting", "reservoir", "studies", "sweeps", "systems"},
     "cli/parser": {"__version__", "studies", "sweeps", "systems"},

@@ -14,7 +14,7 @@ import numpy as np
 from cocycle import sweeps
 from cocycle.cli import doctor as examination
 from cocycle.cli.archives import chosen_measure, draw_to_files
-from cocycle.studies import reservoir_constraints, summary
+from cocycle.studies import dysts_spectra, dysts_table, reservoir_constraints, summary
 from cocycle.sweeps import AllFail, Archive, Status, dry_run, read_study, run
 from cocycle.sweeps.contents import Contents
 from cocycle.sweeps.export import exported
@@ -73,6 +73,20 @@ def validate(options: Namespace) -> int:
         with exported(options.output) as aside:
             aside.write_text(f"# Lyapunov spectra beside their references\n\n{made}\n\n{table}\n", "utf-8")
     return 0 if all(row.agrees for row in rows) else 1
+
+
+def dysts(options: Namespace) -> int:
+    """Compute the spectrum of every system of dysts into an archive, and write the table of what is in it."""
+    _check_workers(options)
+    contents = dysts_spectra.contents(options.size, options.seed, options.systems or None)
+    archive = Archive.resumed(options.output or Path(f"dysts-{options.size}.h5"), contents)
+    status = _computed(dysts_spectra.measure, archive, options, "Spectra of dysts")
+    if status < 2:
+        table, path = dysts_table.in_words(archive), archive.path.with_suffix(".md")
+        with exported(path) as aside:
+            aside.write_text(table + "\n", "utf-8")
+        print(f"{table}\n\nTable:   {path}")
+    return status
 
 
 def draw(results: Archive, path: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cocycle import __version__, sweeps
 from cocycle.cli import archives, commands
-from cocycle.studies import reservoir_constraints
+from cocycle.studies import dysts_spectra, reservoir_constraints
 from cocycle.systems import validation
 
 EPILOG = """exit status: 0 all is done; 1 points failed, an archive is damaged, or numbers disagree; 2 wrong input; 3
@@ -151,3 +151,13 @@ def _add_checks(add) -> None:
     command.add_argument("--scale", type=float, default=1.0, help="length of the runs (default: %(default)s)")
     command.add_argument("--output", type=Path, metavar="FILE", help="write the table there too, as markdown")
     command.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default: %(default)s)")
+    command = add(
+        commands.dysts,
+        help="the spectrum of every system of dysts, in an archive and a table",
+        description=f"{dysts_spectra.__doc__}  It needs the extra dysts.",
+    )
+    command.add_argument("systems", nargs="*", metavar="SYSTEM", help="names as in dysts (default: all)")
+    command.add_argument("--size", choices=list(dysts_spectra.SIZES), default="full", help="(default: %(default)s)")
+    command.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default: %(default)s)")
+    command.add_argument("--output", type=Path, metavar="FILE", help="the archive (default: dysts-SIZE.h5, here)")
+    _add_engine(command)

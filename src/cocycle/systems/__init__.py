@@ -1,7 +1,7 @@
 """Chaotic maps, vector fields, delay equations and partial differential equations, with their tangent maps."""
 
 from cocycle.systems.delay import DelayEquation, MackeyGlass
-from cocycle.systems.dysts import dysts_names, from_dysts
+from cocycle.systems.dysts import DystsFlow, DystsMap, dysts_estimates, dysts_names, from_dysts
 from cocycle.systems.lines import Interval, MethodOfLines
 from cocycle.systems.maps import (
     Bernoulli,
@@ -35,6 +35,8 @@ __all__ = [
     "CoupledMapLattice",
     "DelayEquation",
     "DiscreteSystem",
+    "DystsFlow",
+    "DystsMap",
     "Halvorsen",
     "Henon",
     "HyperRossler",
@@ -55,6 +57,7 @@ __all__ = [
     "Tent",
     "Thomas",
     "ToralAutomorphism",
+    "dysts_estimates",
     "dysts_names",
     "from_dysts",
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib import import_module
 from types import FunctionType
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -95,6 +95,23 @@ class DystsMap(DiscreteSystem):
 def dysts_names() -> dict[str, list[str]]:
     """The names of all systems of dysts: `{"flows": [...], "delay equations": [...], "maps": [...]}`."""
     return {kind: sorted(classes) for kind, classes in _classes().items()}
+
+
+class Estimates(NamedTuple):
+    """What dysts says of a system: exponents (n,) per unit time, and the Kaplan-Yorke dimension; empty, or NaN, where
+    it says nothing.  Its integration is of first order: of Lorenz's system it gives 1.09 instead of 0.906."""
+
+    exponents: np.ndarray
+    dimension: float
+
+
+def dysts_estimates(name: str) -> Estimates:
+    """The estimates that dysts has of the system of that name."""
+    given = next(classes[name] for classes in _classes().values() if name in classes)()
+    exponents = getattr(given, "lyapunov_spectrum_estimated", None)
+    dimension = getattr(given, "kaplan_yorke_dimension", None)
+    numbers = np.asarray([] if exponents is None else exponents, dtype=float)
+    return Estimates(numbers, np.nan if dimension is None else float(dimension))
 
 
 def from_dysts(name: str, **parameters: Any) -> DystsFlow | DystsMap | DelayEquation:

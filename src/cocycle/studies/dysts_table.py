@@ -1,0 +1,77 @@
+"""The table of the spectra of dysts' systems, from their archive."""
+
+import numpy as np
+
+from cocycle.results import decimals
+from cocycle.studies.dysts_spectra import SURE, WORDS, Check, Method
+from cocycle.sweeps import Archive, Status
+
+METHODS = {
+    Method.MAP: "map",
+    Method.RUNGE_KUTTA: "RK4",
+    Method.RADAU: "Radau",
+    Method.DELAY: "RK4 of the history",
+}
+HEAD = (
+    "| system | exponents | Kaplan-Yorke dimension | dysts: exponents; dimension | off by | steps, time | not trusted |\n"
+    "|---|---|---|---|---|---|---|"
+)
+
+
+def in_words(archive: Archive) -> str:
+    """The rows as a markdown table, below it how many are trusted, and how many of dysts' estimates are off."""
+    data = archive.results
+    rows, trusted, compared, off = [], 0, 0, []
+    for i, name in enumerate(archive.grid.axes["system"].tolist()):
+        if archive.status[i] != Status.DONE:
+            rows.append(f"| {name} | | | | | | {_reason(archive, i)} |")
+            continue
+        row = {key: np.asarray(values[i]) for key, values in data.items()}
+        wrong = [check for check in Check if int(row["failed"]) & check]
+        trusted += not wrong
+        apart = _apart(row)
+        if apart is not None and not wrong:
+            compared += 1
+            off += [name] if apart > SURE else []
+        rows.append(_row(name, row, apart, wrong))
+    counts = (
+        f"{trusted} of {len(rows)} systems hold all checks.  Of {compared} of these dysts has estimates of the"
+        f" spectrum; {len(off)} have an exponent that is off by more than {SURE:g} standard errors."
+    )
+    return "\n".join([HEAD, *rows, "", counts])
+
+
+def _row(name: str, row: dict[str, np.ndarray], apart: float | None, wrong: list[Check]) -> str:
+    n = int(np.isfinite(row["exponents"]).sum())
+    mine = ", ".join(_with_error(v, e) for v, e in zip(row["exponents"][:n], row["errors"][:n], strict=True))
+    theirs = ", ".join(f"{value:.4g}" for value in row["estimates"] if np.isfinite(value))
+    if np.isfinite(row["estimated_dimension"]):
+        theirs += f"; {float(row['estimated_dimension']):.4g}"
+    dimension = "" if np.isnan(row["dimension"]) else _with_error(row["dimension"], row["dimension_error"])
+    steps = f"{METHODS[Method(int(row['method']))]}, dt {float(row['dt']):.3g}, T {float(row['time']):.3g}"
+    distance = "" if apart is None else f"{apart:.0f}"
+    return f"| {name} | {mine} | {dimension} | {theirs} | {distance} | {steps} | {'; '.join(WORDS[c] for c in wrong)} |"
+
+
+def _apart(row: dict[str, np.ndarray]) -> float | None:
+    """The largest difference of dysts' exponents from ours in standard errors; None where dysts has no spectrum."""
+    theirs = row["estimates"]
+    known = np.isfinite(theirs) & np.isfinite(row["exponents"])
+    if known.sum() < np.isfinite(row["exponents"]).sum():
+        return None
+    errors = np.maximum(row["errors"], row["halved_errors"])[known]
+    floor = 1e-3 * abs(row["exponents"][known]).max()  # of zero exponents and of regular motion
+    return float((abs(theirs[known] - row["exponents"][known]) / np.maximum(errors, floor)).max())
+
+
+def _reason(archive: Archive, i: int) -> str:
+    messages = {failure.index[0]: failure.message for failure in archive.failures}
+    return messages.get(i, "not computed").splitlines()[0].replace("|", "/")[:160]
+
+
+def _with_error(value: float, error: float) -> str:
+    """0.90572(38): the two digits in brackets are the error of the last two digits of the value."""
+    places = decimals(float(error))
+    if places is None or not np.isfinite(value):
+        return f"{float(value):.4g}"
+    return f"{float(value):.{places}f}({round(float(error) * 10**places)})"
