@@ -12,15 +12,20 @@ METHODS = {
     Method.RADAU: "Radau",
     Method.DELAY: "RK4 of the history",
 }
-HEAD = (
-    "| system | exponents | Kaplan-Yorke dimension | dysts: exponents; dimension | off by | steps, time | not trusted |\n"
-    "|---|---|---|---|---|---|---|"
+COLUMNS = (
+    "system",
+    "exponents per unit time",
+    "Kaplan-Yorke dimension",
+    "dysts: exponents; dimension",
+    "off by",
+    "steps, dt, time",
+    "why not to be trusted",
 )
 
 
 def in_words(archive: Archive) -> str:
     """The rows as a markdown table, below it how many are trusted, and how many of dysts' estimates are off."""
-    data = archive.results
+    data = {name: archive[name] for name in archive.outputs}
     rows, trusted, compared, off = [], 0, 0, []
     for i, name in enumerate(archive.grid.axes["system"].tolist()):
         if archive.status[i] != Status.DONE:
@@ -38,7 +43,8 @@ def in_words(archive: Archive) -> str:
         f"{trusted} of {len(rows)} systems hold all checks.  Of {compared} of these dysts has estimates of the"
         f" spectrum; {len(off)} have an exponent that is off by more than {SURE:g} standard errors."
     )
-    return "\n".join([HEAD, *rows, "", counts])
+    head = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+    return "\n".join([*head, *rows, "", counts])
 
 
 def _row(name: str, row: dict[str, np.ndarray], apart: float | None, wrong: list[Check]) -> str:
@@ -47,7 +53,8 @@ def _row(name: str, row: dict[str, np.ndarray], apart: float | None, wrong: list
     theirs = ", ".join(f"{value:.4g}" for value in row["estimates"] if np.isfinite(value))
     if np.isfinite(row["estimated_dimension"]):
         theirs += f"; {float(row['estimated_dimension']):.4g}"
-    dimension = "" if np.isnan(row["dimension"]) else _with_error(row["dimension"], row["dimension_error"])
+    value, error = float(row["dimension"]), float(row["dimension_error"])
+    dimension = "" if np.isnan(value) else _with_error(value, error)
     steps = f"{METHODS[Method(int(row['method']))]}, dt {float(row['dt']):.3g}, T {float(row['time']):.3g}"
     distance = "" if apart is None else f"{apart:.0f}"
     return f"| {name} | {mine} | {dimension} | {theirs} | {distance} | {steps} | {'; '.join(WORDS[c] for c in wrong)} |"
@@ -65,8 +72,8 @@ def _apart(row: dict[str, np.ndarray]) -> float | None:
 
 
 def _reason(archive: Archive, i: int) -> str:
-    messages = {failure.index[0]: failure.message for failure in archive.failures}
-    return messages.get(i, "not computed").splitlines()[0].replace("|", "/")[:160]
+    message = archive.messages().get((i,), "not computed")
+    return message.splitlines()[0].replace("|", "/")[:160]
 
 
 def _with_error(value: float, error: float) -> str:
