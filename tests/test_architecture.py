@@ -27,6 +27,7 @@ ALLOWED = {
     "step_choice": {"arrays", "maps", "refinement"},
     "events": {"maps", "flows", "formulas"},
     "invariant_subspaces": {"arrays", "maps", "operators"},
+    "stochastic": {"arrays", "maps", "formulas"},
     "return_map": {"maps", "events", "formulas"},
     "forced": {"arrays", "maps", "flows", "formulas", "integrators"},
     "saturation": {"arrays"},

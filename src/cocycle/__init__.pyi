@@ -70,6 +70,7 @@ from .reservoir import train as train
 from .reservoir import valid_time as valid_time
 from .reservoir import valid_times as valid_times
 from .return_map import ReturnMap as ReturnMap
+from .stochastic import StochasticFlow as StochasticFlow
 from .sweeps import Archive as Archive
 from .sweeps import Grid as Grid
 from .sweeps import run as run
