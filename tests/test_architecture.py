@@ -25,7 +25,7 @@ ALLOWED = {
     "integrators": {"arrays", "formulas"},
     "flows": {"arrays", "maps", "formulas", "integrators", "step_choice"},
     "step_choice": {"arrays", "maps", "refinement"},
-    "events": {"maps", "flows", "formulas"},
+    "events": {"maps", "flows", "formulas", "integrators"},
     "invariant_subspaces": {"arrays", "maps", "operators"},
     "stochastic": {"arrays", "maps", "formulas"},
     "return_map": {"maps", "events", "formulas"},

@@ -168,8 +168,50 @@ def test_where_events_accumulate_the_orbit_ends():
 
 def test_a_reset_that_does_not_lead_away_is_reported():
     stuck = HybridFlow(Flow(falling, 0.1), Event(lambda u: u[0], lambda u: (u[0] - 0.1, u[1])))
-    with pytest.warns(RuntimeWarning, match="or is behind it after a reset"):
+    with pytest.warns(RuntimeWarning, match="more than 100 events in one step"):
         assert np.isnan(end([stuck] * 20, np.array([1.0, 0.0]))).all()
+
+
+def test_events_at_the_end_of_a_step_and_several_at_once():
+    """A clock that is reset at 1 where steps end; a corner of two walls; a neuron that takes another over threshold."""
+    clock = HybridFlow(Flow(lambda u: 0 * u + 1.0, 0.25), Event(lambda u: 1 - u[0], lambda u: 0 * u))
+    states = trajectory([clock] * 12, np.array([0.0]))[:, 0]
+    np.testing.assert_allclose((states + 0.4) % 1.0, (0.25 * np.arange(1, 13) + 0.4) % 1.0, atol=1e-9)
+    np.testing.assert_array_less(states, 1.0 + 1e-12)
+    walls = (
+        Event(lambda u: u[0], lambda u: np.stack([u[0], u[1], -u[2], u[3]])),
+        Event(lambda u: u[1], lambda u: np.stack([u[0], u[1], u[2], -u[3]])),
+    )
+    corner = HybridFlow(Flow(lambda u: np.stack([u[2], u[3], 0 * u[2], 0 * u[3]]), 0.1), *walls)
+    for apart in (0.0, 1e-12, 1e-7):
+        found = end([corner] * 10, np.array([0.5, 0.5 + apart, -1.0, -1.0]))
+        np.testing.assert_allclose(found, [0.5, 0.5 - apart, 1.0, 1.0], atol=1e-9)
+    fires = [
+        Event(lambda u: 1 - u[0], lambda u: np.stack([0 * u[0], u[1] + 0.3])),
+        Event(lambda u: 1 - u[1], lambda u: np.stack([u[0] + 0.3, 0 * u[1]])),
+    ]
+    pair = HybridFlow(Flow(lambda u: 1.5 - u, 0.05), *fires)
+    assert np.isfinite(end([pair] * 200, np.array([0.1, 0.35]))).all()
+
+
+@pytest.mark.parametrize("integrator", [RungeKutta(), DormandPrince(), Radau()], ids=repr)
+def test_no_event_is_missed_within_a_period_or_a_long_step(integrator):
+    """The wall is reached and left within a small part of the period of the force, and of a map with many substeps."""
+    turn = 2 * np.pi / 1.7
+
+    def driven(t, u):
+        return u[1], -u[0] - 0.1 * u[1] + 0.8 * np.cos(1.7 * t)
+
+    event = Event(lambda u: u[0] + 0.5, lambda u: (u[0], -0.8 * u[1]))
+    flow = HybridFlow(ForcedFlow(driven, turn / 400, integrator=integrator).stroboscopic(turn, 0.3), event)
+    np.testing.assert_allclose(flow(np.array([0.2, -1.4])), [0.0901, 0.3549], atol=2e-4)
+    spring = HybridFlow(
+        Flow(lambda u: (u[1], -u[0]), 6.0, 600)
+        if integrator == RungeKutta()
+        else Flow(lambda u: (u[1], -u[0]), 6.0, 1, type(integrator)(longest=0.01)),
+        Event(lambda u: u[0] + 0.9, lambda u: (-0.9 + 0 * u[0], -u[1])),
+    )
+    np.testing.assert_allclose(ReturnMap(spring, 200.0).times(np.array([0.0, 1.0])), np.pi + np.arcsin(0.9), atol=1e-5)
 
 
 def test_a_batch_of_parameters():
@@ -197,6 +239,8 @@ def test_a_step_that_is_too_coarse_is_reported():
         (lambda: ReturnMap(ball(0.1), 0.0), ValueError, "longest must be a positive time"),
         (lambda: HybridFlow(Flow(falling, 0.1)), TypeError, "events must be some of Event"),
         (lambda: HybridFlow(falling, WALL), TypeError, "flow must be a Flow"),
+        (lambda: HybridFlow(Flow(falling, 0.1).backward(), WALL), ValueError, "must go forward in time with events"),
+        (lambda: ReturnMap(Flow(falling, 0.1)), TypeError, "flow must be one with events"),
         (lambda: Event(0.0, lambda u: u), TypeError, "surface must be a function of a state"),
         (lambda: Event(lambda u: u, lambda u: u).height(np.ones(2)), TypeError, "surface must give one number"),
         (

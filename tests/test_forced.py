@@ -127,7 +127,11 @@ def test_parameters_and_pickling():
     ("call", "error", "words"),
     [
         (lambda: ForcedFlow(duffing, 0.1).stroboscopic(TURN), ValueError, "period must be a positive multiple of dt"),
-        (lambda: ForcedFlow(duffing, 0.1).stroboscopic(6.0)(X), ValueError, "period must be that of duffing; at x the"),
+        (
+            lambda: ForcedFlow(duffing, 0.1).stroboscopic(6.0)(X),
+            ValueError,
+            "period must be that of duffing; near x the",
+        ),
         (lambda: ForcedFlow(duffing, 0.1).stroboscopic(-1.0), ValueError, "period must be a positive multiple"),
         (lambda: ForcedFlow(lambda u: u, 0.1), TypeError, "function must be one of time and state, f"),
         (lambda: ForcedFlow(lambda t, u, time=1.0: u, 0.1), TypeError, "with other names for its parameters than time"),
@@ -142,3 +146,41 @@ def test_parameters_and_pickling():
 def test_bad_input(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_period_is_checked_where_the_forcing_acts():
+    """At x = 0 a parametric force does nothing; a weak force beside a strong field counts by its own variation."""
+
+    def mathieu(t, u):
+        return u[1], -(1 + 0.5 * np.cos(2 * t)) * u[0]
+
+    def weak(t, u):
+        return -1e4 * u[0] + 1e-3 * np.cos(t), u[1]
+
+    for function, x in ((mathieu, np.array([0.0, 1.0])), (weak, np.array([100.0, 1.0]))):
+        with pytest.raises(ValueError, match="period must be that of"):
+            ForcedFlow(function, np.pi / 1000).stroboscopic(1.5 * np.pi)(x)
+        ForcedFlow(function, np.pi / 1000).stroboscopic(2 * np.pi)(x)
+
+
+def test_symplectic_steps_are_of_fourth_order_with_explicit_time():
+    """A mass and a spring that depend on time."""
+
+    def moving(t, u):
+        return u[1] / (1 + 0.5 * np.sin(3 * t)), -(1 + 0.3 * np.cos(t)) * u[0]
+
+    def after(steps):
+        return end(ForcedFlow(moving, 2.0 / steps, integrator=Symplectic()).maps(steps), X)
+
+    exact = solve_ivp(moving, (0, 2), X, "DOP853", rtol=1e-13, atol=1e-13).y[:, -1]
+    errors = [abs(after(steps) - exact).max() for steps in (20, 40, 80)]
+    np.testing.assert_allclose(np.log2(np.divide(errors[:-1], errors[1:])), 4, atol=0.4)
+
+
+def test_a_parameter_called_time_is_one():
+    def relax(u, time=2.0):
+        return -u / time
+
+    for integrator in (RungeKutta(), DormandPrince(), Radau()):
+        flow = Flow(relax, 0.1, integrator=integrator, time=0.5)
+        np.testing.assert_allclose(end([flow] * 10, np.array([1.0])), np.exp(-2), rtol=1e-4)

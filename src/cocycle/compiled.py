@@ -37,6 +37,17 @@ class Compiled(Dual):
     def order(self):
         return self.map.order
 
+    @property
+    def volume(self):
+        return self.map.volume
+
+    @property
+    def resolution(self):
+        return self.map.resolution
+
+    def remedy(self, factor, x):
+        return self.map.remedy(factor, x)
+
     def refined(self):
         return self.map.refined()  # used for a few steps, for which a trace is not worth its time
 
@@ -63,7 +74,8 @@ class Compiled(Dual):
     def kernel(self, x: Array, q: Array | None, steps: int) -> Any:
         code = self._code(x)
         if code is None:
-            return f"{type(self.map).__name__} cannot be traced for this state"
+            own = self.map.kernel(x, q, steps)
+            return f"{type(self.map).__name__} cannot be traced for this state" if isinstance(own, str) else own
         found = kernel(code.program, (), x, q, steps)
         if not isinstance(found, str):  # compare with the map, if it is time
             self(x) if q is None else self.tangent(x, q)

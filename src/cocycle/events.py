@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable
 from functools import cached_property
+from math import ceil
 from typing import Any, final
 
 import numpy as np
@@ -12,11 +13,13 @@ from scipy.optimize import elementwise
 from cocycle.flows import Flow
 from cocycle.formulas.formula import Formula
 from cocycle.formulas.height import Height
-from cocycle.formulas.of_time import TIME
+from cocycle.formulas.of_time import TIME, depends_on_time
+from cocycle.integrators import AdaptiveIntegrator
 from cocycle.maps import Map
 
 MOST = 100  # events in one step
 SHORT = 1e-9  # of a step, in which an orbit leaves the surface after a reset
+BEHIND = 1e-9  # distance behind the surface, relative to the size of the state, that is no rounding
 GRAZING = 1e-10  # the velocity towards the surface, relative to its size, that is taken as none
 
 
@@ -26,7 +29,7 @@ class Event:
     """Where `surface` falls to zero along the orbit, the state x jumps to reset(x).
 
     Both are plain functions of a state (n,), see `cocycle.Formula`: the surface gives one number, which is positive
-    away from it; the reset gives a state from which the orbit leaves the surface.
+    before the event.
     """
 
     surface: Callable[[Any], Any]
@@ -45,11 +48,15 @@ class Event:
     def jump(self) -> Formula:
         return Formula(self.reset)
 
+    def slope(self, x: np.ndarray) -> np.ndarray:
+        """The gradient (..., n) of the surface's function."""
+        return self.height.cotangent(x, np.ones((*x.shape[:-1], 1, 1)).astype(x.dtype))[..., 0]
+
     def saltation(self, x: np.ndarray, before: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """At states x (m, n) on the surface, with the velocities before: the states after the jump, the change of
         frames q (m, n, k) by the jump, and the times (m, 1, k) by which the vectors of q reach the surface later."""
         y, pushed = self.jump.tangent(x, np.concatenate([q, before[..., None]], axis=-1))
-        slope = self.height.cotangent(x, np.ones((*x.shape[:-1], 1, 1)).astype(x.dtype))
+        slope = self.slope(x)[..., None]
         towards = (slope * before[..., None]).sum(-2, keepdims=True)
         size = np.linalg.norm(slope, axis=-2, keepdims=True) * np.linalg.norm(before, axis=-1)[..., None, None]
         towards = np.where(abs(towards) > GRAZING * size, towards, np.nan)
@@ -69,14 +76,21 @@ class HybridFlow(Map):
     and the velocities v before and v' after the reset R.  Aizerman & Gantmakher, Q. J. Mech. Appl. Math. 11, 225
     (1958); di Bernardo et al., Piecewise-smooth Dynamical Systems (2008), 2.5.
 
-    An orbit that passes the surface and comes back within one step is not seen to do so.  Where events accumulate, the
-    orbit touches the surface without passing it, or the reset does not lead away from it, the state becomes NaN, with a
-    warning.  Numpy only.
+    An orbit that passes the surface and comes back within one step is not seen to do so: within one substep, or of an
+    integrator that chooses its steps, within dt or `longest`.  A reset that puts the state behind the surface of an
+    event is followed by that event at once.  Where events accumulate, or the orbit touches the surface without passing
+    it, the state becomes NaN, with a warning.  The tangent is that of the orbit with the exact velocities: that of the
+    numerical one up to its error.  Numpy only.
     """
 
     def __init__(self, flow: Flow, *events: Event):
         if not isinstance(flow, Flow):
-            raise TypeError(f"flow must be a Flow, Flow(function, dt); got {type(flow).__name__}")
+            raise TypeError(
+                f"flow must be a Flow, Flow(function, dt), ForcedFlow(...).stroboscopic(period) or .autonomous(); got"
+                f" {type(flow).__name__}"
+            )
+        if flow.direction < 0:
+            raise ValueError("flow must go forward in time with events, whose resets have no inverse; got one backward")
         if not events or not all(isinstance(event, Event) for event in events):
             raise TypeError(f"events must be some of Event(surface, reset); got {events!r}")
         self.flow, self.events = flow, events
@@ -105,13 +119,15 @@ class HybridFlow(Map):
         return HybridFlow(self.flow.refined(), *self.events)
 
     @cached_property
-    def _pieces(self) -> list[Flow]:
-        """The flow, substep by substep."""
-        flow, count = self.flow, self.flow.substeps
-        one = dataclasses.replace(flow, dt=flow.dt / count, substeps=1)
-        if flow.equation is None or TIME not in flow.equation.shapes:
+    def pieces(self) -> list[Flow]:
+        """The flow in the steps at whose ends events are looked for: its substeps, or steps of at most `longest`."""
+        flow, method = self.flow, self.flow.integrator
+        chooses = isinstance(method, AdaptiveIntegrator)
+        count = max(1, ceil(flow.dt / method.longest - SHORT)) if chooses else flow.substeps
+        one = dataclasses.replace(flow, dt=flow.dt / count, substeps=flow.substeps if chooses else 1)
+        if not depends_on_time(flow.equation):
             return [one] * count
-        return [one.at(**{TIME: flow.time + flow.direction * i * one.dt}) for i in range(count)]
+        return [one.at(**{TIME: flow.time + i * one.dt}) for i in range(count)]
 
     def __call__(self, x):
         return self._advanced(x)[0]
@@ -121,7 +137,7 @@ class HybridFlow(Map):
 
     def _advanced(self, *parts: Any) -> tuple:
         batch, rows = self.rows(parts)
-        for piece in self._pieces:
+        for piece in self.pieces:
             rows = self._substep(piece, rows)
         return tuple(row.reshape(*batch, *row.shape[1:]) for row in rows)
 
@@ -154,37 +170,55 @@ class HybridFlow(Map):
     def _through(self, flow: Flow, parts: tuple) -> tuple:
         """State, or state and frame, after a step with events."""
         parts, since = tuple(part.copy() for part in parts), np.zeros((len(parts[0]), 1))
-        active = np.arange(len(since))
+        active, behind = np.arange(len(since)), np.zeros((len(self.events), len(since)), dtype=bool)
         for _ in range(MOST):
             some, own, now = tuple(part[active] for part in parts), flow.of_members(active), since[active]
             end = own.moved(some, flow.dt - now, now)
-            passed = self.passed(end[0])
+            passed = self.passed(end[0]) | behind
             free = ~passed.any(0)
             for part, found in zip(parts, end, strict=True):
                 part[active[free]] = found[free]
-            active, passed = active[~free], passed[:, ~free]
+            active, passed, behind = active[~free], passed[:, ~free], behind[:, ~free]
             if not len(active):
                 return parts
             some, own = tuple(part[~free] for part in some), flow.of_members(active)
-            after, since[active] = self.next_event(own, some, now[~free], passed)
+            after, since[active] = self.next_event(own, some, now[~free], passed, behind)
             for part, found in zip(parts, after, strict=True):
                 part[active] = found
+            behind = self._behind(after[0])
         _warn(parts[0][active[0]], f"more than {MOST} events in one step")
         for part in parts:
             part[active] = np.nan
         return parts
 
+    def _behind(self, x: np.ndarray) -> np.ndarray:
+        """Whether a reset has put states behind the surface of each event, by more than rounding: (events, members)."""
+        found = []
+        for event in self.events:
+            slope = np.linalg.norm(event.slope(x), axis=-1)
+            found.append(event.height(x)[..., 0] < -BEHIND * slope * (1 + np.linalg.norm(x, axis=-1)))
+        return np.stack(found)
+
     def next_event(
-        self, flow: Flow, parts: tuple, now: np.ndarray, passed: np.ndarray, *, at_fixed_time: bool = True
+        self,
+        flow: Flow,
+        parts: tuple,
+        now: np.ndarray,
+        passed: np.ndarray,
+        behind: np.ndarray | None = None,
+        *,
+        at_fixed_time: bool = True,
     ) -> tuple[tuple, np.ndarray]:
         """State, or state and frame, after the next event, and the time of it, of members (m, n) of the flow that pass
-        the surfaces `passed` (events, m) between the time `now` (m, 1) and the end of the step.
+        the surfaces `passed` (events, m) between the time `now` (m, 1) and the end of the step, or are `behind` them.
 
         Frames are those at a fixed time, or those of states on the surface.
         """
         times = np.full(passed.shape, np.inf)
-        for event, found, rows in zip(self.events, times, passed, strict=True):
+        behind = np.zeros_like(passed) if behind is None else behind
+        for event, found, rows in zip(self.events, times, passed & ~behind, strict=True):
             found[rows] = _time_of(event, flow.of_members(np.flatnonzero(rows)), parts[0][rows], now[rows])
+        times[behind] = 0.0
         first, step = np.argmin(np.where(np.isnan(times), -np.inf, times), axis=0), times.min(0)[:, None]
         at = flow.moved(parts, np.where(np.isnan(step), 0.0, step), now)
         after = tuple(part.copy() for part in at)
@@ -197,7 +231,7 @@ class HybridFlow(Map):
                     part[rows] = new
         lost = np.isnan(step[:, 0]) | ~np.isfinite(after[-1]).all(tuple(range(1, after[-1].ndim)))
         if lost.any() and np.isfinite(at[0][lost]).any():
-            _warn(at[0][lost][0], "the orbit touches the surface without passing it, or is behind it after a reset")
+            _warn(at[0][lost][0], "the orbit touches the surface without passing it, or the reset is not defined there")
         for part in after:
             part[lost] = np.nan
         return after, np.where(lost[:, None], flow.dt, now + step)
@@ -207,14 +241,23 @@ class HybridFlow(Map):
 
 
 def _time_of(event: Event, flow: Flow, x: np.ndarray, now: np.ndarray) -> np.ndarray:
-    """The time from now on at which states reach the surface of the event; NaN where they are behind it at once."""
+    """The time from now on at which states, which lie behind the surface at the end of the step, reach it.
+
+    States on the surface reach it at once if they move behind it, and later if they leave it first.
+    """
 
     def height(step: np.ndarray, which: np.ndarray) -> np.ndarray:
         return event.height(flow.of_members(which).moved((x[which],), step[:, None], now[which])[0])[:, 0]
 
-    most = flow.dt - now[:, 0]
-    root = elementwise.find_root(height, (np.minimum(SHORT * flow.dt, most / 2), most), args=(np.arange(len(x)),))
-    return np.where(root.success, root.x, np.nan)
+    here, most = event.height(x)[:, 0], flow.dt - now[:, 0]
+    rising = (event.slope(x) * flow.velocity(x, now)).sum(-1)
+    at_once = (here <= 0) & (rising <= 0)
+    with np.errstate(all="ignore"):
+        leaves = np.where(here <= 0, np.maximum(SHORT * flow.dt, -4 * here / rising), 0.0)
+    least = np.where(at_once, most / 2, np.minimum(leaves, most / 2))
+    root = elementwise.find_root(height, (least, most), args=(np.arange(len(x)),))
+    found = np.where(root.success, root.x, np.where(here > 0, np.nan, 0.0))
+    return np.where(at_once, 0.0, found)
 
 
 def _after(event: Event, flow: Flow, parts: tuple, since: np.ndarray, at_fixed_time: bool) -> tuple:

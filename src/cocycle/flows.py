@@ -8,10 +8,10 @@ from weakref import WeakSet
 
 import numpy as np
 
-from cocycle.arrays import is_double, namespace
+from cocycle.arrays import is_double, namespace, require_count
 from cocycle.formulas.formula import Equation, Formula
 from cocycle.formulas.loops import Controlled, Scheme
-from cocycle.formulas.of_time import TIME, OfTime
+from cocycle.formulas.of_time import TIME, depends_on_time
 from cocycle.formulas.symbols import Symbols
 from cocycle.integrators import AdaptiveIntegrator, Integrator, RungeKutta
 from cocycle.integrators.adaptive import integrated
@@ -56,19 +56,19 @@ class Flow(Map):
         **parameters: Any,
     ):
         field = _field_of(field, parameters)
+        require_count("substeps", substeps, 1)
         if isinstance(dt, str) and dt == "auto":
-            dt = time_step(field, integrator=integrator)
-        if isinstance(dt, str) or not dt > 0:
+            chooses = isinstance(integrator, AdaptiveIntegrator)
+            dt = time_step(field, integrator=integrator) * (1 if chooses else substeps)
+        if isinstance(dt, bool) or not isinstance(dt, int | float | np.number) or not 0 < float(dt.real) < np.inf:
             raise ValueError(
                 f'dt must be a positive number or "auto"; got {dt!r}: backward in time is Flow(...).backward()'
             )
-        if not isinstance(substeps, int) or substeps < 1:
-            raise ValueError(f"substeps must be an integer of at least 1; got {substeps!r}")
         if not isinstance(integrator, Integrator):
             raise TypeError(f"integrator must be one, such as Symplectic(); got {integrator!r}")
         if direction not in (1, -1):
             raise ValueError(f"direction must be 1, or -1 for backward in time; got {direction!r}")
-        given = {"field": field, "dt": dt, "substeps": substeps, "integrator": integrator, "direction": direction}
+        given = {"field": field, "dt": dt, "substeps": int(substeps), "integrator": integrator, "direction": direction}
         for name, value in given.items():
             object.__setattr__(self, name, value)
 
@@ -88,7 +88,7 @@ class Flow(Map):
     @property
     def time(self) -> Any:
         """The time at which the map begins, of an equation that depends on it."""
-        return 0.0 if self.equation is None else self.equation.parameters.get(TIME, 0.0)
+        return self.equation.parameters[TIME] if self.equation is not None and depends_on_time(self.equation) else 0.0
 
     def at(self, **parameters: Any) -> "Flow":
         """The flow of the same function with other parameters: see `Equation.at`."""
@@ -99,7 +99,7 @@ class Flow(Map):
         if set(parameters) <= set(self.equation.shapes):  # what is traced stays the same
             for name in vars(self).keys() & {"formula", "_refined"}:
                 vars(made)[name] = getattr(self, name).at(**parameters)
-        if set(parameters) == {TIME} and self in _CHECKED:
+        if set(parameters) == {TIME} and depends_on_time(self.equation) and self in _CHECKED:
             _CHECKED.add(made)
         return made
 
@@ -129,8 +129,7 @@ class Flow(Map):
 
     @property
     def _scheme(self) -> Scheme:
-        timed = self.equation is not None and TIME in self.equation.shapes
-        return self.integrator.scheme(self.dt, self.substeps, self.direction, timed)
+        return self.integrator.scheme(self.dt, self.substeps, self.direction, depends_on_time(self.equation))
 
     def _traced(self, rate, x, h, time):
         return self.integrator.traced(self._directed(rate), x, h, self.direction * time)
@@ -167,7 +166,7 @@ class Flow(Map):
     def _rate(self, time: Any, *parts: Any) -> tuple:
         """The rates of a state, or of state and frame; times may be those of the members (*batch, 1)."""
         field = self.field
-        if self.equation is not None and TIME in self.equation.shapes:
+        if self.equation is not None and depends_on_time(self.equation):
             field = self.equation.at(**{TIME: time[..., 0] if getattr(time, "ndim", 0) else time})
         return _applied(field, parts)
 
@@ -203,7 +202,7 @@ class Flow(Map):
     def _by_formula(self, formula: Formula, parts: tuple) -> tuple:
         start, h = self.time, self.direction * self.dt / self.substeps
         for i in range(self.substeps):
-            now = formula.at(**{TIME: start + i * h}) if TIME in formula.shapes else formula
+            now = formula.at(**{TIME: start + i * h}) if depends_on_time(formula) else formula
             parts = _applied(now, parts)
         return parts
 
@@ -217,8 +216,9 @@ class Flow(Map):
         """Check the field once, at the first states; symbols have no values yet."""
         if self not in _CHECKED and not isinstance(x, Symbols):
             self.integrator.check(self.field, x)
-            if self.equation is not None and isinstance(self.equation.function, OfTime):
-                self.equation.function.check(lambda time: self.field.at(**{TIME: time}), x, self.equation.parameters)
+            if self.equation is not None and depends_on_time(self.equation):
+                function: Any = self.equation.function
+                function.check(lambda time: self.field.at(**{TIME: time}), x, self.equation.parameters)
             _CHECKED.add(self)
 
     def __call__(self, x):
@@ -265,8 +265,10 @@ def time_step(
                 " dt=time_step(field, x)"
             )
         x = start(np.random.default_rng(0))
-    if not 0 < accuracy < 1:
-        raise ValueError(f"accuracy must be in (0, 1); got {accuracy!r}")
+    if isinstance(accuracy, str) or not 0 < accuracy < 1:
+        raise ValueError(f"accuracy must be a number in (0, 1); got {accuracy!r}")
+    if np.ndim(x) != 1:
+        raise ValueError(f"x must be one state of shape (n,); got {np.shape(x)}")
     chooses = isinstance(integrator, AdaptiveIntegrator)
     step = Flow(field, 1.0, integrator=RUNGE_KUTTA if chooses else integrator)
 

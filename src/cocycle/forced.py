@@ -1,6 +1,7 @@
 """Equations that depend on time, x' = v(t, x): the time is bound before the loop, one map for each step."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, final, overload
 
 import numpy as np
@@ -65,21 +66,23 @@ class ForcedFlow:
         return _Successive(self._flow, float(start), range(steps))
 
     def stroboscopic(self, period: float, phase: float = 0.0) -> Flow:
-        """The map over one period of the forcing, from the time `phase` on, in steps of dt.
+        """The map over one period of the forcing, from the time `phase` on, in steps of dt, or of at most dt.
 
-        Raises ValueError unless the period is a multiple of dt, for integrators with steps of one length, and, when
-        the map is first used, unless it is one of the equation.
+        Raises ValueError unless the period is a multiple of dt, and, when the map is first used, unless it is one of
+        the equation.
         """
         flow = self._flow
         _require_number("phase", phase)
         _require_number("period", period)
-        steps = 1 if isinstance(flow.integrator, AdaptiveIntegrator) else round(period / flow.dt)
-        if not period > 0 or steps < 1 or (abs(period / (steps * flow.dt) - 1) > WHOLE and steps != 1):
+        method, steps = flow.integrator, round(period / flow.dt)
+        if not period > 0 or steps < 1 or abs(period / (steps * flow.dt) - 1) > WHOLE:
             raise ValueError(
                 f"period must be a positive multiple of dt={flow.dt:.6g}; got {period!r}: take dt=period / 100"
             )
         equation = Equation(OfTime(self.function, period), **self._parameters).at(**{TIME: float(phase)})
-        return Flow(equation, float(period), steps * flow.substeps, flow.integrator)
+        if isinstance(method, AdaptiveIntegrator):  # of which dt is the longest step
+            return Flow(equation, float(period), flow.substeps, replace(method, longest=min(method.longest, flow.dt)))  # pyright: ignore[reportArgumentType]
+        return Flow(equation, float(period), steps * flow.substeps, method)
 
     def autonomous(self) -> Flow:
         """The map over dt of the state [x | t], in which the time is one more component, with an exponent of zero."""

@@ -23,6 +23,8 @@ class Map(ABC):
     dt: Any = 1.0  # the time of one application: exponents are per unit of it
     order: Any = 1  # of a map with a `refined` one: its error over a given time is of order dt^order
 
+    volume: Any = True  # whether the growth of all volume means something: not that of a history, which is interpolated
+
     batch: Any = ()  # of parameters that are arrays, one for each member of a batch of states
 
     @abstractmethod

@@ -6,7 +6,7 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.events import HybridFlow
-from cocycle.formulas.of_time import TIME
+from cocycle.formulas.of_time import depends_on_time
 from cocycle.maps import Map
 
 
@@ -27,8 +27,9 @@ class ReturnMap(Map):
     def __post_init__(self):
         if not self.longest > 0:
             raise ValueError(f"longest must be a positive time; got {self.longest!r}")
-        equation = self.flow.flow.equation
-        if equation is not None and TIME in equation.shapes:
+        if not isinstance(self.flow, HybridFlow):
+            raise TypeError(f"flow must be one with events, HybridFlow(flow, event); got {type(self.flow).__name__}")
+        if depends_on_time(self.flow.flow.equation):
             raise ValueError(
                 "flow must not depend on time: take ForcedFlow(...).autonomous(), whose state has the time"
             )
@@ -57,7 +58,7 @@ class ReturnMap(Map):
     def _advanced(self, *parts: Any) -> tuple[tuple, np.ndarray]:
         batch, rows = self.flow.rows(parts)
         rows = tuple(row.copy() for row in rows)
-        active, flow = np.flatnonzero(np.isfinite(rows[0]).all(-1)), self.flow.flow
+        active, flow = np.flatnonzero(np.isfinite(rows[0]).all(-1)), self.flow.pieces[0]
         times = np.zeros(len(rows[0]))
         for _ in range(int(np.ceil(self.longest / flow.dt))):
             own, some = flow.of_members(active), tuple(row[active] for row in rows)

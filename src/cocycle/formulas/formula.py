@@ -8,7 +8,7 @@ import numpy as np
 from cocycle.arrays import Array, as_numpy, constant
 from cocycle.formulas.kernels import FIXED, LARGE, kernel
 from cocycle.formulas.loops import Scheme
-from cocycle.formulas.of_time import TIME
+from cocycle.formulas.of_time import TIME, depends_on_time
 from cocycle.formulas.on_arrays import OnArrays
 from cocycle.formulas.parameters import Parameters, defaults_of, frame_of, name_of, of_shape, state_of
 from cocycle.formulas.program import Program
@@ -58,9 +58,10 @@ class Formula(Parameters, Dual):
         own = {name: given for name, given in parameters.items() if name != LENGTH}
 
         def rate(time: Any, x: Any) -> tuple:
-            return (of_shape(value(x, own | {TIME: time} if TIME in own else own), x),)
+            return (of_shape(value(x, own | {TIME: time} if timed else own), x),)
 
-        return self._step(rate, x, parameters[LENGTH], own.get(TIME, 0.0))
+        timed = depends_on_time(self)
+        return self._step(rate, x, parameters[LENGTH], own[TIME] if timed else 0.0)
 
     def cotangent(self, x: Array, p: Array) -> Array:
         x = state_of(x)
@@ -114,6 +115,6 @@ class Equation(Parameters, VectorField):
         one formula.  Its last inputs are the time, if the equation depends on it, and the length, if it is variable."""
         made = Formula(self.function)
         made.parameters, made._step, made._dt = {**self.parameters, LENGTH: length}, step, dt
-        last = [name for name in (TIME, LENGTH) if name in self.shapes or (name == LENGTH and variable)]
-        made.shapes = {name: shape for name, shape in self.shapes.items() if name != TIME} | dict.fromkeys(last, ())
+        last = [TIME] * depends_on_time(self) + [LENGTH] * variable
+        made.shapes = {name: shape for name, shape in self.shapes.items() if name not in last} | dict.fromkeys(last, ())
         return made

@@ -122,7 +122,8 @@ class Fixed(Scheme):
 
 
 CONTROLLED = """
-left = rest = trial = {time}
+left = rest = {time}
+trial = {longest}
 pieces, piece = 0, 0.0
 for attempt in range({attempts}):
     {h} = piece if pieces else min(trial, left)
@@ -132,7 +133,7 @@ for attempt in range({attempts}):
         error, factor = {error}, {least}
         if error < inf:
             factor = min(max({safety} * error ** {power}, {least}), {most})
-        trial = {h} * factor
+        trial = min({h} * factor, {longest})
         if not error <= 1.0:
             if trial < {vanishing}:
                 break
@@ -157,6 +158,7 @@ class Control:
     """How the length of a step follows from the error of the last one: see `cocycle.integrators.adaptive`."""
 
     time: float
+    longest: float
     direction: int
     error_order: int
     safety: float
@@ -168,6 +170,7 @@ class Control:
     def words(self) -> dict[str, str]:
         return {
             "time": repr(float(self.time)),
+            "longest": repr(float(self.longest)),
             "attempts": repr(self.attempts),
             "safety": repr(self.safety),
             "least": repr(self.least),

@@ -7,12 +7,12 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import as_numpy, constant
+from cocycle.arrays import as_numpy, constant, like
 from cocycle.formulas.parameters import name_of
 
 TIME = "time"  # the name of that parameter
 PLACES = 16  # times at which a period is checked
-SAME = 1e-6  # rates, relative to their size
+SAME, ROUNDING = 1e-6, 1e-11  # difference of rates, relative to their variation in time, and to their size
 
 
 @final
@@ -64,19 +64,31 @@ class OfTime:
         return [self.function]
 
     def check(self, equation: Callable[[Any], Any], x: Any, parameters: Mapping[str, Any]) -> None:
-        """Raise ValueError unless the rates at x have the period; `equation(time)` is the field at one time."""
+        """Raise ValueError unless the rates have the period, at x and at random states around it, where the forcing may
+        act that does not at x; `equation(time)` is the field at one time."""
         if self.period is None:
             return
-        with np.errstate(all="ignore"):
-            times = parameters[TIME] + self.period * np.random.default_rng(0).uniform(size=PLACES)
-            now, later = (
-                np.stack([as_numpy(constant(equation(t)(x))) for t in part]) for part in (times, times + self.period)
-            )
-        if not (abs(later - now) <= SAME * abs(now).max()).all():
-            raise ValueError(
-                f"period must be that of {self.name}; at x the rates at t and t + {self.period:.6g} differ by up to"
-                f" {abs(later - now).max():.2g}: for other forcing take .maps(steps)"
-            )
+        rng = np.random.default_rng(0)
+        times = parameters[TIME] + self.period * rng.uniform(size=PLACES)
+        for moved in (0.0, 0.1, 1.0):
+            places = x + moved * like(rng.normal(size=tuple(x.shape)), x) * (1 + abs(x))
+            with np.errstate(all="ignore"):
+                now, later = (
+                    np.stack([as_numpy(constant(equation(t)(places))) for t in part])
+                    for part in (times, times + self.period)
+                )
+                varies = np.ptp(now, axis=0)
+                fine = abs(later - now) <= SAME * varies + ROUNDING * abs(now)
+            if not (fine | ~np.isfinite(now)).all():
+                raise ValueError(
+                    f"period must be that of {self.name}; near x the rates at t and t + {self.period:.6g} differ by up"
+                    f" to {np.nanmax(abs(later - now)):.2g}: for other forcing take .maps(steps)"
+                )
+
+
+def depends_on_time(equation: Any) -> bool:
+    """Whether the function of an equation is one of time, not only one with a parameter of that name."""
+    return isinstance(getattr(equation, "function", None), OfTime)
 
 
 @final

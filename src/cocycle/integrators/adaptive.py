@@ -26,14 +26,15 @@ SINGLE = 100  # roundings, that a relative tolerance is at least
 def integrated(method: Any, rate: Rate, parts: tuple, dt: Any, time: Any, pieces: int = 1) -> tuple:
     """The parts after the time dt, by steps that the method accepts, each divided into equal pieces.
 
-    The first step tried is dt itself, so that the result depends on nothing but the state; the next follow from the
-    error, h (0.9 / error^(1 / error_order)), within a factor 5.  Hairer, Norsett & Wanner, Solving Ordinary
-    Differential Equations I (1993), II.4.  Members of a batch whose steps vanish become NaN, with a warning.
+    The first step tried is dt itself, or the longest one, so that the result depends on nothing but the state; the next
+    follow from the error, h (0.9 / error^(1 / error_order)), within a factor 5.  Hairer, Norsett & Wanner, Solving
+    Ordinary Differential Equations I (1993), II.4.  Members of a batch whose steps vanish become NaN, with a warning.
     """
     xp, start = namespace(parts[0]), parts[0]
     whole = xp.zeros_like(start[..., :1]) + dt
     before = ~xp.isfinite(start).all(-1)[..., None]
-    left, h, lost = whole, whole, before
+    longest = xp.clip(whole, None, method.longest)
+    left, h, lost = whole, longest, before
     with np.errstate(all="ignore"):
         for _ in range(ATTEMPTS):
             active = (left > 0) & ~lost
@@ -47,7 +48,7 @@ def integrated(method: Any, rate: Rate, parts: tuple, dt: Any, time: Any, pieces
             if accepted.any():
                 parts = _advanced(method, rate, parts, h, now, pieces, accepted, attempt)
             left = xp.where(accepted, left - h, left)
-            h = h * _factor(error, method.error_order)
+            h = xp.minimum(h * _factor(error, method.error_order), longest)
             lost = lost | (active & (h < VANISHING * whole))
     return _without_lost(parts, lost | (left > 0), before, method)
 
@@ -84,7 +85,7 @@ def _without_lost(parts: tuple, lost: Any, before: Any, method: Any) -> tuple:
         x = parts[0][(lost & ~before)[..., 0]][0]
         warnings.warn(
             f"the steps of {method} vanish near the state {np.asarray(x)}: the solution ends there, the equation jumps,"
-            " or it is stiff: for stiff equations take integrator=Radau()",
+            " or it is stiff, for which Radau() is made",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -134,6 +135,7 @@ class DormandPrince(AdaptiveIntegrator):
 
     rtol: float = 1e-8
     atol: float = 1e-10
+    longest: float = np.inf
     order = 5
     error_order = 5
 

@@ -3,7 +3,7 @@
 from typing import Any, final
 
 from cocycle.formulas.formula import LENGTH, Formula
-from cocycle.formulas.of_time import TIME
+from cocycle.formulas.of_time import TIME, depends_on_time
 from cocycle.integrators.base import AdaptiveIntegrator
 
 
@@ -13,10 +13,10 @@ class Attempts:
 
     def __init__(self, formula: Formula, method: AdaptiveIntegrator, direction: int):
         self.formula, self.method, self.direction = formula, method, direction
-        self.error_order = method.error_order
+        self.error_order, self.longest = method.error_order, method.longest
 
     def _of_length(self, h: Any, time: Any) -> Formula:
-        now = {TIME: self.direction * time[..., 0]} if TIME in self.formula.shapes else {}
+        now = {TIME: self.direction * time[..., 0]} if depends_on_time(self.formula) else {}
         return self.formula.at(**{LENGTH: h[..., 0]}, **now)
 
     def attempt(self, rate: Any, x: Any, h: Any, time: Any) -> tuple[Any, Any, Any]:

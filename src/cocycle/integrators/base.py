@@ -51,11 +51,12 @@ class AdaptiveIntegrator(Integrator):
     The state alone chooses the steps, for each member of a batch its own, and the tangent follows those that are
     accepted: it is the derivative of the numerical solution at these steps.  Otherwise values would depend on the
     frame.  The error is the root mean square over the components.  In single precision rtol is at least 1e-5.  The
-    `substeps` of a flow divide each accepted step.
+    `substeps` of a flow divide each accepted step; no step is longer than `longest`.
     """
 
     rtol: Any  # float
     atol: Any  # float
+    longest: Any  # float: no step is longer
     error_order: Any  # int: the estimate is of order dt^error_order
 
     @abstractmethod
@@ -72,7 +73,7 @@ class AdaptiveIntegrator(Integrator):
 
     def control(self, dt: float, direction: int) -> Control:
         """The control of the steps, for a compiled loop."""
-        return Control(dt, direction, self.error_order, SAFETY, LEAST, MOST, ATTEMPTS, VANISHING)
+        return Control(dt, min(dt, self.longest), direction, self.error_order, SAFETY, LEAST, MOST, ATTEMPTS, VANISHING)
 
 
 def require_tolerances(method: AdaptiveIntegrator) -> None:
@@ -81,6 +82,8 @@ def require_tolerances(method: AdaptiveIntegrator) -> None:
         value = getattr(method, name)
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
             raise ValueError(f"{name} must be a number in (0, 1); got {value!r}")
+    if isinstance(method.longest, str) or not method.longest > 0:
+        raise ValueError(f"longest must be a positive time; got {method.longest!r}")
 
 
 def scaled(h: Any, part: Any) -> Any:

@@ -41,6 +41,7 @@ class Radau(AdaptiveIntegrator):
 
     rtol: float = 1e-6
     atol: float = 1e-9
+    longest: float = np.inf
     order = 5
     error_order = 4
 

@@ -27,11 +27,13 @@ class Symplectic(Integrator):
     DRIFTS = (_S / 2, _S, (1 - 3 * _S) / 2, (1 - 3 * _S) / 2, _S, _S / 2)
 
     def step(self, rate, parts, dt, time=0.0):
+        drifted, kicked = time, time  # forces act at the time of the positions, and velocities at that of the momenta
         for drift, kick in zip(self.DRIFTS, (*self.KICKS, None), strict=True):
-            parts = _half_moved(rate, parts, drift * dt, time, momenta=False)
-            time = time + drift * dt  # of the positions, at which the forces act
+            parts = _half_moved(rate, parts, drift * dt, kicked, momenta=False)
+            drifted = drifted + drift * dt
             if kick is not None:
-                parts = _half_moved(rate, parts, kick * dt, time, momenta=True)
+                parts = _half_moved(rate, parts, kick * dt, drifted, momenta=True)
+                kicked = kicked + kick * dt
         return parts
 
     def check(self, field, x):

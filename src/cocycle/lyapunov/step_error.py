@@ -177,7 +177,7 @@ def _compared(f: Map, x: State, q: Frame, compiled: bool) -> tuple[np.ndarray, n
     their values (times, *batch, n), and the mean change of a frame vector by f (times, *batch).  In few dimensions the
     frame q is completed to n vectors, so that the growth of the whole volume is known."""
     n, whole = x.shape[-1], q
-    if q.shape[-1] < n <= WHOLE and n * prod(x.shape) <= max(MEMORY, prod(q.shape)):
+    if f.volume and q.shape[-1] < n <= WHOLE and n * prod(x.shape) <= max(MEMORY, prod(q.shape)):
         whole = orthonormalise(namespace(q).concatenate([q, frame(x, n - q.shape[-1])], axis=-1))[0]
     refined = f.refined()
     assert refined is not None  # `StepCheck` takes only maps that have one

@@ -217,15 +217,15 @@ def _halved(step: Map, method: Method) -> Map | None:
 
 def _divergence(system: DystsFlow, flow: Flow, x: np.ndarray) -> tuple[float, float]:
     """The mean divergence of the field along orbits, and its standard error over ten segments of all of them."""
-    identity = np.broadcast_to(np.eye(system.dimension), (*x.shape, system.dimension))
-    means = []
-    for states in blocks_of_states(flow, x, SAMPLES // len(x) * 10, 1):
-        some = states[::10]
-        jacobian = system.tangent(some, np.broadcast_to(identity, (len(some), *identity.shape)))[1]
-        means.append(np.trace(jacobian, axis1=-2, axis2=-1))
-    found = np.concatenate(means)
+    found = np.concatenate([_traces(system, part[::10]) for part in blocks_of_states(flow, x, SAMPLES // len(x) * 10)])
     segments = np.array([part.mean() for part in np.array_split(found, 10)])
     return float(found.mean()), float(segments.std(ddof=1) / 10**0.5)
+
+
+def _traces(system: DystsFlow, x: np.ndarray) -> np.ndarray:
+    """The divergence of the field at states (..., n)."""
+    identity = np.broadcast_to(np.eye(system.dimension), (*x.shape, system.dimension))
+    return np.trace(system.tangent(x, identity)[1], axis1=-2, axis2=-1)
 
 
 def _conserved(divergence: tuple[float, float], exponents: np.ndarray) -> bool:

@@ -29,9 +29,9 @@ class DelayEquation(DiscreteSystem):
     With dt = longest delay / points the state (*batch, (points + 2) d) is x at the present time, dt before, 2 dt
     before, ..., the components of one time together; `series` gives the present x alone.  The next x is computed by
     `substeps` Runge-Kutta steps of fourth order; between the points the history is interpolated by a cubic through four
-    of them, with an error of the same order, so that delays need not be multiples of dt.  The first exponents of the
-    map are those of the delay equation.  `start` gives constant histories between `first`, two numbers or two vectors
-    (d,), with a little noise.  Farmer, Physica D 4, 366 (1982).
+    of them (`stencil`), with an error of the same order, so that delays need not be multiples of dt.  The first
+    exponents of the map are those of the delay equation.  `start` gives constant histories between `first`, two numbers
+    or two vectors (d,), with a little noise.  Farmer, Physica D 4, 366 (1982).
 
     Raises ValueError for a delay that is not positive and finite, fewer than 3 points to the shortest delay, less than
     one substep, and a history of the wrong length; TypeError for a rate with more or fewer arguments, and, when it is
@@ -46,9 +46,11 @@ class DelayEquation(DiscreteSystem):
     components: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     first: tuple[Any, Any] = (0.5, 1.5)
-    order = 4
+    stencil: int = 4
+    order, volume = 4, False
 
     def __post_init__(self):
+        require_count("stencil", self.stencil, 4)
         require_count("points", self.points, 1)
         require_count("substeps", self.substeps, 1)
         delays = self.delays
@@ -116,7 +118,7 @@ class DelayEquation(DiscreteSystem):
     @cached_property
     def _step(self) -> DelayStep:
         positions = [self.points * (d / max(self.delays)) for d in self.delays]
-        return DelayStep.of(self._rate, positions, self.substeps, self.dt)
+        return DelayStep.of(self._rate, positions, self.substeps, self.dt, min(self.stencil, self.points + 2))
 
     @cached_property
     def _formula(self) -> Formula:
@@ -153,7 +155,15 @@ class DelayEquation(DiscreteSystem):
 
     @cached_property
     def _refined(self) -> "DelayEquation":
-        return self._with(self._formula, substeps=2 * self.substeps)
+        """Half the substeps, and a history that is interpolated from more points."""
+        return self._with(self._formula, substeps=2 * self.substeps, stencil=self.stencil + 2)
+
+    @property
+    def resolution(self):
+        return f"the distance of the points, dt={self.dt:.4g},"
+
+    def remedy(self, factor, x):
+        return f"points={ceil(self.points / max(factor, 1e-3))} should do"
 
     def history(self, function: Callable[[float], Any]) -> np.ndarray:
         """The state (dimension,) of which the history is function(t), x at the time t <= 0: a number or (d,)."""
@@ -215,7 +225,7 @@ class MackeyGlass(DiscreteSystem):
     points: int = 100
     substeps: int = 1
     observed = slice(0, 1)
-    order = 4
+    order, volume = 4, False
 
     def __post_init__(self):
         self._equation  # noqa: B018  (its errors come at once)
@@ -238,7 +248,14 @@ class MackeyGlass(DiscreteSystem):
         return self._equation.batch
 
     def refined(self):
-        return replace(self, substeps=2 * self.substeps)
+        return self._equation.refined()
+
+    @property
+    def resolution(self):
+        return self._equation.resolution
+
+    def remedy(self, factor, x):
+        return self._equation.remedy(factor, x)
 
     def start(self, rng, batch=()):
         return self._equation.start(rng, batch)

@@ -29,10 +29,11 @@ class DelayStep:
     h: float
 
     @classmethod
-    def of(cls, rate: Rate, positions: Sequence[float], substeps: int, dt: float) -> "DelayStep":
-        """The step of delays that are so many dt."""
-        times = np.arange(2 * substeps + 1) / (2 * substeps)
-        weights = [[_weights(position - time) for position in positions] for time in times.tolist()]
+    def of(cls, rate: Rate, positions: Sequence[float], substeps: int, dt: float, stencil: int) -> "DelayStep":
+        """The step of delays that are so many dt, of which the longest is that of the history; the history is
+        interpolated from so many points."""
+        times, last = np.arange(2 * substeps + 1) / (2 * substeps), round(max(positions)) + 1
+        weights = [[_weights(position - time, stencil, last) for position in positions] for time in times.tolist()]
         rows = sorted({0}.union(*(found for stage in weights for found in stage)))
         stencils = tuple(tuple(tuple((rows.index(r), w) for r, w in each.items()) for each in s) for s in weights)
         return cls(rate, tuple(rows), stencils, dt / substeps)
@@ -63,9 +64,10 @@ def _combined(points: Any, weights: Sequence[tuple[int, float]]) -> Any:
     return sum(terms[1:], terms[0])
 
 
-def _weights(position: float) -> dict[int, float]:
-    """The cubic through the four nearest points of a history, at a position among them: the weight of each point."""
+def _weights(position: float, stencil: int, last: int) -> dict[int, float]:
+    """The polynomial through the nearest points of a history 0..last, at a position among them: the weight of each."""
     if abs(position - round(position)) < EXACT:
         return {round(position): 1.0}
-    points = range(int(position) - 1, int(position) + 3)
+    first = min(int(position) - stencil // 2 + 1, last + 1 - stencil)
+    points = range(max(first, 0), max(first, 0) + stencil)
     return {i: prod((position - j) / (i - j) for j in points if j != i) for i in points}

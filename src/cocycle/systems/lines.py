@@ -182,7 +182,8 @@ class MethodOfLines(ContinuousSystem):
         """For each argument of the rate after u, the number of the derivative along each axis."""
         names = (self._rate.arguments(self.parameters) or [])[1:]
         letters = LETTERS[: len(self._axes)]
-        found = [re.search(f"_([{letters}]+)$", name) for name in names]
+        first = (self._rate.arguments(self.parameters) or ["u"])[0]
+        found = [re.search(f"^{re.escape(first)}_([{letters}]+)$", name) for name in names]
         if not names or not all(found):
             raise TypeError(
                 f"rate must take u and some of its derivatives by name, rate(u, u_{letters[-1]},"
