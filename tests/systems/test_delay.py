@@ -279,7 +279,13 @@ def test_a_history_of_another_length_and_a_rate_of_another_shape_are_refused():
 
 def test_a_history_of_too_few_points_is_reported():
     """x' = -2 x(t - 1): with few points exponents are off by up to 17 %, and the warning names a number that does."""
-    equation = DelayEquation(lambda x, delayed: -2 * delayed, 1.0, points=4)
-    x = equation.start(np.random.default_rng(0))
-    with pytest.warns(UserWarning, match=r"the distance of the points, dt=0.25, is too coarse.*points=\d+ should do"):
-        lyapunov_spectrum([equation] * 400, x, frame(x, 3))
+    for points in (3, 5, 6):
+        equation = DelayEquation(lambda x, delayed: -2 * delayed, 1.0, points=points)
+        x = equation.start(np.random.default_rng(0))
+        with pytest.warns(
+            UserWarning, match=r"the distance of the points, dt=0.*, is too coarse.*points=\d+ should do"
+        ):
+            lyapunov_spectrum([equation] * 2000, x, frame(x, 3), transient=200)
+    fine = DelayEquation(lambda x, delayed: -2 * delayed, 1.0, points=12)
+    x = fine.start(np.random.default_rng(0))
+    assert not lyapunov_spectrum([fine] * 2000, x, frame(x, 3), transient=200).step_error.coarse
