@@ -41,6 +41,8 @@ ALLOWED = {
     "testing": {"arrays", "maps"},
     "networks": {*CORE, "saturation", "slopes", "autodiff"},
     "systems": {*CORE, "flows", "integrators", "formulas", "purity", "compiled", "refinement"},
+    "systems/references_of_maps": {*CORE, "events", "flows", "forced", "formulas", "integrators", "return_map"}
+    | {"invariant_subspaces"},
     "systems/validation": {*CORE, "flows", "compiled", "lyapunov"},
     "lyapunov": {*CORE, "refinement", "adjoint_maps"},
     "reservoir": {*CORE, "files", "networks"},

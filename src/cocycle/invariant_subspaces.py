@@ -41,6 +41,7 @@ class Transversal(Map):
     map: Map
     projection: np.ndarray
     _seen: list = field(default_factory=list, init=False, repr=False)
+    volume = False  # of vectors modulo the subspace
 
     def __post_init__(self):
         _require_projection(self.projection)

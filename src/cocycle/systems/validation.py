@@ -18,8 +18,10 @@ from cocycle.progress import progress_bar
 from cocycle.results import decimals
 from cocycle.systems import ContinuousSystem
 from cocycle.systems.references import REFERENCE, Kind, Reference
+from cocycle.trajectories import trajectory
 
 DISAGREES = 3.0  # standard errors
+FEW = 2000  # steps, below which each is a record of growth of its own
 
 VALUES = {
     Kind.EXACT: "exact values",
@@ -79,32 +81,40 @@ class Row(NamedTuple):
 
 
 def validate(names: list[str] | None = None, *, scale: float = 1.0, seed: int = 1) -> list[Row]:
-    """A row for each system of `references.REFERENCE`, or for those named; `scale` multiplies the number of steps.
+    """A row for each system of `references.REFERENCE` and of `references_of_maps`, or for those named; `scale`
+    multiplies the number of steps.
 
     Raises ValueError for an unknown name.
     """
     if not 0 < scale < np.inf:
         raise ValueError(f"scale must be a positive number; got {scale}")
-    spelled = {name.lower(): name for name in REFERENCE}
-    names = list(REFERENCE) if names is None else [spelled.get(name.lower(), name) for name in names]
-    unknown = sorted(set(names) - set(REFERENCE))
+    from cocycle.systems.references_of_maps import references  # which needs an optimiser, slow to import
+
+    runs = {name: (reference, SETTINGS.get(name, MAP)) for name, reference in REFERENCE.items()}
+    for name, (reference, *counts) in references().items():
+        runs[name] = reference, Setting(1.0, *counts)
+    spelled = {name.lower(): name for name in runs}
+    names = list(runs) if names is None else [spelled.get(name.lower(), name) for name in names]
+    unknown = sorted(set(names) - set(runs))
     if unknown:
-        raise ValueError(f"names must be among {'; '.join(REFERENCE)}; got {'; '.join(unknown)}")
+        raise ValueError(f"names must be among {'; '.join(runs)}; got {'; '.join(unknown)}")
     rows = []
     with progress_bar(len(names), "systems") as advance:
         for name in names:
-            rows.append(row(name, REFERENCE[name], scale, np.random.default_rng(seed)))
+            rows.append(row(name, *runs[name], scale, np.random.default_rng(seed)))
             advance(1)
     return rows
 
 
-def row(name: str, reference: Reference, scale: float, rng: np.random.Generator) -> Row:
+def row(name: str, reference: Reference, setting: Setting, scale: float, rng: np.random.Generator) -> Row:
     """The spectrum of one system, as many exponents as the reference has."""
-    setting, system = SETTINGS.get(name, MAP), reference.system
-    step: Map = Compiled(Flow(system, setting.dt) if isinstance(system, ContinuousSystem) else system)
+    system = reference.system
+    plain: Map = Flow(system, setting.dt) if isinstance(system, ContinuousSystem) else system
+    step = plain if name not in REFERENCE else Compiled(plain)
     x = _starts_on_attractor(step, system.start(rng), setting, rng)
     k, steps = len(reference.exponents), setting.transient + int(scale * setting.steps)
-    result = lyapunov_spectrum(repeat(step, steps), x, frame(x, k, rng), every="auto", transient=setting.transient)
+    every = "auto" if setting.steps >= FEW else 1
+    result = lyapunov_spectrum(repeat(step, steps), x, frame(x, k, rng), every=every, transient=setting.transient)
     dimension = kaplan_yorke(result, reference.neutral).value
     exponents, errors = result.exponents.mean(0), result.scatter / np.sqrt(setting.replicas)
     expected, both = np.array(reference.exponents), np.hypot(errors, reference.errors)
@@ -121,7 +131,7 @@ def _starts_on_attractor(step: Map, x: np.ndarray, setting: Setting, rng: np.ran
     Other starts may lie outside a small basin.  Chaos separates the replicas within the transient; the random times
     give them different phases where the attractor is close to a limit cycle.
     """
-    visited = np.stack([x := step(x) for _ in range(2 * setting.transient)][setting.transient :])
+    visited = trajectory(repeat(step, 2 * setting.transient), x)[setting.transient :]
     x = visited[rng.integers(len(visited), size=setting.replicas)]
     return x + 1e-6 * rng.uniform(size=x.shape) * (visited.mean(0) - x)
 
