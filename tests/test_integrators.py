@@ -323,6 +323,7 @@ def test_exponents_by_every_integrator_agree():
         (lambda u: (u[1], -u[0], 0 * u[2]), np.ones(3), "even dimension; got n=3"),
         (lambda u: (u[1], -u[0] - 0.1 * u[1]), np.ones(2), "the rate of p must not depend on p"),
         (lambda u: (u[1] + u[0] ** 2, -u[0]), np.zeros(2), "the rate of q must not depend on q"),
+        (lambda u: (u[2], u[3], -u[1], u[0]), np.ones(4), "the rate of p must be a gradient"),
     ],
 )
 def test_what_is_not_separable_is_refused(field, x, words):
@@ -344,3 +345,14 @@ def test_other_integrators_are_refused():
         Flow(lorenz, 0.1, integrator="symplectic")
     with pytest.raises(ValueError, match="direction must be 1, or -1"):
         Flow(lorenz, 0.1, direction=0)
+
+
+def test_a_pendulum_that_turns_is_not_chaotic_without_a_warning():
+    """With long symplectic steps it looks chaotic; its angle grows without bound, and its volume is exact."""
+    flow = Flow(lambda u: (u[1], -np.sin(u[0])), 0.8, integrator=Symplectic())
+    x = np.array([0.0, 1.99])
+    with pytest.warns(UserWarning, match="the step dt=0.8 is too coarse"):
+        result = lyapunov_spectrum(repeat(flow, 6000), x, frame(x, 2), every="auto")
+    assert result.exponents[0] > 0.05
+    fine = Flow(lambda u: (u[1], -np.sin(u[0])), 0.1, integrator=Symplectic())
+    assert lyapunov_spectrum(repeat(fine, 40_000), x, frame(x, 2), every="auto").exponents[0] < 0.01

@@ -135,5 +135,10 @@ def test_a_subspace_that_is_not_kept():
             ValueError, match="must be onto a subspace that the map keeps; it takes a state of it away by"
         ):
             g(x)
+    g, x = Transversal(Formula(coupled_logistic), synchronised(2, 1)), np.array([0.3, 0.3])
+    with pytest.raises(ValueError, match="q must have at most 1 vectors transversal"):
+        g.tangent(x, np.eye(2))
+    with pytest.raises(TypeError, match="map must be a map"):
+        Transversal(coupled_logistic, synchronised(2, 1))
     with pytest.raises(ValueError, match="copies must be an integer of at least 2"):
         synchronised(1, 3)

@@ -111,6 +111,10 @@ class HybridFlow(Map):
     def resolution(self):
         return self.flow.resolution
 
+    def at(self, **parameters: Any) -> "HybridFlow":
+        """The same with other parameters of the equation: see `Flow.at`."""
+        return HybridFlow(self.flow.at(**parameters), *self.events)
+
     def refined(self):
         return self._refined
 
@@ -186,7 +190,8 @@ class HybridFlow(Map):
             for part, found in zip(parts, after, strict=True):
                 part[active] = found
             behind = self._behind(after[0])
-        _warn(parts[0][active[0]], f"more than {MOST} events in one step")
+        reason = f"more than {MOST} events in one step: they accumulate, or the surface is not positive before them"
+        _warn(parts[0][active[0]], reason)
         for part in parts:
             part[active] = np.nan
         return parts

@@ -20,7 +20,7 @@ from cocycle.maps import Map, VectorField, rounded_down
 from cocycle.step_choice import STIFF, chosen_step, growth_time, rates, stiffness
 
 RUNGE_KUTTA = RungeKutta()
-ACCURACY = 1e-5  # of one step, relative to the fluctuation of the state
+ACCURACY = 1e-4  # of one step, relative to the fluctuation of the state
 MANY = 10**9  # steps, for which a compiled loop is worth its time
 _CHECKED: "WeakSet[Flow]" = WeakSet()  # not an attribute: these say when a formula must be traced again
 

@@ -33,7 +33,7 @@ class Transversal(Map):
     that of vectors modulo the subspace.
 
     Numerical errors cannot take the state away from an unstable subspace, nor vectors into it.  With an m-dimensional
-    range there are n - m transversal exponents: take frames of at most as many vectors.  The tangent is not the
+    range there are n - m transversal exponents, and frames have at most as many vectors.  The tangent is not the
     derivative of the values, which stay in the subspace.  Raises ValueError for a matrix that is no projection, or
     when it is first used, for a map that does not keep the subspace.
     """
@@ -44,6 +44,8 @@ class Transversal(Map):
     volume = False  # of vectors modulo the subspace
 
     def __post_init__(self):
+        if not isinstance(self.map, Map):
+            raise TypeError(f"map must be a map, Formula(function) or Flow(function, dt); got {self.map!r}")
         _require_projection(self.projection)
 
     @property
@@ -85,6 +87,9 @@ class Transversal(Map):
         return self._kept(self.map(linear(like(self.projection, x), x)))
 
     def tangent(self, x, q):
+        most = len(self.projection) - round(float(np.trace(self.projection)))
+        if q.shape[-1] > most:
+            raise ValueError(f"q must have at most {most} vectors transversal to the subspace; got {q.shape[-1]}")
         away = like(self._complement, q)
         y, s = self.map.tangent(linear(like(self.projection, x), x), linear_block(away, q))
         return self._kept(y), linear_block(away, s)
@@ -104,6 +109,8 @@ class Restricted(Map):
     _seen: list = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self):
+        if not isinstance(self.map, Map):
+            raise TypeError(f"map must be a map, Formula(function) or Flow(function, dt); got {self.map!r}")
         _require_projection(self.projection)
 
     @property

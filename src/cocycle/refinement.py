@@ -21,11 +21,15 @@ def extrapolation(f: Map) -> float:
     return 1 / (1 - 0.5**f.order)
 
 
-def state_error(difference: np.ndarray, visited: np.ndarray) -> np.ndarray:
+def state_error(difference: np.ndarray, visited: np.ndarray, step: np.ndarray) -> np.ndarray:
     """The largest of the differences (times, *batch, n) of states after one step, relative to the root mean square
-    fluctuation of the visited states (times, *batch, n): (*batch,).  For a state at rest, to a thousandth of its
-    size."""
-    fluctuation = ((visited - visited.mean(0)) ** 2).sum(-1).mean(0) + 1e-6 * (visited**2).sum(-1).mean(0)
+    fluctuation of the visited states (times, *batch, n): (*batch,).
+
+    Relative to three times the step if that is less: an angle that grows without bound fluctuates widely.  For a state
+    at rest, relative to a thousandth of its size.
+    """
+    fluctuation, moved = ((visited - visited.mean(0)) ** 2).sum(-1).mean(0), (step**2).sum(-1).mean(0)
+    fluctuation = np.minimum(fluctuation, 9 * moved) + 1e-6 * (visited**2).sum(-1).mean(0)
     moved = (difference**2).sum(-1).max(0)
     return np.where(moved == 0, 0.0, moved / np.where(fluctuation > 0, fluctuation, np.nan)) ** 0.5
 
@@ -58,7 +62,7 @@ def warn_if_coarse(f: Map, visited: np.ndarray, stacklevel: int) -> None:
         return
     with np.errstate(all="ignore"):
         (coarse,), (fine,) = (at_all_times(lambda x, g=g: (g(x),), visited) for g in (f, refined))
-        error = float(state_error((coarse - fine) * extrapolation(f), visited))
+        error = float(state_error((coarse - fine) * extrapolation(f), visited, fine - visited))
     if not error <= OF_STATE:
         factor = float(shorter_step(f, np.array(error))) if error < np.inf else 0.5
         warnings.warn(

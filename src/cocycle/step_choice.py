@@ -107,4 +107,5 @@ def _error(f: Map, states: np.ndarray) -> float:
     refined = f.refined()
     assert refined is not None
     with np.errstate(all="ignore"):
-        return float(state_error((f(states) - refined(states)) * extrapolation(f), states))
+        better = refined(states)
+        return float(state_error((f(states) - better) * extrapolation(f), states, better - states))

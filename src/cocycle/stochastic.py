@@ -43,6 +43,10 @@ class StochasticFlow:
             raise TypeError(f"parameters must be among {', '.join(known) or 'none'}; got {', '.join(unknown)}")
         self.dt, self.step, self.parameters = dt, step, {**known, **parameters}
 
+    def at(self, **parameters: Any) -> "StochasticFlow":
+        """The same with other parameters."""
+        return StochasticFlow(self.step.drift, self.step.diffusion, self.dt, **{**self.parameters, **parameters})
+
     def increments(
         self, steps: int, noises: int = 1, *, rng: np.random.Generator | int = 0, batch: tuple[int, ...] = ()
     ) -> np.ndarray:

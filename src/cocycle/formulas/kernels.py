@@ -16,7 +16,8 @@ from cocycle.formulas.loops import BLOCK, ORBIT, Fixed, Scheme, loop_source
 from cocycle.formulas.machine_code import available, loaded
 from cocycle.formulas.program import Program, common_batch
 
-LONGEST = 2000  # operations of a step and its tangent; beyond, arrays are as fast, and compiling takes many seconds
+LONGEST = 2000  # operations of a step and its tangent, beyond which arrays are as fast as plain floats
+COMPILED = 4000  # beyond which compiling takes minutes; from 500 on it pays for much longer runs only
 WIDEST = 100  # dimension of the state, likewise
 LARGE = "it is computed on whole arrays"
 FIXED = Fixed()
@@ -149,23 +150,29 @@ def _obstacle(program: Program, x: Any, with_tangent: bool, steps: int, scheme: 
     """Why a compiled loop would not be faster for so many steps in all; nothing if it is."""
     if not isinstance(x, np.ndarray) or x.dtype != np.float64:
         return f"only numpy states of float64 have compiled loops, not {type(x).__name__} of {x.dtype}"
-    if steps * x.size < WORTH:
+    count = operations(program, with_tangent)
+    if steps * x.size < WORTH * max(1.0, count / 500) ** 3:
         return f"a run of {steps} steps of {x.size} numbers is too short to be worth compiling"
     if not available():
         return "numba is not installed: pip install 'cocycle[compiled]'"
     if len(program.results) != program.n + scheme.results:
         return f"the formula is no map of the state: {program.n} numbers become {len(program.results)}"
-    return too_long(program, with_tangent)
+    return too_long(program, with_tangent, COMPILED)
 
 
 @lru_cache(maxsize=64)
-def too_long(program: Program, with_tangent: bool) -> str:
+def operations(program: Program, with_tangent: bool) -> int:
+    """The operations of a step, with its tangent for one vector."""
+    wanted = [*program.results, *(program.linear("pushed")[1] if with_tangent else ())]
+    return len(program.graph.needed(wanted))
+
+
+def too_long(program: Program, with_tangent: bool, most: int = LONGEST) -> str:
     """Why the formula is not computed operation by operation; nothing if it is."""
     if program.n > WIDEST:
         return f"the state has {program.n} dimensions, more than {WIDEST}: {LARGE}"
-    operations = [*program.results, *(program.linear("pushed")[1] if with_tangent else ())]
-    count = len(program.graph.needed(operations))
-    return f"a step has {count} operations, more than {LONGEST}: {LARGE}" if count > LONGEST else ""
+    count = operations(program, with_tangent)
+    return f"a step has {count} operations, more than {most}: {LARGE}" if count > most else ""
 
 
 def _columns(parameters: Sequence[Any], batch: tuple[int, ...]) -> np.ndarray:

@@ -39,7 +39,10 @@ def _reason(error: BaseException, shape: tuple[int, ...]) -> NotTraceable:
             return type(cause)(*cause.args)
         cause = cause.__cause__ or cause.__context__
     if "missing" in str(error) and "argument" in str(error):
-        hint = "; it is a function of the state alone, and of parameters: time is a component of the state"
+        hint = (
+            "; it is a function of the state, and of parameters that have values, Flow(f, dt, a=1.0): of an equation"
+            " that depends on time, f(t, x), take ForcedFlow"
+        )
     else:
         hint = f"; the state has shape {shape}"
     return NotTraceable(f"it fails on symbols: {error}{hint}")

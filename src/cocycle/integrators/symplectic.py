@@ -51,6 +51,12 @@ class Symplectic(Integrator):
                     f"the equation must be that of a Hamiltonian T(p) + V(q) for a symplectic integrator: the rate of"
                     f" {name} must not depend on {name}, with the state (q, p); it does: take RungeKutta()"
                 )
+        for name, block in (("q", jacobian[..., :m, m:]), ("p", jacobian[..., m:, :m])):
+            if (abs(block - block.swapaxes(-1, -2)) > 1e-4 * abs(block).max()).any():
+                raise ValueError(
+                    f"the equation must be that of a Hamiltonian T(p) + V(q) for a symplectic integrator: the rate of"
+                    f" {name} must be a gradient; its derivative is not symmetric: take RungeKutta()"
+                )
 
     def traced(self, rate, x, h, time):
         return self.step(rate, (x,), h, time)[0]

@@ -10,6 +10,7 @@ import numpy as np
 from cocycle.arrays import Array, as_numpy
 from cocycle.lyapunov.dimension import kaplan_yorke_dimension
 from cocycle.lyapunov.errors import broadcastable
+from cocycle.results import rounded
 
 if TYPE_CHECKING:
     from cocycle.lyapunov.exponents import Spectrum
@@ -20,6 +21,10 @@ class Estimate(NamedTuple):
 
     value: np.ndarray
     error: np.ndarray
+
+    def __repr__(self):
+        pairs = zip(np.ravel(self.value).tolist(), np.ravel(self.error).tolist(), strict=True)
+        return f"Estimate({', '.join(' ± '.join(rounded(*pair)) for pair in pairs)})"
 
 
 def kaplan_yorke(result: Spectrum, neutral: int = 0) -> Estimate:

@@ -146,6 +146,8 @@ def as_map(step: Map) -> Map:
             raise TypeError("steps must be maps; got a function: take Formula(f), or of an equation Flow(f, dt)")
         if callable(getattr(step, "forward", None)):
             raise TypeError(f"steps must be maps; {name} is a module of torch: take feedforward(network)")
+        if callable(getattr(step, "maps", None)):
+            raise TypeError(f"steps must be maps; got {name}: take its .maps(...), or .stroboscopic(period)")
         raise TypeError(f"steps must be maps; got {name}: of a trained forecaster take .closed, or .driven(series)")
     return step
 

@@ -29,6 +29,7 @@ MEMORY = 2**24  # bytes of the frames that are compared together
 WHOLE = 64  # dimensions up to which the growth of the whole volume is computed, for every k
 OF_LARGEST = 2e-3  # allowed error of an exponent, relative to the largest of all
 VOLUME = 0.05  # allowed change of ln volume over the whole run by the step, where the equation conserves volume
+CONSERVED = 20  # times smaller, where it does, the error of a state must be: nothing else shows a step too long
 OF_RATE = 1e-5  # the same relative to the rate of change of tangent vectors, where all exponents are nearly zero
 
 
@@ -156,7 +157,7 @@ class StepCheck:
                 for i in range(0, len(states), together):
                     some = slice(i, i + together)
                     parts.append(_compared(maps[0], xp.stack(states[some]), xp.stack(frames[some]), self.compiled))
-        growth, finer, moved, rate = (np.concatenate(part) for part in zip(*parts, strict=True))
+        growth, finer, moved, step, rate = (np.concatenate(part) for part in zip(*parts, strict=True))
         dt = float(np.median([float(f.dt) for f, _, _ in self.samples]))
         visited = np.stack([as_numpy(x) for _, x, _ in self.samples]).astype(np.float64)
         f, x, q = self.samples[0]
@@ -164,7 +165,7 @@ class StepCheck:
         with np.errstate(all="ignore"):
             known = _known(growth, finer, as_numpy(exponents).shape[-1], lost)
             exponents, errors = as_numpy(constant(exponents)), as_numpy(constant(errors))
-            found = _judged(growth[..., :known], finer[..., :known], moved, rate, visited, exponents, f, dt, time)
+            found = _judged(growth[..., :known], finer[..., :known], moved, step, rate, visited, exponents, f, dt, time)
             k = min(known, exponents.shape[-1])
             single = _mean((growth - finer)[..., :k] * extrapolation(f) / dt)
             found = _with_changed(found, single, exponents[..., :k], errors[..., :k], rate, f.order)
@@ -172,10 +173,10 @@ class StepCheck:
         return replace(found, resolution=f.resolution, remedy=f.remedy(found.factor, places)) if found.coarse else found
 
 
-def _compared(f: Map, x: State, q: Frame, compiled: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _compared(f: Map, x: State, q: Frame, compiled: bool) -> tuple[np.ndarray, ...]:
     """At states x (times, *batch, n): ln diag(r) of f and of f refined (times, *batch, columns), the difference of
-    their values (times, *batch, n), and the mean change of a frame vector by f (times, *batch).  In few dimensions the
-    frame q is completed to n vectors, so that the growth of the whole volume is known."""
+    their values and the step (times, *batch, n), and the mean change of a frame vector by f (times, *batch).  In few
+    dimensions the frame q is completed to n vectors, so that the growth of the whole volume is known."""
     n, whole = x.shape[-1], q
     if f.volume and q.shape[-1] < n <= WHOLE and n * prod(x.shape) <= max(MEMORY, prod(q.shape)):
         whole = orthonormalise(namespace(q).concatenate([q, frame(x, n - q.shape[-1])], axis=-1))[0]
@@ -186,7 +187,8 @@ def _compared(f: Map, x: State, q: Frame, compiled: bool) -> tuple[np.ndarray, n
     )
     growth, finer = (as_numpy(log_diagonal(orthonormalise(double(a))[1])) for a in (s, t))
     moved = ((as_numpy(s) - as_numpy(whole)).astype(np.float64) ** 2).sum((-2, -1)) / whole.shape[-1]
-    return growth, finer, as_numpy(double(y) - double(better)), moved**0.5
+    error, step = (as_numpy(double(a) - double(b)) for a, b in ((y, better), (better, x)))
+    return growth, finer, error, step, moved**0.5
 
 
 def _known(growth: np.ndarray, finer: np.ndarray, k: int, lost: float) -> int:
@@ -198,7 +200,7 @@ def _known(growth: np.ndarray, finer: np.ndarray, k: int, lost: float) -> int:
     return min(k, int(columns[0])) if len(columns) else growth.shape[-1]
 
 
-def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float, time: float) -> StepError:
+def _judged(growth, finer, moved, step, rate, visited, exponents, f: Map, dt: float, time: float) -> StepError:
     """The errors from the differences at the visited states, and the step at which they are small.
 
     An error of an exponent counts by as much as it exceeds two standard errors over the states, for each member of the
@@ -208,14 +210,15 @@ def _judged(growth, finer, moved, rate, visited, exponents, f: Map, dt: float, t
     differences = (growth - finer) * extrapolation(f) / dt
     total, whole = _mean(differences.sum(-1)), exponents.shape[-1] == visited.shape[-1] == growth.shape[-1]
     last = _mean(differences[..., -1]) if whole else (np.full_like(total[0], np.nan), np.zeros_like(total[0]))
-    error = state_error(moved * extrapolation(f), visited)
+    error = state_error(moved * extrapolation(f), visited, step)
     largest = np.where(np.isfinite(exponents), abs(exponents), 0.0).max(-1)
     largest = np.maximum(largest, abs(growth.sum(-1).mean(0)) / dt)
     allowed = np.maximum(OF_LARGEST * largest, OF_RATE * (rate**2).mean(0) ** 0.5 / dt)
     conserved = growth.shape[-1] == visited.shape[-1] and _conserves_volume(growth, finer)
     allowed = np.minimum(allowed, VOLUME / time) if conserved else allowed
     healthy = np.isfinite(visited).all((0, -1))  # for members that diverged there is an exception
-    factors = [np.where(np.isfinite(error), shorter_step(f, error), 0.5)[healthy].min()]
+    strict = CONSERVED if conserved else 1.0
+    factors = [np.where(np.isfinite(error), shorter_step(f, strict * error), 0.5)[healthy].min()]
     for mean, scatter in (total, last) if whole else (total,):
         mean, scatter, limit = mean[healthy], scatter[healthy], allowed[healthy]
         sure = np.append(abs(mean) - 2 * scatter, abs(mean.mean()) - 2 * scatter.mean() / len(mean) ** 0.5)

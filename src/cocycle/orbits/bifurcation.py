@@ -12,6 +12,7 @@ import numpy as np
 from cocycle.arrays import as_numpy, floating, require_count
 from cocycle.flows import Flow
 from cocycle.formulas.formula import Formula
+from cocycle.formulas.of_time import depends_on_time
 from cocycle.lyapunov.exponents import Diverged, Spectrum
 from cocycle.lyapunov.qr import frame
 from cocycle.lyapunov.spectrum import lyapunov_spectrum
@@ -69,7 +70,8 @@ def bifurcation_diagram(
 
     All orbits start at x, (n,) or one for each value (m, n), and are computed together.  After `transient` steps, 1000
     unless given, the first k exponents are averaged over `steps` steps, 2000, and the last `samples` states are kept.
-    Of a flow, `Flow(f, dt)` of a plain function, these are the last crossings of a `surface` during the steps, see
+    The stroboscopic map of a forced equation is a map like any other.  Of a flow, `Flow(f, dt)` of a plain function,
+    these are the last crossings of a `surface` during the steps, see
     `poincare_section`; its transient is 10,000 steps of dt and its run 50,000.  `threads` divides the values.  Warns of
     values at which orbits diverge, and of those with fewer crossings.
 
@@ -77,13 +79,14 @@ def bifurcation_diagram(
     are not allowed, and a flow without a surface.
     """
     name, values = _varied(f, parameter)
-    if isinstance(f, Flow) and surface is None:
+    by_section = isinstance(f, Flow) and not depends_on_time(f.equation)
+    if by_section and surface is None:
         raise ValueError(
             "surface must be a function of a state that is zero where states are recorded, lambda u: u[0]; a flow has"
             " no states of its own that stand for all"
         )
-    steps = steps if steps is not None else 50_000 if isinstance(f, Flow) else 2000
-    transient = transient if transient is not None else 10_000 if isinstance(f, Flow) else 1000
+    steps = steps if steps is not None else 50_000 if by_section else 2000
+    transient = transient if transient is not None else 10_000 if by_section else 1000
     for option, value, least in (("steps", steps, 10), ("transient", transient, 0), ("samples", samples, 1)):
         require_count(option, value, least)
     varied, x = f.at(**parameter), _starts(x, len(values))
@@ -124,7 +127,10 @@ def _warn(name: str, values: np.ndarray, members: int, what: str) -> None:
 def _varied(f: Any, parameter: dict[str, Any]) -> tuple[str, np.ndarray]:
     """Name and values of the parameter that is an array."""
     if not isinstance(f, Formula | Flow):
-        raise TypeError(f"f must be Formula(function) or Flow(function, dt); got {type(f).__name__}")
+        raise TypeError(
+            f"f must be Formula(function), Flow(function, dt) or ForcedFlow(...).stroboscopic(period); got"
+            f" {type(f).__name__}"
+        )
     arrays = {name: np.asarray(value, dtype=float) for name, value in parameter.items() if np.ndim(value)}
     if len(arrays) != 1 or any(values.ndim != 1 or not len(values) for values in arrays.values()):
         given = ", ".join(f"{name} of shape {np.shape(value)}" for name, value in parameter.items()) or "none"

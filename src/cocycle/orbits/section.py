@@ -13,6 +13,7 @@ from cocycle.compiled import Compiled
 from cocycle.flows import Flow
 from cocycle.formulas.formula import Formula
 from cocycle.formulas.height import Height
+from cocycle.formulas.of_time import depends_on_time
 from cocycle.maps import Map
 from cocycle.progress import progress_bar
 from cocycle.results import Plotted
@@ -103,6 +104,11 @@ def crossing_blocks(
     plain = flow.map if isinstance(flow, Compiled) else flow
     if not isinstance(plain, Flow):
         raise TypeError(f"flow must be a Flow, Flow(function, dt); got {type(plain).__name__}")
+    if depends_on_time(plain.equation):
+        raise ValueError(
+            "flow must not depend on time, of which crossings would be missed within a period: take"
+            " ForcedFlow(...).autonomous(), or the states of the stroboscopic map themselves"
+        )
     height = Formula(Height(surface))
     done, before = 0, height(x)[..., 0]
     for states in _growing_blocks(flow, x, steps, threads):

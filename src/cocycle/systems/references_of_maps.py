@@ -162,7 +162,7 @@ def references() -> dict[str, Run]:
                 "ln of the restitution",
             ),
             5,
-            20,
+            200,
             5,
         ),
         "linear delay": Run(

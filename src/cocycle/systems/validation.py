@@ -113,7 +113,7 @@ def row(name: str, reference: Reference, setting: Setting, scale: float, rng: np
     step = plain if name not in REFERENCE else Compiled(plain)
     x = _starts_on_attractor(step, system.start(rng), setting, rng)
     k, steps = len(reference.exponents), setting.transient + int(scale * setting.steps)
-    every = "auto" if setting.steps >= FEW else 1
+    every = "auto" if steps >= FEW else 1
     result = lyapunov_spectrum(repeat(step, steps), x, frame(x, k, rng), every=every, transient=setting.transient)
     dimension = kaplan_yorke(result, reference.neutral).value
     exponents, errors = result.exponents.mean(0), result.scatter / np.sqrt(setting.replicas)
