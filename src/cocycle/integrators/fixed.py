@@ -18,9 +18,6 @@ class Tableau:
     weights: Sequence[float]
 
 
-CLASSICAL = Tableau((0.0, 0.5, 0.5, 1.0), ((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6))
-
-
 def slopes(tableau: Tableau, rate: Rate, parts: tuple, dt: Any, time: Any) -> list[tuple]:
     """The rates of all parts at the stages of a step."""
     found: list[tuple] = []
@@ -42,7 +39,15 @@ def combination(found: list[tuple], weights: Sequence[float], i: int, dt: Any, p
 
 def rk4(rate: Rate, parts: tuple, dt: Any, time: Any = 0.0) -> tuple:
     """One step of the classical Runge–Kutta method for parts whose rates are rate(time, *parts)."""
-    return moved(parts, slopes(CLASSICAL, rate, parts, dt, time), CLASSICAL.weights, dt)
+
+    def shifted(h: Any, k: tuple) -> tuple:
+        return tuple(a + scaled(h, a) * b for a, b in zip(parts, k, strict=True))
+
+    k1 = rate(time, *parts)
+    k2 = rate(time + dt / 2, *shifted(dt / 2, k1))
+    k3 = rate(time + dt / 2, *shifted(dt / 2, k2))
+    k4 = rate(time + dt, *shifted(dt, k3))
+    return shifted(dt / 6, tuple(a + 2 * (b + c) + d for a, b, c, d in zip(k1, k2, k3, k4, strict=True)))
 
 
 @final
