@@ -24,7 +24,7 @@ ALLOWED = {
     "adjoint_maps": {"arrays", "maps"},
     "integrators": {"arrays", "formulas"},
     "flows": {"arrays", "maps", "formulas", "integrators", "step_choice"},
-    "step_choice": {"arrays", "maps", "refinement"},
+    "step_choice": {"arrays", "maps", "refinement", "trajectories"},
     "events": {"maps", "flows", "formulas", "integrators"},
     "invariant_subspaces": {"arrays", "maps", "operators"},
     "stochastic": {"arrays", "maps", "formulas"},

@@ -8,13 +8,13 @@ import numpy as np
 from cocycle.arrays import Array
 from cocycle.formulas.kernels import kernel
 from cocycle.formulas.program import program
-from cocycle.maps import Dual, Map, cotangent
+from cocycle.maps import Dual, Map, Wrapped, cotangent
 from cocycle.purity import Dependencies, require_same, time_to_check
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Compiled(Dual):
+class Compiled(Wrapped, Dual):
     """The same map, value, tangent and cotangent, some ten times faster for a low-dimensional system in numpy.
 
     A single state (n,) goes through straight-line python; a batch through the same lines, on one array for each
@@ -28,25 +28,6 @@ class Compiled(Dual):
 
     map: Map
     _traced: dict = field(default_factory=dict, init=False, repr=False)
-
-    @property
-    def dt(self):
-        return self.map.dt
-
-    @property
-    def order(self):
-        return self.map.order
-
-    @property
-    def volume(self):
-        return self.map.volume
-
-    @property
-    def resolution(self):
-        return self.map.resolution
-
-    def remedy(self, factor, x):
-        return self.map.remedy(factor, x)
 
     def refined(self):
         return self.map.refined()  # used for a few steps, for which a trace is not worth its time

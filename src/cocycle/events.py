@@ -15,7 +15,7 @@ from cocycle.formulas.formula import Formula
 from cocycle.formulas.height import Height
 from cocycle.formulas.of_time import TIME, depends_on_time
 from cocycle.integrators import AdaptiveIntegrator
-from cocycle.maps import Map
+from cocycle.maps import Wrapped
 
 MOST = 100  # events in one step
 SHORT = 1e-9  # of a step, in which an orbit leaves the surface after a reset
@@ -65,7 +65,7 @@ class Event:
 
 
 @final
-class HybridFlow(Map):
+class HybridFlow(Wrapped):
     """The time-dt map of a flow with events, with the tangent map through them:
 
         flow = Flow(lambda u: (u[1], -9.81), 0.01)
@@ -93,23 +93,12 @@ class HybridFlow(Map):
             raise ValueError("flow must go forward in time with events, whose resets have no inverse; got one backward")
         if not events or not all(isinstance(event, Event) for event in events):
             raise TypeError(f"events must be some of Event(surface, reset); got {events!r}")
-        self.flow, self.events = flow, events
+        self.map, self.events = flow, events
 
     @property
-    def dt(self):
-        return self.flow.dt
-
-    @property
-    def order(self):
-        return self.flow.order
-
-    @property
-    def batch(self):
-        return self.flow.batch
-
-    @property
-    def resolution(self):
-        return self.flow.resolution
+    def flow(self) -> Flow:
+        """The flow between events."""
+        return self.map
 
     def at(self, **parameters: Any) -> "HybridFlow":
         """The same with other parameters of the equation: see `Flow.at`."""

@@ -127,7 +127,7 @@ class Flow(Map):
         variable = isinstance(self._scheme, Controlled)
         return self.equation.then(self._traced, self.dt, self.dt / self.substeps, variable=variable)
 
-    @property
+    @cached_property
     def _scheme(self) -> Scheme:
         return self.integrator.scheme(self.dt, self.substeps, self.direction, depends_on_time(self.equation))
 

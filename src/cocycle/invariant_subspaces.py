@@ -13,7 +13,7 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import as_numpy, constant, like, require_count, require_finite
-from cocycle.maps import Map, State
+from cocycle.maps import Map, State, Wrapped
 from cocycle.operators import linear, linear_block
 
 SAME = 1e-8  # difference from a projection, and of a value from the subspace, relative to the size
@@ -26,9 +26,47 @@ def synchronised(copies: int, dimension: int) -> np.ndarray:
     return np.kron(np.full((copies, copies), 1 / copies), np.eye(dimension))
 
 
+@dataclass(frozen=True, eq=False)
+class OnSubspace(Wrapped):
+    """A map whose states stay in an invariant subspace, the range of `projection` (n, n).
+
+    Raises ValueError for a matrix that is no projection, or when it is first used, for a map that does not keep the
+    subspace.
+    """
+
+    map: Map
+    projection: np.ndarray
+    _seen: list = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self):
+        if not isinstance(self.map, Map):
+            raise TypeError(f"map must be a map, Formula(function) or Flow(function, dt); got {self.map!r}")
+        _require_projection(self.projection)
+
+    def refined(self):
+        finer = self.map.refined()
+        return None if finer is None else replace(self, map=finer)
+
+    @cached_property
+    def rank(self) -> int:
+        """The dimension m of the subspace."""
+        return round(float(np.trace(self.projection)))
+
+    def projected(self, x: State) -> State:
+        """The states in the subspace."""
+        return linear(like(self.projection, x), x)
+
+    def checked(self, y: State) -> State:
+        """A value of the map itself.  Raises ValueError if the first one is far away from the subspace."""
+        if not self._seen:
+            _require_invariant(self.projected(y), y)
+            self._seen.append(True)
+        return y
+
+
 @final
 @dataclass(frozen=True, eq=False)
-class Transversal(Map):
+class Transversal(OnSubspace):
     """A map near an invariant subspace, the range of `projection` (n, n): the state stays in it, and the tangent map is
     that of vectors modulo the subspace.
 
@@ -38,109 +76,42 @@ class Transversal(Map):
     when it is first used, for a map that does not keep the subspace.
     """
 
-    map: Map
-    projection: np.ndarray
-    _seen: list = field(default_factory=list, init=False, repr=False)
-    volume = False  # of vectors modulo the subspace
-
-    def __post_init__(self):
-        if not isinstance(self.map, Map):
-            raise TypeError(f"map must be a map, Formula(function) or Flow(function, dt); got {self.map!r}")
-        _require_projection(self.projection)
-
     @property
-    def dt(self):
-        return self.map.dt
-
-    @property
-    def order(self):
-        return self.map.order
-
-    @property
-    def batch(self):
-        return self.map.batch
-
-    @property
-    def resolution(self):
-        return self.map.resolution
-
-    def remedy(self, factor, x):
-        return self.map.remedy(factor, x)
-
-    def refined(self):
-        finer = self.map.refined()
-        return None if finer is None else replace(self, map=finer)
+    def volume(self):
+        return False  # of vectors modulo the subspace there is no volume of states
 
     @cached_property
     def _complement(self) -> np.ndarray:
         return np.eye(len(self.projection)) - self.projection
 
-    def _kept(self, y: State) -> State:
-        """The value, in the subspace.  Raises ValueError if the map takes it far away."""
-        kept = linear(like(self.projection, y), y)
-        if not self._seen:
-            _require_invariant(kept, y)
-            self._seen.append(True)
-        return kept
-
     def __call__(self, x):
-        return self._kept(self.map(linear(like(self.projection, x), x)))
+        return self.projected(self.checked(self.map(self.projected(x))))
 
     def tangent(self, x, q):
-        most = len(self.projection) - round(float(np.trace(self.projection)))
+        most = len(self.projection) - self.rank
         if q.shape[-1] > most:
             raise ValueError(f"q must have at most {most} vectors transversal to the subspace; got {q.shape[-1]}")
         away = like(self._complement, q)
-        y, s = self.map.tangent(linear(like(self.projection, x), x), linear_block(away, q))
-        return self._kept(y), linear_block(away, s)
+        y, s = self.map.tangent(self.projected(x), linear_block(away, q))
+        return self.projected(self.checked(y)), linear_block(away, s)
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Restricted(Map):
+class Restricted(OnSubspace):
     """A map of the coordinates (*batch, m) in an invariant subspace, the range of `projection` (n, n):
     s -> f(basis s) in the basis.
 
     `coordinates` and `states` go from states (*batch, n) to coordinates and back.  Raises ValueError as `Transversal`.
     """
 
-    map: Map
-    projection: np.ndarray
-    _seen: list = field(default_factory=list, init=False, repr=False)
-
-    def __post_init__(self):
-        if not isinstance(self.map, Map):
-            raise TypeError(f"map must be a map, Formula(function) or Flow(function, dt); got {self.map!r}")
-        _require_projection(self.projection)
-
-    @property
-    def dt(self):
-        return self.map.dt
-
-    @property
-    def order(self):
-        return self.map.order
-
-    @property
-    def batch(self):
-        return self.map.batch
-
-    @property
-    def resolution(self):
-        return self.map.resolution
-
     def remedy(self, factor, x):
         return self.map.remedy(factor, self.states(x))
-
-    def refined(self):
-        finer = self.map.refined()
-        return None if finer is None else replace(self, map=finer)
 
     @cached_property
     def basis(self) -> np.ndarray:
         """Orthonormal vectors (n, m) that span the subspace."""
-        left, sizes, _ = np.linalg.svd(self.projection)
-        return left[:, : int((sizes > 0.5).sum())]  # singular values of a projection are 0 or at least 1
+        return np.linalg.svd(self.projection)[0][:, : self.rank]
 
     @cached_property
     def _inverse(self) -> np.ndarray:
@@ -153,17 +124,11 @@ class Restricted(Map):
         return linear(like(self.basis, s), s)
 
     def __call__(self, s):
-        return self._kept(self.map(self.states(s)))
-
-    def _kept(self, y: State) -> State:
-        if not self._seen:
-            _require_invariant(linear(like(self.projection, y), y), y)
-            self._seen.append(True)
-        return self.coordinates(y)
+        return self.coordinates(self.checked(self.map(self.states(s))))
 
     def tangent(self, s, q):
         y, pushed = self.map.tangent(self.states(s), linear_block(like(self.basis, q), q))
-        return self._kept(y), linear_block(like(self._inverse, pushed), pushed)
+        return self.coordinates(self.checked(y)), linear_block(like(self._inverse, pushed), pushed)
 
 
 def _require_projection(p: Any) -> None:

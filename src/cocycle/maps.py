@@ -63,6 +63,35 @@ class Map(ABC):
         return x
 
 
+class Wrapped(Map):
+    """A map made from another one, whose time it takes and the errors of whose steps it has."""
+
+    map: Any  # Map: the other one
+
+    @property
+    def dt(self):
+        return self.map.dt
+
+    @property
+    def order(self):
+        return self.map.order
+
+    @property
+    def batch(self):
+        return self.map.batch
+
+    @property
+    def volume(self):
+        return self.map.volume
+
+    @property
+    def resolution(self):
+        return self.map.resolution
+
+    def remedy(self, factor, x):
+        return self.map.remedy(factor, x)
+
+
 class Dual(Map):
     """A map that can also pull covectors back, at the cost of pushing the same number of vectors forward."""
 

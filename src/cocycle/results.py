@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from math import floor, inf, log10
+from math import floor, inf, isfinite, log10
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +22,13 @@ class Plotted:
 def decimals(error: float) -> int | None:
     """The decimal places at which `error` has two significant digits; None where it is zero, tiny or not finite."""
     return max(1 - floor(log10(error)), 0) if 1e-12 < error < inf else None
+
+
+def bracketed(value: float, error: float, exact: str) -> str:
+    """0.90572(38): the two digits in brackets are the error of the last two digits of the value, which has the format
+    `exact` where there is no error to show."""
+    places = decimals(error) if isfinite(value) else None
+    return f"{value:{exact}}" if places is None else f"{value:.{places}f}({round(error * 10**places)})"
 
 
 def rounded(value: float, error: float) -> tuple[str, str]:

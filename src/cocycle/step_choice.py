@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from cocycle.arrays import as_numpy, constant, like, namespace
 from cocycle.maps import Map, rounded_down
 from cocycle.refinement import at_all_times, extrapolation, state_error
+from cocycle.trajectories import trajectory
 
 STEPS, ROUNDS = 3000, 8  # of a trial run, and trial runs
 PART = 0.1  # of a trial step, of the shortest time in which a perturbation changes
@@ -72,12 +74,12 @@ def rates(field: Any, states: Any) -> tuple[float, float]:
     speed, jacobian = speed.reshape(-1, n), jacobian.reshape(-1, n, n)
     fine = np.isfinite(jacobian).all((-2, -1)) & np.isfinite(speed).all(-1)
     speed, jacobian = speed[fine], jacobian[fine]
-    moving = (speed != 0).any(-1)
     if not len(speed):
         return 0.0, 0.0
     fastest = float(abs(np.linalg.eigvals(jacobian)).max())
-    change = np.linalg.norm(np.linalg.vecdot(jacobian, speed[:, None, :])[moving], axis=-1)
-    own = change / np.linalg.norm(speed[moving], axis=-1)
+    size = np.linalg.norm(speed, axis=-1)
+    change = np.linalg.norm(np.linalg.vecdot(jacobian, speed[:, None, :]), axis=-1)
+    own = change[size > 0] / size[size > 0]
     return fastest, float(np.median(own)) if len(own) else fastest
 
 
@@ -86,11 +88,8 @@ def _visited(flow_of: Callable[[float], Map], field: Any, x: np.ndarray) -> tupl
     fastest = rates(field, x[None])[0]
     dt = PART / fastest if fastest else PART
     for _ in range(ROUNDS):
-        states, f = [x], flow_of(dt)
         with np.errstate(all="ignore"):
-            for _ in range(STEPS):
-                states.append(f(states[-1]))
-        visited = np.stack(states)
+            visited = np.concatenate([x[None], trajectory(repeat(flow_of(dt), STEPS), x)])
         if not np.isfinite(visited[-1]).all():
             dt /= 4
             continue

@@ -134,10 +134,8 @@ ADVANCE = """
 left, trial = {time}, {longest}
 for attempted in range({attempts}):
     h, time = min(trial, left), {start} + {direction} * ({time} - left)
-    error, factor = attempt(b, state, p, time, h, z, values, jacobians, matrix, right, change), {least}
-    if error < inf:
-        factor = min(max({safety} * error ** {power}, {least}), {most})
-    trial = min(h * factor, {longest})
+    error = attempt(b, state, p, time, h, z, values, jacobians, matrix, right, change)
+    trial = min(h * ({factor}), {longest})
     if error <= 1.0:
         for piece in range({pieces}):
             part, now = h / {pieces}, time + {direction} * piece * h / {pieces}

@@ -130,10 +130,8 @@ for attempt in range({attempts}):
     {clock}
     {first}
     if not pieces:
-        error, factor = {error}, {least}
-        if error < inf:
-            factor = min(max({safety} * error ** {power}, {least}), {most})
-        trial = min({h} * factor, {longest})
+        error = {error}
+        trial = min({h} * ({factor}), {longest})
         if not error <= 1.0:
             if trial < {vanishing}:
                 break
@@ -167,15 +165,18 @@ class Control:
     attempts: int
     vanishing: float
 
+    @property
+    def factor(self) -> str:
+        """The length of the next step relative to the last."""
+        wanted = f"{self.safety!r} * error ** {-1 / self.error_order!r}"
+        return f"min(max({wanted}, {self.least!r}), {self.most!r}) if error < inf else {self.least!r}"
+
     def words(self) -> dict[str, str]:
         return {
             "time": repr(float(self.time)),
             "longest": repr(float(self.longest)),
             "attempts": repr(self.attempts),
-            "safety": repr(self.safety),
-            "least": repr(self.least),
-            "most": repr(self.most),
-            "power": repr(-1 / self.error_order),
+            "factor": self.factor,
             "vanishing": repr(float(self.vanishing * self.time)),
         }
 

@@ -7,6 +7,7 @@ delay equations as they are.  Every spectrum is computed once more with steps of
 import json
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import IntEnum
 from importlib import metadata
 from itertools import repeat
@@ -118,7 +119,7 @@ def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """The row of one system."""
     system = from_dysts(point["system"])
     step, method, run = _first(system, point, rng)
-    finer = _halved(step, method)
+    finer = _halved(step)
     second = run if finer is None else _run(finer, point, rng, method, 2)
     exponents, errors = run.exponents, run.errors
     divergence = (np.nan, np.nan)
@@ -154,10 +155,7 @@ def _first(system: Any, point: dict[str, Any], rng: np.random.Generator) -> tupl
     if not isinstance(system, DystsFlow):
         method = Method.DELAY if isinstance(system, DelayEquation) else Method.MAP
         return system, method, _run(system, point, rng, method)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of stiffness: what is too coarse is found by its results
-        dt = min(time_step(system, system.first, accuracy=point["accuracy"]), system.period / PARTS)
-        implicit = min(time_step(system, system.first, integrator=Radau()), system.period / PARTS)
+    dt = _time_step(system, accuracy=point["accuracy"])
     for _ in range(2):
         try:
             run = _run(Flow(system, dt), point, rng, Method.RUNGE_KUTTA)
@@ -166,8 +164,14 @@ def _first(system: Any, point: dict[str, Any], rng: np.random.Generator) -> tupl
             dt = _suggested(run)
         except ArithmeticError:
             dt /= 10
-    flow = Flow(system, implicit, integrator=Radau())
+    flow = Flow(system, _time_step(system, integrator=Radau()), integrator=Radau())
     return flow, Method.RADAU, _run(flow, point, rng, Method.RADAU)
+
+
+def _time_step(system: DystsFlow, **options: Any) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of stiffness: what is too coarse is found by its results
+        return min(time_step(system, system.first, **options), system.period / PARTS)
 
 
 def _run(step: Map, point: dict[str, Any], rng: np.random.Generator, method: Method, finer: int = 1) -> Run:
@@ -178,13 +182,16 @@ def _run(step: Map, point: dict[str, Any], rng: np.random.Generator, method: Met
     steps = finer * int(point["steps"] * min(1.0, 9 / n**2 if method is not Method.DELAY else 1.0))
     steps //= SLOW if method in (Method.RADAU, Method.DELAY) else 1
     x = _starts(step, system.start(rng), steps // 5, point["replicas"], rng)
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         q = frame(x, k, rng)
         result = lyapunov_spectrum(repeat(step, steps), x, q, every="auto", transient=steps // 5, thin=_thin(steps))
     errors = np.maximum(result.scatter, (np.asarray(result.standard_error) ** 2).mean(0) ** 0.5)
     return Run(
-        result.exponents.mean(0), errors / point["replicas"] ** 0.5, result, [str(warning.message) for warning in heard]
+        result.exponents.mean(0),
+        errors / point["replicas"] ** 0.5,
+        result,
+        [str(warning.message) for warning in caught],
     )
 
 
@@ -204,15 +211,11 @@ def _starts(step: Map, x: np.ndarray, transient: int, count: int, rng: np.random
     return chosen + 1e-7 * rng.normal(size=chosen.shape) * visited.std(0)
 
 
-def _halved(step: Map, method: Method) -> Map | None:
+def _halved(step: Map) -> Map | None:
     """The map over half the time, of an approximate one."""
     if isinstance(step, Flow):
-        return Flow(step.field, step.dt / 2, 1, step.integrator)
-    if isinstance(step, DelayEquation):
-        return DelayEquation(
-            step.rate, step.delay, points=2 * step.points, parameters=step.parameters, first=step.first
-        )
-    return None
+        return replace(step, dt=step.dt / 2)
+    return replace(step, points=2 * step.points) if isinstance(step, DelayEquation) else None
 
 
 def _divergence(system: DystsFlow, flow: Flow, x: np.ndarray) -> tuple[float, float]:

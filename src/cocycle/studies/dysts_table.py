@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cocycle.results import decimals
+from cocycle.results import bracketed
 from cocycle.studies.dysts_spectra import SURE, WORDS, Check, Method
 from cocycle.sweeps import Archive, Status
 
@@ -49,12 +49,14 @@ def in_words(archive: Archive) -> str:
 
 def _row(name: str, row: dict[str, np.ndarray], apart: float | None, wrong: list[Check]) -> str:
     n = int(np.isfinite(row["exponents"]).sum())
-    mine = ", ".join(_with_error(v, e) for v, e in zip(row["exponents"][:n], row["errors"][:n], strict=True))
+    mine = ", ".join(
+        bracketed(float(v), float(e), ".4g") for v, e in zip(row["exponents"][:n], row["errors"][:n], strict=True)
+    )
     theirs = ", ".join(f"{value:.4g}" for value in row["estimates"] if np.isfinite(value))
     if np.isfinite(row["estimated_dimension"]):
         theirs += f"; {float(row['estimated_dimension']):.4g}"
     value, error = float(row["dimension"]), float(row["dimension_error"])
-    dimension = "" if np.isnan(value) else _with_error(value, error)
+    dimension = "" if np.isnan(value) else bracketed(value, error, ".4g")
     steps = f"{METHODS[Method(int(row['method']))]}, dt {float(row['dt']):.3g}, T {float(row['time']):.3g}"
     distance = "" if apart is None else f"{apart:.0f}"
     return f"| {name} | {mine} | {dimension} | {theirs} | {distance} | {steps} | {'; '.join(WORDS[c] for c in wrong)} |"
@@ -74,11 +76,3 @@ def _apart(row: dict[str, np.ndarray]) -> float | None:
 def _reason(archive: Archive, i: int) -> str:
     message = archive.messages().get((i,), "not computed")
     return message.splitlines()[0].replace("|", "/")[:160]
-
-
-def _with_error(value: float, error: float) -> str:
-    """0.90572(38): the two digits in brackets are the error of the last two digits of the value."""
-    places = decimals(float(error))
-    if places is None or not np.isfinite(value):
-        return f"{float(value):.4g}"
-    return f"{float(value):.{places}f}({round(float(error) * 10**places)})"

@@ -15,7 +15,7 @@ from cocycle.forced import ForcedFlow
 from cocycle.formulas.formula import Formula
 from cocycle.integrators import DormandPrince, Radau
 from cocycle.invariant_subspaces import Transversal, synchronised
-from cocycle.maps import Map
+from cocycle.maps import Map, Wrapped
 from cocycle.return_map import ReturnMap
 from cocycle.systems.delay import DelayEquation
 from cocycle.systems.references import SPROTT, Kind, Reference
@@ -29,25 +29,17 @@ COUPLING = 0.4
 
 @final
 @dataclass(frozen=True, eq=False)
-class Started(DiscreteSystem):
+class Started(Wrapped, DiscreteSystem):
     """A map with random states to start from: centre + width times uniform numbers in (-1, 1)."""
 
+    name: str
     map: Map
     centre: tuple[float, ...]
     width: float
-    name: str
 
     @property
     def dimension(self):
         return len(self.centre)
-
-    @property
-    def dt(self):
-        return self.map.dt
-
-    @property
-    def volume(self):
-        return self.map.volume
 
     def start(self, rng, batch=()):
         return np.array(self.centre) + self.width * rng.uniform(-1, 1, size=(*batch, len(self.centre)))
@@ -108,10 +100,6 @@ def coupled(x: Any) -> Any:
     return y + COUPLING * (y[::-1] - y)
 
 
-def _started(name: str, f: Map, centre: tuple[float, ...], width: float) -> Started:
-    return Started(f, centre, width, name)
-
-
 BALL = ReturnMap(HybridFlow(Flow(falling, 0.05), Event(height, bounced)))
 LORENZ = ((0.9056, 0.0, -14.5723), 5e-4, Kind.PUBLISHED, SPROTT, 1)
 ON_LORENZ = (-6.0, -8.5, 20.0)
@@ -119,78 +107,48 @@ ON_LORENZ = (-6.0, -8.5, 20.0)
 
 def _lorenz(method: Any, dt: float) -> Reference:
     flow = Flow(_lorenz_rates, dt, integrator=method)
-    return Reference(_started(f"Lorenz63(), {method}, dt={dt}", flow, ON_LORENZ, 1.0), *LORENZ)
+    return Reference(Started(f"Lorenz63(), {method}, dt={dt}", flow, ON_LORENZ, 1.0), *LORENZ)
 
 
 def _lorenz_rates(state: Any) -> Any:
-    x, y, z = state
-    own = Lorenz63()
-    return own.sigma * (y - x), x * (own.rho - z) - y, x * y - own.beta * z
+    """As a plain function, of which integrators that choose their steps have compiled loops."""
+    return Lorenz63()(state)
+
+
+def _exact(system: Started, exponent: float, uncertainty: float, source: str) -> Reference:
+    return Reference(system, (exponent,), uncertainty, Kind.EXACT, source)
 
 
 def references() -> dict[str, Run]:
     """The references by name."""
+    return _of_flows() | _exactly_known()
+
+
+def _of_flows() -> dict[str, Run]:
     stroboscopic = ForcedFlow(duffing, TURN / 200).stroboscopic(TURN)
-    forced = Reference(
-        _started("Duffing's equation, Ueda's force, over a period", stroboscopic, (1.0, 0.5), 0.3),
-        (0.1034, -0.1534),
-        3e-4,
-        Kind.RECALLED,
-        SPROTT,
-    )
-    stiff = Reference(
-        _started("van der Pol, mu=100, Radau()", Flow(van_der_pol, 0.004, integrator=Radau()), (2.0, 0.0), 0.01),
-        (0.0, -178.08),
-        (0.0, 1.0),
-        Kind.COMPUTED,
-        "scipy's Radau",
-        1,
-    )
-    slope = float(lambertw(0.5 * np.exp(1.0)).real - 1)
-    delayed = DelayEquation(damped, 1.0, points=50)
+    forced = Started("Duffing's equation, Ueda's force, over a period", stroboscopic, (1.0, 0.5), 0.3)
+    relaxing = Flow(van_der_pol, 0.004, integrator=Radau())
+    stiff = Started("van der Pol, mu=100, Radau()", relaxing, (2.0, 0.0), 0.01)
+    ueda = Reference(forced, (0.1034, -0.1534), 3e-4, Kind.RECALLED, SPROTT)
+    cycle = Reference(stiff, (0.0, -178.08), (0.0, 1.0), Kind.COMPUTED, "scipy's Radau", 1)
     return {
-        "Duffing": Run(forced, 64, 2000, 100),
-        "van der Pol, stiff": Run(stiff, 4, 203_450, 40_000),
+        "Duffing": Run(ueda, 64, 2000, 100),
+        "van der Pol, stiff": Run(cycle, 4, 203_450, 40_000),
         "Lorenz63, DormandPrince": Run(_lorenz(DormandPrince(), 0.05), 100, 8000, 500),
         "Lorenz63, Radau": Run(_lorenz(Radau(), 0.05), 40, 4000, 500),
-        "impacts": Run(
-            Reference(
-                _started("a ball with a kick, from impact to impact", BALL, (0.0, 5.0), 0.5),
-                (float(np.log(RESTITUTION)),),
-                0.0,
-                Kind.EXACT,
-                "ln of the restitution",
-            ),
-            5,
-            200,
-            5,
-        ),
-        "linear delay": Run(
-            Reference(
-                _started("x' = -x + x(t - 1) / 2", delayed, (1.0,) * delayed.dimension, 0.1),
-                (slope,),
-                1e-6,
-                Kind.EXACT,
-                "Lambert's W",
-            ),
-            5,
-            1000,
-            400,
-        ),
-        "synchrony": Run(
-            Reference(
-                _started("two coupled logistic maps, transversal", _transversal(), (0.3, 0.3), 0.0),
-                (float(np.log(2) + np.log(1 - 2 * COUPLING)),),
-                0.0,
-                Kind.EXACT,
-                "ln 2 + ln(1 - 2 coupling)",
-            ),
-            50,
-            4000,
-            200,
-        ),
     }
 
 
-def _transversal() -> Transversal:
-    return Transversal(Formula(coupled), synchronised(2, 1))
+def _exactly_known() -> dict[str, Run]:
+    equation = DelayEquation(damped, 1.0, points=50)
+    ball = Started("a ball with a kick, from impact to impact", BALL, (0.0, 5.0), 0.5)
+    delayed = Started("x' = -x + x(t - 1) / 2", equation, (1.0,) * equation.dimension, 0.1)
+    across = Transversal(Formula(coupled), synchronised(2, 1))
+    pair = Started("two coupled logistic maps, transversal", across, (0.3, 0.3), 0.0)
+    slope = float(lambertw(0.5 * np.exp(1.0)).real - 1)
+    mean = float(np.log(2) + np.log(1 - 2 * COUPLING))
+    return {
+        "impacts": Run(_exact(ball, float(np.log(RESTITUTION)), 0.0, "ln of the restitution"), 5, 200, 5),
+        "linear delay": Run(_exact(delayed, slope, 1e-6, "Lambert's W"), 5, 1000, 400),
+        "synchrony": Run(_exact(pair, mean, 0.0, "ln 2 + ln(1 - 2 coupling)"), 50, 4000, 200),
+    }

@@ -15,7 +15,7 @@ from cocycle.lyapunov import frame, lyapunov_spectrum
 from cocycle.lyapunov.derived import kaplan_yorke
 from cocycle.maps import Map
 from cocycle.progress import progress_bar
-from cocycle.results import decimals
+from cocycle.results import bracketed
 from cocycle.systems import ContinuousSystem
 from cocycle.systems.references import REFERENCE, Kind, Reference
 from cocycle.trajectories import trajectory
@@ -143,9 +143,9 @@ def in_words(rows: list[Row]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for r in rows:
-        mine = ", ".join(_with_error(v, e) for v, e in zip(r.exponents, r.errors, strict=True))
+        mine = ", ".join(bracketed(v, e, ".6f") for v, e in zip(r.exponents, r.errors, strict=True))
         theirs = ", ".join(f"{v:.6g}" for v in r.reference.exponents)
-        dimension = "" if np.isnan(r.dimension) else _with_error(r.dimension, r.dimension_error)
+        dimension = "" if np.isnan(r.dimension) else bracketed(r.dimension, r.dimension_error, ".6f")
         source = ": ".join(filter(None, (r.reference.kind, r.reference.source)))
         lines.append(
             f"| `{r.reference.system}`{'' if r.agrees else ' (!)'} | {mine} | {theirs} | {dimension} | {source} |"
@@ -162,9 +162,3 @@ def in_words(rows: list[Row]) -> str:
         numbers = ", ".join(f"{d:+.1f}" for d in r.deviation)
         lines.append(f"(!) {r.name} does not: deviations {numbers} standard errors.")
     return "\n".join(lines)
-
-
-def _with_error(value: float, error: float) -> str:
-    """0.90572(38): the two digits in brackets are the error of the last two digits of the value."""
-    places = decimals(error)
-    return f"{value:.6f}" if places is None else f"{value:.{places}f}({round(error * 10**places)})"
