@@ -147,10 +147,11 @@ class HybridFlow(Wrapped):
 
     def _substep(self, flow: Flow, parts: tuple) -> tuple:
         end = flow.applied(parts)
-        some = np.flatnonzero(self.passed(end[0]).any(0))
+        passed = self.passed(end[0])
+        some = np.flatnonzero(passed.any(0))
         if not len(some):
             return end
-        through = self._through(flow.of_members(some), tuple(part[some] for part in parts))
+        through = self._through(flow.of_members(some), tuple(part[some] for part in parts), passed[:, some])
         end = tuple(part.copy() for part in end)
         for part, found in zip(end, through, strict=True):
             part[some] = found
@@ -160,25 +161,22 @@ class HybridFlow(Wrapped):
         """Whether states (m, n) lie behind the surface of each event: (events, m)."""
         return np.stack([event.height(x)[..., 0] < 0 for event in self.events])
 
-    def _through(self, flow: Flow, parts: tuple) -> tuple:
-        """State, or state and frame, after a step with events."""
+    def _through(self, flow: Flow, parts: tuple, passed: np.ndarray) -> tuple:
+        """State, or state and frame, after a step, of members that pass the surfaces `passed` (events, m) in it."""
         parts, since = tuple(part.copy() for part in parts), np.zeros((len(parts[0]), 1))
-        active, behind = np.arange(len(since)), np.zeros((len(self.events), len(since)), dtype=bool)
+        active, behind = np.arange(len(since)), np.zeros_like(passed)
         for _ in range(MOST):
-            some, own, now = tuple(part[active] for part in parts), flow.of_members(active), since[active]
-            end = own.moved(some, flow.dt - now, now)
+            own, now = flow.of_members(active), since[active]
+            after, now = self.next_event(own, tuple(part[active] for part in parts), now, passed, behind)
+            end, behind = own.moved(after, flow.dt - now, now), self._behind(after[0])
             passed = self.passed(end[0]) | behind
-            free = ~passed.any(0)
-            for part, found in zip(parts, end, strict=True):
-                part[active[free]] = found[free]
-            active, passed, behind = active[~free], passed[:, ~free], behind[:, ~free]
+            goes_on = np.asarray(passed.any(0))
+            for part, jumped, moved in zip(parts, after, end, strict=True):
+                part[active] = np.where(goes_on[(slice(None), *(None,) * (part.ndim - 1))], jumped, moved)
+            since[active] = now
+            active, passed, behind = active[goes_on], passed[:, goes_on], behind[:, goes_on]
             if not len(active):
                 return parts
-            some, own = tuple(part[~free] for part in some), flow.of_members(active)
-            after, since[active] = self.next_event(own, some, now[~free], passed, behind)
-            for part, found in zip(parts, after, strict=True):
-                part[active] = found
-            behind = self._behind(after[0])
         reason = f"more than {MOST} events in one step: they accumulate, or the surface is not positive before them"
         _warn(parts[0][active[0]], reason)
         for part in parts:

@@ -1,26 +1,63 @@
-"""Steps chosen by the error: the control of the length, and an explicit pair of methods."""
+"""Steps chosen by the error: the control of their length."""
 
 import warnings
-from dataclasses import dataclass
-from typing import Any, final
+from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 
 from cocycle.arrays import namespace, tolerances
-from cocycle.formulas.loops import Controlled
-from cocycle.integrators.base import (
-    ATTEMPTS,
-    LEAST,
-    MOST,
-    SAFETY,
-    VANISHING,
-    AdaptiveIntegrator,
-    Rate,
-    require_tolerances,
-)
-from cocycle.integrators.fixed import Tableau, combination, moved, slopes
+from cocycle.formulas.loops import Control
+from cocycle.integrators.base import Integrator, Rate
 
+SAFETY, LEAST, MOST = 0.9, 0.2, 5.0  # of the next step, relative to the last one
+ATTEMPTS = 100_000  # in one application of a map, at most
+VANISHING = 1e-13  # a step, relative to the time of the map
 SINGLE = 100  # roundings, that a relative tolerance is at least
+
+
+class AdaptiveIntegrator(Integrator):
+    """A method that chooses its steps, so that its estimate of the error of each is within atol + rtol |x|.
+
+    The state alone chooses the steps, for each member of a batch its own, and the tangent follows those that are
+    accepted: it is the derivative of the numerical solution at these steps.  Otherwise values would depend on the
+    frame.  The error is the root mean square over the components.  In single precision rtol is at least 1e-5.  The
+    `substeps` of a flow divide each accepted step; no step is longer than `longest`.
+
+    Raises ValueError for tolerances that are not in (0, 1), and a `longest` that is not positive.
+    """
+
+    rtol: Any  # float
+    atol: Any  # float
+    longest: Any  # float: no step is longer
+    error_order: Any  # int: the estimate is of order dt^error_order
+
+    @abstractmethod
+    def attempt(self, rate: Rate, x: Any, h: Any, time: Any) -> tuple[Any, Any, Any]:
+        """The states (*batch, n) after steps h (*batch, 1), the estimated errors (*batch, 1), allowed up to 1, and
+        what `pushed` needs to know of these steps."""
+
+    @abstractmethod
+    def pushed(self, rate: Rate, x: Any, q: Any, h: Any, time: Any, known: Any) -> Any:
+        """The frame q at x after the same steps."""
+
+    def __post_init__(self):
+        for name in ("rtol", "atol"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
+                raise ValueError(f"{name} must be a number in (0, 1); got {value!r}")
+        if isinstance(self.longest, str) or not self.longest > 0:
+            raise ValueError(f"longest must be a positive time; got {self.longest!r}")
+
+    def step(self, rate, parts, dt, time=0.0):
+        return integrated(self, rate, parts, dt, time)
+
+    def check(self, field, x):
+        pass
+
+    def control(self, dt: float, direction: int) -> Control:
+        """The control of the steps, for a compiled loop."""
+        return Control(dt, min(dt, self.longest), direction, self.error_order, SAFETY, LEAST, MOST, ATTEMPTS, VANISHING)
 
 
 def integrated(method: Any, rate: Rate, parts: tuple, dt: Any, time: Any, pieces: int = 1) -> tuple:
@@ -105,57 +142,3 @@ def tolerance(method: Any, x: Any) -> float:
     """rtol, or what the precision of x allows."""
     rounding = tolerances(x.dtype).eps if hasattr(x, "dtype") else np.finfo(float).eps
     return max(method.rtol, SINGLE * rounding)
-
-
-DORMAND_PRINCE = Tableau(
-    (0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0, 1.0),
-    (
-        (),
-        (1 / 5,),
-        (3 / 40, 9 / 40),
-        (44 / 45, -56 / 15, 32 / 9),
-        (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
-        (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
-        (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
-    ),
-    (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84, 0.0),
-)
-FIFTH_ORDER = Tableau(DORMAND_PRINCE.times[:-1], DORMAND_PRINCE.stages[:-1], DORMAND_PRINCE.weights[:-1])
-DIFFERENCE = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)  # from the fourth order
-
-
-@final
-@dataclass(frozen=True)
-class DormandPrince(AdaptiveIntegrator):
-    """The explicit pair of orders 5 and 4 of Dormand & Prince, J. Comput. Appl. Math. 6, 19 (1980), with steps chosen
-    by its error: see `AdaptiveIntegrator`.
-
-    For equations that are not stiff.  Raises ValueError for tolerances that are not in (0, 1).
-    """
-
-    rtol: float = 1e-8
-    atol: float = 1e-10
-    longest: float = np.inf
-    order = 5
-    error_order = 5
-
-    def __post_init__(self):
-        require_tolerances(self)
-
-    def step(self, rate, parts, dt, time=0.0):
-        return integrated(self, rate, parts, dt, time)
-
-    def attempt(self, rate, x, h, time):
-        found = slopes(DORMAND_PRINCE, rate, (x,), h, time)
-        (y,) = moved((x,), found, DORMAND_PRINCE.weights, h)
-        return y, relative_error(self, x, y, combination(found, DIFFERENCE, 0, h, x)), None
-
-    def pushed(self, rate, x, q, h, time, known):
-        return moved((x, q), slopes(FIFTH_ORDER, rate, (x, q), h, time), FIFTH_ORDER.weights, h)[1]
-
-    def traced(self, rate, x, h, time):
-        y, error, _ = self.attempt(rate, x, h, time)
-        return namespace(x).concatenate([y, error])
-
-    def scheme(self, dt, substeps, direction, timed):
-        return Controlled(self.control(dt, direction), timed)

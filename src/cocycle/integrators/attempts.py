@@ -4,7 +4,7 @@ from typing import Any, final
 
 from cocycle.formulas.formula import LENGTH, Formula
 from cocycle.formulas.of_time import TIME, depends_on_time
-from cocycle.integrators.base import AdaptiveIntegrator
+from cocycle.integrators.adaptive import AdaptiveIntegrator
 
 
 @final

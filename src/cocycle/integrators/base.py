@@ -9,14 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from cocycle.arrays import is_number
-from cocycle.formulas.loops import Control, Scheme
-
-SAFETY, LEAST, MOST = 0.9, 0.2, 5.0  # of the next step, relative to the last one
-ATTEMPTS = 100_000  # in one application of a map, at most
-VANISHING = 1e-13  # a step, relative to the time of the map
+from cocycle.formulas.loops import Scheme
 
 Rate = Callable[..., tuple]  # of the time and the parts, the state or state and frame: the rates of change of all
 
@@ -43,47 +37,6 @@ class Integrator(ABC):
     @abstractmethod
     def scheme(self, dt: float, substeps: int, direction: int, timed: bool) -> Scheme:
         """How a compiled loop advances by dt, of an equation that depends on time if `timed`."""
-
-
-class AdaptiveIntegrator(Integrator):
-    """A method that chooses its steps, so that its estimate of the error of each is within atol + rtol |x|.
-
-    The state alone chooses the steps, for each member of a batch its own, and the tangent follows those that are
-    accepted: it is the derivative of the numerical solution at these steps.  Otherwise values would depend on the
-    frame.  The error is the root mean square over the components.  In single precision rtol is at least 1e-5.  The
-    `substeps` of a flow divide each accepted step; no step is longer than `longest`.
-    """
-
-    rtol: Any  # float
-    atol: Any  # float
-    longest: Any  # float: no step is longer
-    error_order: Any  # int: the estimate is of order dt^error_order
-
-    @abstractmethod
-    def attempt(self, rate: Rate, x: Any, h: Any, time: Any) -> tuple[Any, Any, Any]:
-        """The states (*batch, n) after steps h (*batch, 1), the estimated errors (*batch, 1), allowed up to 1, and
-        what `pushed` needs to know of these steps."""
-
-    @abstractmethod
-    def pushed(self, rate: Rate, x: Any, q: Any, h: Any, time: Any, known: Any) -> Any:
-        """The frame q at x after the same steps."""
-
-    def check(self, field, x):
-        pass
-
-    def control(self, dt: float, direction: int) -> Control:
-        """The control of the steps, for a compiled loop."""
-        return Control(dt, min(dt, self.longest), direction, self.error_order, SAFETY, LEAST, MOST, ATTEMPTS, VANISHING)
-
-
-def require_tolerances(method: AdaptiveIntegrator) -> None:
-    """Raise ValueError unless both tolerances are numbers in (0, 1)."""
-    for name in ("rtol", "atol"):
-        value = getattr(method, name)
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
-            raise ValueError(f"{name} must be a number in (0, 1); got {value!r}")
-    if isinstance(method.longest, str) or not method.longest > 0:
-        raise ValueError(f"longest must be a positive time; got {method.longest!r}")
 
 
 def scaled(h: Any, part: Any) -> Any:

@@ -1,6 +1,5 @@
-"""Explicit methods with steps of one length."""
+"""Steps of one length."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -8,33 +7,14 @@ from cocycle.formulas.loops import Fixed
 from cocycle.integrators.base import Integrator, Rate, scaled
 
 
-@final
-@dataclass(frozen=True)
-class Tableau:
-    """An explicit Runge-Kutta method: times of the stages, the weights of each stage, and of the step."""
+class FixedIntegrator(Integrator):
+    """A method with steps of one length, each of which is one formula."""
 
-    times: Sequence[float]
-    stages: Sequence[Sequence[float]]
-    weights: Sequence[float]
+    def traced(self, rate, x, h, time):
+        return self.step(rate, (x,), h, time)[0]
 
-
-def slopes(tableau: Tableau, rate: Rate, parts: tuple, dt: Any, time: Any) -> list[tuple]:
-    """The rates of all parts at the stages of a step."""
-    found: list[tuple] = []
-    for c, weights in zip(tableau.times, tableau.stages, strict=True):
-        found.append(rate(time + c * dt, *moved(parts, found, weights, dt)))
-    return found
-
-
-def moved(parts: tuple, found: list[tuple], weights: Sequence[float], dt: Any) -> tuple:
-    """The parts after dt at the weighted sum of rates."""
-    return tuple(part + combination(found, weights, i, dt, part) for i, part in enumerate(parts)) if weights else parts
-
-
-def combination(found: list[tuple], weights: Sequence[float], i: int, dt: Any, part: Any) -> Any:
-    """dt times the weighted sum of the rates of part i."""
-    used = [(w, rates[i]) for w, rates in zip(weights, found, strict=True) if w]
-    return scaled(dt, part) * sum((w * rate for w, rate in used[1:]), used[0][0] * used[0][1])
+    def scheme(self, dt, substeps, direction, timed):
+        return Fixed(direction * dt / substeps, substeps, timed)
 
 
 def rk4(rate: Rate, parts: tuple, dt: Any, time: Any = 0.0) -> tuple:
@@ -52,7 +32,7 @@ def rk4(rate: Rate, parts: tuple, dt: Any, time: Any = 0.0) -> tuple:
 
 @final
 @dataclass(frozen=True)
-class RungeKutta(Integrator):
+class RungeKutta(FixedIntegrator):
     """The classical Runge–Kutta method of fourth order, for any field."""
 
     order = 4
@@ -62,9 +42,3 @@ class RungeKutta(Integrator):
 
     def check(self, field, x):
         pass
-
-    def traced(self, rate, x, h, time):
-        return self.step(rate, (x,), h, time)[0]
-
-    def scheme(self, dt, substeps, direction, timed):
-        return Fixed(direction * dt / substeps, substeps, timed)

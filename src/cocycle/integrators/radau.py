@@ -7,8 +7,8 @@ import numpy as np
 
 from cocycle.arrays import like, namespace, tolerances
 from cocycle.formulas.implicit_loops import Implicit
-from cocycle.integrators.adaptive import SINGLE, integrated, relative_error, tolerance
-from cocycle.integrators.base import AdaptiveIntegrator, Rate, require_tolerances, scaled
+from cocycle.integrators.adaptive import SINGLE, AdaptiveIntegrator, relative_error, tolerance
+from cocycle.integrators.base import Rate, scaled
 
 _R = 6**0.5
 TIMES = np.array([(4 - _R) / 10, (4 + _R) / 10, 1.0])
@@ -36,7 +36,6 @@ class Radau(AdaptiveIntegrator):
     three stages are solved by Newton's method with the whole Jacobian, and the tangent is that of their solution, by
     the implicit function theorem.  The error that chooses the steps is that of a formula of third order, some hundred
     times larger than that of the step.  Hairer & Wanner, Solving Ordinary Differential Equations II (1996), IV.8.
-    Raises ValueError for tolerances that are not in (0, 1).
     """
 
     rtol: float = 1e-6
@@ -44,12 +43,6 @@ class Radau(AdaptiveIntegrator):
     longest: float = np.inf
     order = 5
     error_order = 4
-
-    def __post_init__(self):
-        require_tolerances(self)
-
-    def step(self, rate, parts, dt, time=0.0):
-        return integrated(self, rate, parts, dt, time)
 
     def attempt(self, rate, x, h, time):
         """The changes z_i of the state to the stages solve z_i = h sum_j a_ij v(x + z_j)."""

@@ -6,13 +6,13 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import as_numpy, constant, like, namespace
-from cocycle.formulas.loops import Fixed
-from cocycle.integrators.base import Integrator, Rate, scaled
+from cocycle.integrators.base import Rate, scaled
+from cocycle.integrators.fixed import FixedIntegrator
 
 
 @final
 @dataclass(frozen=True)
-class Symplectic(Integrator):
+class Symplectic(FixedIntegrator):
     """A symplectic method of fourth order for separable Hamiltonians H = T(p) + V(q), with the state (q, p).
 
     Positions and momenta are moved in turn, which conserves volume and symplectic form exactly, so that exponents come
@@ -57,12 +57,6 @@ class Symplectic(Integrator):
                     f"the equation must be that of a Hamiltonian T(p) + V(q) for a symplectic integrator: the rate of"
                     f" {name} must be a gradient; its derivative is not symmetric: take RungeKutta()"
                 )
-
-    def traced(self, rate, x, h, time):
-        return self.step(rate, (x,), h, time)[0]
-
-    def scheme(self, dt, substeps, direction, timed):
-        return Fixed(direction * dt / substeps, substeps, timed)
 
 
 def _half_moved(rate: Rate, parts: tuple, dt: Any, time: Any, *, momenta: bool) -> tuple:
