@@ -33,6 +33,7 @@ PARTS = {
     "fields": "Fields of exponents beside torch.func",
     "threads": "One thread or all",
     "error_bars": "How often error bars hold",
+    "measured_series": "The largest exponent of a measured series",
     "attacks": "Attacks on archives",
 }
 

@@ -31,6 +31,8 @@ SMALL = {
     "fields": {"SIDE": 20, "NETWORKS": ((5, 2),), "CHUNKS": (100,), "REPEATS": 1, "IMAGES": 8},
     "threads": {"SIZES": ((20, 1), (40, 3)), "REPEATS": 1},
     "error_bars": {"RUNS": 5, "SHARE": 10},
+    "measured_series": {"RUNS": {"rosenstein": 2}, "NOISES": (), "LENGTHS": (2000,), "REPEATS": 2, "REALISATIONS": 1}
+    | {"SAMPLES": 4000, "SHORT": (2000,)},
     "attacks": {"rows": lambda scale, seed, names: []},  # tests/sweeps/test_attacks.py makes them
     "block": {"SIZE": 20, "STEPS": 300, "SCALES": np.array([(0.5, 0.01), (0.9, 0.01)])},
 }
@@ -47,6 +49,7 @@ SAID = {  # a row of each, as a pattern
     "fields": r"width 5, 2 layers, 20 x 20 inputs: \d+\.\d+ s, difference \de-1[4-7]",
     "threads": r" 40 +3 +6\.4e\+03 +\d+\.\d{3} ms",
     "error_bars": r"van der Pol, first \| 22 \| the larger \| [01]\.\d{3}",
+    "measured_series": r"white noise +2000 samples: 0 exponents in 1, 0 refused",
     "attacks": r"0 of 0 cases are faults",
     "block": r"\n0 +\d+\.\d\d +\d+\.\d\d +\d+\.\d\d +\d\.\de[+-]\d\d",
 }
