@@ -72,16 +72,20 @@ def test_what_is_not_pure_is_refused(rng):
         Formula(network)(torch.zeros(200, dtype=torch.float64))
 
 
-def test_what_is_short_enough_without_a_tangent_is_compiled():
-    """Lorenz96 with sixty variables: the orbit alone has few enough operations, with tangents it has not."""
+def test_long_formulas_are_compiled_for_long_runs():
+    """The longer a formula, the longer the run must be; an orbit alone has fewer operations than one with tangents."""
     pytest.importorskip("numba")
 
     def lorenz96(x, force=8.0):
         return (np.roll(x, -1) - np.roll(x, 2)) * np.roll(x, 1) - x + force
 
+    def longer(x):
+        return lorenz96(x) + np.cos(np.roll(x, 1)) * np.sin(np.roll(x, 2)) * np.cos(np.roll(x, 3) * np.roll(x, 4))
+
     flow, x = Flow(lorenz96, 0.01), 8 + np.sin(np.arange(60.0))
     assert not isinstance(flow.kernel(x, None, 100_000), str)
-    assert "whole arrays" in flow.kernel(x, frame(x, 2), 10_000_000)
+    assert "too short" in flow.kernel(x, frame(x, 2), 100_000)
+    assert "whole arrays" in Flow(longer, 0.01).kernel(x, frame(x, 2), 10_000_000)
     assert "too short" in lyapunov_spectrum(repeat(flow, 2000), x, frame(x, 1), every=20).loop
     np.testing.assert_allclose(trajectory(repeat(flow, 30_000), x)[:50], trajectory([flow] * 50, x), rtol=1e-9)
 
