@@ -6,6 +6,7 @@ In every shape *batch stands for any number of leading batch axes, also none.
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -209,6 +210,12 @@ def constant(x: Array) -> Array:
 def is_differentiated(x: Array) -> bool:
     """Whether torch records the operations on x to differentiate them."""
     return namespace(x) is not np and x.requires_grad
+
+
+def without_graph(x: Array) -> AbstractContextManager:
+    """A context in which torch records no operations, unless those on x are recorded."""
+    torch = sys.modules.get("torch")
+    return nullcontext() if torch is None or is_differentiated(x) else torch.no_grad()
 
 
 def in_one_piece(x: Array) -> Array:

@@ -71,7 +71,7 @@ class Autodiff(Dual):
     def _rows(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """f(x) and the Jacobian (*batch, p, n), row by row: for functions with parts that have no forward-mode
         derivative in torch, or none that can be batched."""
-        followed = x.requires_grad and torch.is_grad_enabled()
+        followed = torch.is_grad_enabled() and (x.requires_grad or self._value(x).requires_grad)
         with torch.enable_grad():
             x = x if followed else x.detach().requires_grad_()
             y = self._value(x)

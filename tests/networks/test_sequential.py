@@ -83,7 +83,7 @@ def test_an_activation_behind_a_dropout_keeps_its_slope_far_out():
         network[0].bias.copy_(torch.tensor([25.0, -25.0]))
     x = torch.zeros(2, dtype=torch.float64)
     found = finite_time_exponents(feedforward(network), x, frame(x, 2)).log_factors
-    np.testing.assert_allclose(found.numpy(), np.log(4) - 50, rtol=1e-12)
+    np.testing.assert_allclose(found.detach(), np.log(4) - 50, rtol=1e-12)
 
 
 class Residual(nn.Module):
@@ -240,3 +240,54 @@ def test_without_parameters_and_back_in_training_mode():
 def test_a_layer_says_its_size_and_not_its_weights():
     steps = feedforward(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)))
     assert repr(steps[1]) == "Layer(3 → 1, linear)"
+
+
+def wide(kind):
+    """Networks whose parts are computed by formulas, and one whose parts are differentiated automatically."""
+    if kind == "perceptron":
+        return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 5), nn.GELU(), nn.Linear(5, 4), nn.Sigmoid()), (
+            3,
+        )
+    return nn.Sequential(nn.Conv1d(1, 2, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.LayerNorm(10), nn.Linear(10, 4)), (
+        1,
+        5,
+    )
+
+
+@pytest.mark.parametrize("kind", ["perceptron", "convolution"])
+def test_exponents_differentiate_with_respect_to_weights(kind):
+    """All parameters together, along a random direction: the derivative of central differences."""
+    torch.manual_seed(3)
+    network, shape = wide(kind)
+    network.double()
+    x = torch.randn(6, int(np.prod(shape)), dtype=torch.float64)
+
+    def loss():
+        found = finite_time_exponents(feedforward(network, shape), x, frame(x, 3))
+        return (found.log_factors * torch.tensor([1.0, 0.5, 0.2])).sum()
+
+    loss().backward()
+    directions = [torch.randn_like(p) for p in network.parameters()]
+    graded = [(p.grad, v) for p, v in zip(network.parameters(), directions, strict=True) if p.grad is not None]
+    along = sum((gradient * v).sum() for gradient, v in graded)  # the bias of a last, linear layer changes no exponent
+
+    def moved(step):
+        with torch.no_grad():
+            for p, v in zip(network.parameters(), directions, strict=True):
+                p += step * v
+            value = loss()
+            for p, v in zip(network.parameters(), directions, strict=True):
+                p -= step * v
+        return float(value)
+
+    step = 1e-5
+    assert float(along) == pytest.approx((moved(step) - moved(-step)) / (2 * step), rel=1e-6, abs=1e-6)
+
+
+def test_nothing_is_recorded_for_arrays_or_without_gradients():
+    network = nn.Sequential(nn.Linear(3, 4), nn.Tanh()).double()
+    steps, x = feedforward(network), torch.randn(2, 3, dtype=torch.float64)
+    assert steps[0](x).requires_grad
+    assert isinstance(steps[0](x.numpy()), np.ndarray)
+    with torch.no_grad():
+        assert not steps[0].tangent(x, frame(x, 2))[1].requires_grad

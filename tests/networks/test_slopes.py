@@ -185,8 +185,9 @@ def test_deep_default_networks_in_single_precision(activation, depth, width, see
     torch.manual_seed(seed)
     single = nn.Sequential(*[part for _ in range(depth) for part in (nn.Linear(width, width), activation())])
     x = torch.randn(5, width)
-    found = finite_time_exponents(feedforward(single), x, frame(x, width))
-    exact = finite_time_exponents(feedforward(single.double()), x.double(), frame(x.double(), width))
+    with torch.no_grad():
+        found = finite_time_exponents(feedforward(single), x, frame(x, width))
+        exact = finite_time_exponents(feedforward(single.double()), x.double(), frame(x.double(), width))
     assert (found.known >= (5 if activation is nn.ReLU else width - 1)).all()
     for i, known in enumerate(found.known):
         # a thousandth is what `known` promises of each factor; the jacobians themselves are rounded as much again
@@ -208,10 +209,9 @@ def test_units_that_are_off_are_told():
 
 
 def test_fields_in_single_precision_keep_small_factors():
-    net = nn.Sequential(nn.Linear(1, 1), nn.Sigmoid())
-    with torch.no_grad():
-        net[0].weight.fill_(1)
-        net[0].bias.fill_(0)
+    net = nn.Sequential(nn.Linear(1, 1), nn.Sigmoid()).requires_grad_(False)
+    net[0].weight.fill_(1)
+    net[0].bias.fill_(0)
     x = torch.tensor([[30.0]])
     assert float(ftle(feedforward(net), x).log_factors) == pytest.approx(-30, abs=1e-5)
     assert float(finite_time_exponents(feedforward(net), x, frame(x, 1)).log_factors) == pytest.approx(-30, abs=1e-5)

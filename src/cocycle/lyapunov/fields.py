@@ -12,7 +12,7 @@ from typing import final
 import numpy as np
 
 from cocycle.adjoint_maps import adjoint
-from cocycle.arrays import Array, Factor, State, as_numpy, double, floating, like, namespace, tolerances
+from cocycle.arrays import Array, Factor, State, as_numpy, double, floating, like, namespace, tolerances, without_graph
 from cocycle.lyapunov.chunks import at_once, bytes_of_one, widths, wrong_input
 from cocycle.lyapunov.product_svd import largest_factor, scaled_product
 from cocycle.lyapunov.qr import as_map, qr_steps
@@ -88,7 +88,8 @@ def ftle(steps: Sequence[Map], x: State, *, memory: float = 2**30) -> Field:
     (*steps, Select((i,), dt=0.0)).  NaN where a product is not finite.
 
     The largest factor is accurate to rounding; for all factors take `finite_time_exponents`.  The maps of `feedforward`
-    also take numpy inputs, on every device of the network; the field then consists of numpy arrays.
+    also take numpy inputs, on every device of the network; the field then consists of numpy arrays.  Memory is bounded
+    because torch records nothing for derivatives with respect to weights: for those take `finite_time_exponents`.
 
     Raises TypeError for inputs of integers, ValueError for x of another shape, no steps, or a memory that does not hold
     one input.
@@ -105,14 +106,14 @@ def ftle(steps: Sequence[Map], x: State, *, memory: float = 2**30) -> Field:
     if x.ndim < 1 or not prod(x.shape):
         raise ValueError(f"x must be inputs of shape (*batch, n), at least one; got {tuple(x.shape)}")
     rows, xp = _native(steps[0], x.reshape(-1, x.shape[-1])), namespace(x)
-    with one_thread_if_small(rows[:1]):
+    with one_thread_if_small(rows[:1]), without_graph(x):
         dimensions = widths(steps, rows[:1])
     backwards = dimensions[-1] < dimensions[0]
     size = _chunk(dimensions, backwards, memory, rows.dtype.itemsize)
     product, parts = partial(_in_range, _pulled if backwards else _pushed, steps), []
     _retain_memory()
     small = one_thread_if_small(rows[:size], min(dimensions[0], dimensions[-1]), max(dimensions))
-    with progress_bar(len(rows), "field") as advance, small:
+    with progress_bar(len(rows), "field") as advance, small, without_graph(x):
         for i in range(0, len(rows), size):
             found = product(rows[i : i + size])
             parts.append(tuple(map(as_numpy, found)) if xp is np else found)
@@ -130,8 +131,9 @@ def jacobian_alignment(steps: Sequence[Map], x: State) -> Array:
     """
     steps = tuple(steps)
     whole = ftle(steps, x)
-    states = chain([whole.x], orbit(steps[:-1], whole.x))
-    apart = [ftle([f], state).log_factors for f, state in zip(steps, states, strict=True)]
+    with without_graph(whole.x):
+        states = chain([whole.x], orbit(steps[:-1], whole.x))
+        apart = [ftle([f], state).log_factors for f, state in zip(steps, states, strict=True)]
     return (whole.log_factors - sum(map(as_numpy, apart) if namespace(whole.x) is np else apart)) / len(steps)
 
 

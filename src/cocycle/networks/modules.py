@@ -117,8 +117,8 @@ def parts_of(modules: list[nn.Module], shapes: list[tuple[int, ...]]) -> list[Du
         if is_known(module, (nn.Linear,)) and len(shape) == 1:
             follows = bool(pairs) and is_known(pairs[0][0], ACTIVATIONS)
             activation = ACTIVATIONS[type(pairs.pop(0)[0])] if follows else LINEAR
-            bias = 0.0 if module.bias is None else module.bias.detach()
-            parts.append(Layer(module.weight.detach(), bias, activation, dt=0.0))
+            bias = 0.0 if module.bias is None else followed(module.bias)
+            parts.append(Layer(followed(module.weight), bias, activation, dt=0.0))
         elif is_known(module, ACTIVATIONS):
             parts.append(Pointwise(ACTIVATIONS[type(module)], 0.0))
         elif is_known(module, POINTWISE):
@@ -144,6 +144,11 @@ def _activation(module: Any) -> Activation:
     return Activation(type(module).__name__, value, slope)
 
 
+def followed(weight: torch.Tensor) -> torch.Tensor:
+    """The weight, in the graph that torch differentiates where gradients are enabled, else without it."""
+    return weight if torch.is_grad_enabled() else weight.detach()
+
+
 def on_flat(module: nn.Module, shape: tuple[int, ...]) -> Callable[[torch.Tensor], torch.Tensor]:
     """`module` as a function of flat states (*batch, n), with its weights at the time of the call."""
 
@@ -153,7 +158,7 @@ def on_flat(module: nn.Module, shape: tuple[int, ...]) -> Callable[[torch.Tensor
             if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
                 y = module(x)  # its weights cannot be replaced by detached ones
             else:
-                own = {name: p.detach() for name, p in (*module.named_parameters(), *module.named_buffers())}
+                own = {name: followed(p) for name, p in (*module.named_parameters(), *module.named_buffers())}
                 y = functional_call(module, own, (x,))
         return y.reshape(*batch, -1) if isinstance(y, torch.Tensor) else y
 

@@ -1,6 +1,7 @@
 """Feed-forward torch networks as dynamical systems whose time is the layer index."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from math import prod
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cocycle.arrays import Array, is_differentiated, namespace, require_finite, tolerances
+from cocycle.arrays import Array, as_numpy, namespace, require_finite, tolerances
 from cocycle.autodiff import as_tensor
 from cocycle.maps import Composed, Dual, Map
 from cocycle.networks.modules import (
@@ -180,15 +181,17 @@ class Step(Dual):
         return parts[0] if len(parts) == 1 else Composed(tuple(parts))
 
     def __call__(self, x):
-        return _as_given(self._checked().map(self._moved(x)), x)
+        with gradients_of(x):
+            return as_given(self._checked().map(self._moved(x)), x)
 
     def tangent(self, x, q):
-        y, s = self._checked().map.tangent(self._moved(x), moved_to(self.network, q))
-        return _as_given(y, x, q), _as_given(s, q, x)
+        with gradients_of(x):
+            y, s = self._checked().map.tangent(self._moved(x), moved_to(self.network, q))
+            return as_given(y, x), as_given(s, q)
 
     def cotangent(self, x, p):
-        pulled = self._checked().map.cotangent(self._moved(x), moved_to(self.network, p))
-        return _as_given(pulled, p, x)
+        with gradients_of(x):
+            return as_given(self._checked().map.cotangent(self._moved(x), moved_to(self.network, p)), p)
 
     def native(self, x):
         return self._moved(x)
@@ -219,8 +222,11 @@ def _same(chain: Any, modules: tuple[nn.Module, ...]) -> bool:
     return len(chain) == len(modules) and all(map(is_, chain, modules))
 
 
-def _as_given(y: torch.Tensor, x: Array, *others: Array) -> Array:
-    """y as a numpy array if x is one, and detached unless gradients are wanted of one of the arguments."""
-    if not any(map(is_differentiated, (x, *others))):
-        y = y.detach()
-    return y.cpu().numpy() if namespace(x) is np else y
+def gradients_of(x: Array) -> AbstractContextManager:
+    """A context in which torch records gradients with respect to weights as usual, but none for numpy states."""
+    return torch.no_grad() if namespace(x) is np else nullcontext()
+
+
+def as_given(y: torch.Tensor, x: Array) -> Array:
+    """y as a numpy array if x is one."""
+    return as_numpy(y) if namespace(x) is np else y
