@@ -14,6 +14,7 @@ import numpy as np
 from cocycle.adjoint_maps import adjoint
 from cocycle.arrays import Array, Factor, State, as_numpy, double, floating, like, namespace, tolerances, without_graph
 from cocycle.lyapunov.chunks import at_once, bytes_of_one, widths, wrong_input
+from cocycle.lyapunov.input_planes import Plane, plane
 from cocycle.lyapunov.product_svd import largest_factor, scaled_product
 from cocycle.lyapunov.qr import as_map, qr_steps
 from cocycle.maps import Composed, Map, orbit
@@ -34,9 +35,12 @@ class Field(Plotted):
     at the input that are stretched by it (any, where Λ_1 is zero), with arbitrary signs.  `time` is that of all maps
     together: for L layers L, so that `log_factors` is L λ_1.  Storm et al., Phys. Rev. Lett. 132, 057301
     (2024).
+
+    Over a `Plane` x is the plane itself, exponents are (len(t), len(s)), and `directions` (len(t), len(s), 2) are the
+    components along a and b of the projections of those unit vectors on the plane, `Plane.components`.
     """
 
-    x: State
+    x: State | Plane
     log_factors: Array
     directions: State
     time: float
@@ -53,7 +57,12 @@ class Field(Plotted):
 
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
-        """x (columns,) and y (rows,) of a field over a plane.  Raises ValueError if its inputs are not a `plane`."""
+        """x (columns,) and y (rows,) of a field over a plane, s and t of a `Plane`.
+
+        Raises ValueError if its inputs are not a `plane`.
+        """
+        if isinstance(self.x, Plane):
+            return self.x.s, self.x.t
         points = as_numpy(self.x)
         if points.ndim == 3 and points.shape[-1] == 2:
             x, y = points[0, :, 0], points[:, 0, 1]
@@ -74,13 +83,9 @@ class Field(Plotted):
         )
 
 
-def plane(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The points of a grid as inputs (len(y), len(x), 2), for a field that can be drawn as an image."""
-    return np.stack(np.meshgrid(np.asarray(x, dtype=float), np.asarray(y, dtype=float)), axis=-1)
-
-
-def ftle(steps: Sequence[Map], x: State, *, memory: float = 2**30) -> Field:
-    """The maximal finite-time exponents of the maps `steps` at all inputs x, with their directions.
+def ftle(steps: Sequence[Map], x: State | Plane, *, memory: float = 2**30) -> Field:
+    """The maximal finite-time exponents of the maps `steps` at all inputs x (*batch, n), with their directions; or at
+    those of a `Plane`, which are computed a chunk at a time.
 
     Inputs are computed in chunks, with a progress bar, so that states and tangent vectors take at most `memory` bytes.
     Where the network has fewer outputs than inputs, covectors at the output are pulled back: the singular values are
@@ -95,32 +100,43 @@ def ftle(steps: Sequence[Map], x: State, *, memory: float = 2**30) -> Field:
     one input.
     """
     steps = tuple(map(as_map, steps))
+    if not steps:
+        raise ValueError("steps must hold at least one map; got none")
+    x = x if isinstance(x, Plane) else _checked(x)
+    flat = x.flat if isinstance(x, Plane) else x.reshape(-1, x.shape[-1])
+    given = flat[:1]
+    first, xp = _native(steps[0], given), namespace(given)
+    with one_thread_if_small(first), without_graph(given):
+        dimensions = widths(steps, first)
+    backwards = dimensions[-1] < dimensions[0]
+    size = _chunk(dimensions, backwards, memory, first.dtype.itemsize)
+    product, parts = partial(_in_range, _pulled if backwards else _pushed, steps), []
+    _retain_memory()
+    most = _native(steps[0], flat[:size])
+    small = one_thread_if_small(most, min(dimensions[0], dimensions[-1]), max(dimensions))
+    with progress_bar(len(flat), "field") as advance, small, without_graph(given):
+        for i in range(0, len(flat), size):
+            factors, directions = product(_native(steps[0], flat[i : i + size]))
+            directions = x.components(directions) if isinstance(x, Plane) else directions
+            found = factors, directions
+            parts.append(tuple(map(as_numpy, found)) if xp is np else found)
+            advance(len(factors))
+    factors, directions = (xp.concatenate(part) for part in zip(*parts, strict=True))
+    time = float(sum(f.dt for f in steps))
+    return Field(x, factors.reshape(x.shape[:-1]), directions.reshape(*x.shape[:-1], -1), time)
+
+
+def _checked(x: State) -> State:
+    """Inputs as an array of real numbers."""
     given = np.asarray(x) if isinstance(x, list | tuple) else x
     x = floating("x", given)
     if x is not given:
         raise TypeError(
             f"x must be floating-point numbers, scaled as in the training of the network; got {given.dtype}"
         )
-    if not steps:
-        raise ValueError("steps must hold at least one map; got none")
     if x.ndim < 1 or not prod(x.shape):
         raise ValueError(f"x must be inputs of shape (*batch, n), at least one; got {tuple(x.shape)}")
-    rows, xp = _native(steps[0], x.reshape(-1, x.shape[-1])), namespace(x)
-    with one_thread_if_small(rows[:1]), without_graph(x):
-        dimensions = widths(steps, rows[:1])
-    backwards = dimensions[-1] < dimensions[0]
-    size = _chunk(dimensions, backwards, memory, rows.dtype.itemsize)
-    product, parts = partial(_in_range, _pulled if backwards else _pushed, steps), []
-    _retain_memory()
-    small = one_thread_if_small(rows[:size], min(dimensions[0], dimensions[-1]), max(dimensions))
-    with progress_bar(len(rows), "field") as advance, small, without_graph(x):
-        for i in range(0, len(rows), size):
-            found = product(rows[i : i + size])
-            parts.append(tuple(map(as_numpy, found)) if xp is np else found)
-            advance(len(parts[-1][0]))
-    factors, directions = (xp.concatenate(part) for part in zip(*parts, strict=True))
-    time = float(sum(f.dt for f in steps))
-    return Field(x, factors.reshape(x.shape[:-1]), directions.reshape(x.shape), time)
+    return x
 
 
 def jacobian_alignment(steps: Sequence[Map], x: State) -> Array:
