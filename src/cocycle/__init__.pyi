@@ -39,7 +39,9 @@ from .lyapunov import kaplan_yorke as kaplan_yorke
 from .lyapunov import lyapunov_spectrum as lyapunov_spectrum
 from .lyapunov import orthonormalise as orthonormalise
 from .lyapunov import plane as plane
+from .lyapunov import plane_through as plane_through
 from .lyapunov import qr_steps as qr_steps
+from .lyapunov import straight_path as straight_path
 from .maps import Composed as Composed
 from .maps import Linear as Linear
 from .maps import Map as Map

@@ -10,9 +10,10 @@ from cocycle.lyapunov.embedding import (
     embedding_dimension,
 )
 from cocycle.lyapunov.exponents import Diverged, Spectrum
-from cocycle.lyapunov.fields import Field, ftle, jacobian_alignment, plane
+from cocycle.lyapunov.fields import Field, ftle, jacobian_alignment
 from cocycle.lyapunov.finite_time import FiniteTimeExponents, finite_time_exponents
 from cocycle.lyapunov.from_series import SeriesExponent, exponent_from_series
+from cocycle.lyapunov.input_planes import Plane, plane, plane_through, straight_path
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise, qr_steps
 from cocycle.lyapunov.spectrum import collect, lyapunov_spectrum
 from cocycle.lyapunov.step_error import StepError
@@ -25,6 +26,7 @@ __all__ = [
     "Estimate",
     "Field",
     "FiniteTimeExponents",
+    "Plane",
     "QRStep",
     "SeriesExponent",
     "Spectrum",
@@ -47,7 +49,9 @@ __all__ = [
     "lyapunov_spectrum",
     "orthonormalise",
     "plane",
+    "plane_through",
     "qr_steps",
     "splitting_angle",
+    "straight_path",
     "volume_growth",
 ]

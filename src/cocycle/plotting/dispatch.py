@@ -3,17 +3,18 @@
 from functools import partial, singledispatch
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cocycle.arrays import as_numpy
-from cocycle.lyapunov import EmbeddingDelay, EmbeddingDimension, Field, SeriesExponent, Spectrum
+from cocycle.lyapunov import EmbeddingDelay, EmbeddingDimension, Field, Plane, SeriesExponent, Spectrum
 from cocycle.lyapunov.ridges import ridges
 from cocycle.networks import AccuracyMap
 from cocycle.networks.history import History
 from cocycle.orbits import BifurcationDiagram, Section
 from cocycle.plotting.archives import archive_figure
-from cocycle.plotting.fields import field_figure
+from cocycle.plotting.fields import field_figure, input_points, plane_labels
 from cocycle.plotting.forecasts import valid_time_histogram
 from cocycle.plotting.measured import dimension_curve, divergence_curves, information_curve
 from cocycle.plotting.networks import accuracy_plane, training_lines
@@ -33,7 +34,8 @@ def plot(result: Any, *, ax: Axes | None = None, **options: Any) -> Figure:
       exponents.
     - a `Field` over a plane, with ridges and stretching directions; `plot(field, outputs)` adds the decision boundary
       of the network, from its outputs (rows, columns) or (rows, columns, classes).  There are no ridges with fewer than
-      9 points along an axis, uneven steps, or exponents that are NaN.
+      9 points along an axis, uneven steps, or exponents that are NaN.  Over a `Plane` the lines are the projections of
+      the stretching directions on it, and the inputs through which it was laid are marked.
     - an `Archive`: one output over its axes, the first unless named, `plot(archive, "exponent")`.
     - a `BifurcationDiagram`: a `component=` of the states, and the exponents; on axes `ax` only the first.
     - a `Section`: its points.
@@ -66,7 +68,14 @@ def _(result: Field, outputs: Any = None, *, ax: Axes | None = None) -> Figure:
         found = ridges(x, y, exponents)
     except ValueError:
         found = None
-    return field_figure(x, y, exponents, as_numpy(result.directions), found, outputs, ax=ax)
+    directions = as_numpy(result.directions)
+    if not isinstance(result.x, Plane):
+        return field_figure(x, y, exponents, directions, found, outputs, ax=ax)
+    with np.errstate(invalid="ignore"):  # of a direction that has no part in the plane nothing is drawn
+        directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    figure = field_figure(x, y, exponents, directions, found, outputs, ax=ax, labels=plane_labels(result.x))
+    input_points(figure.axes[0] if ax is None else ax, result.x)
+    return figure
 
 
 @plot.register

@@ -16,9 +16,11 @@ from cocycle.plotting.panels import STYLE, one_panel
 from cocycle.plotting.planes import exponent_plane, extended, signed_ticks
 
 if TYPE_CHECKING:
+    from cocycle.lyapunov import Plane
     from cocycle.lyapunov.ridges import Ridges
 
 LINES = 18  # directions along each axis of a plane
+SUBSCRIPTS = "₀₁₂"
 
 
 def ridge_points(ax: Axes, ridges: "Ridges"):
@@ -41,6 +43,22 @@ def boundary_lines(ax: Axes, x: np.ndarray, y: np.ndarray, outputs: np.ndarray):
         return None
     outputs = outputs.reshape(len(y), len(x))
     return ax.contour(x, y, outputs, levels=[0.0], colors="tab:green", linewidths=1.5, linestyles="--")
+
+
+def input_points(ax: Axes, plane: "Plane") -> None:
+    """The inputs x₀, x₁, x₂ through which a plane was laid, where they are in it; nothing for a plane of directions."""
+    for (s, t), number in zip(plane.inputs, SUBSCRIPTS, strict=False):
+        ax.plot(s, t, "o", markersize=5, color="white", markeredgecolor="black", clip_on=False, zorder=5)
+        look = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+        ax.annotate(f"x{number}", (s, t), (6, 6), textcoords="offset points", bbox=look, zorder=5)
+
+
+def plane_labels(plane: "Plane") -> tuple[str, str]:
+    """What the axes of a plane are: the inputs through which it was laid, or its directions and their lengths."""
+    if plane.inputs:
+        return "s (x₀ at 0, x₁ at 1)", "t (x₀ at 0, x₂ at 1)"
+    lengths = np.linalg.norm(plane.directions, axis=0)
+    return f"s, along a, in units of |a| = {lengths[0]:.3g}", f"t, along b, in units of |b| = {lengths[1]:.3g}"
 
 
 def stretching_lines(ax: Axes, x: np.ndarray, y: np.ndarray, directions: np.ndarray):
