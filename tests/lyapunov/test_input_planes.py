@@ -143,10 +143,10 @@ def test_ridges_and_the_plot(rng):
     np.testing.assert_allclose(ridge.points[:, 0], 0.0, atol=1e-6)
     outputs = np.stack([end(steps, row) for row in found])[..., 0]
     axes = field.plot(outputs).axes[0]
-    assert axes.get_xlabel() == "s, along a, in units of |a| = 1"
+    assert axes.get_xlabel() == "s, along a (unit |a| = 1)"
     assert f"|b| = {np.linalg.norm(b):.3g}" in axes.get_ylabel()
     through = ftle(steps, plane_through(middle, a, b, s=s, t=s)).plot().axes[0]
-    assert (through.get_xlabel(), through.get_ylabel()) == ("s (x₀ at 0, x₁ at 1)", "t (x₀ at 0, x₂ at 1)")
+    assert through.get_xlabel() == "s, from x₀ to x₁ (unit |x₁ - x₀| = 1)"
     assert [text.get_text() for text in through.texts] == ["x₀", "x₁", "x₂"]
     assert [tuple(line.get_xydata()[0]) for line in through.lines] == [(0, 0), (1, 0), (0, 1)]
 

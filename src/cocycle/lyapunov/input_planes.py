@@ -60,6 +60,18 @@ class Plane:
         """a and b as columns (n, 2), in double precision."""
         return np.stack([as_numpy(self.a), as_numpy(self.b)], -1).astype(float)
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """What s and t are, in words."""
+        return ("s, from x₀ to x₁", "t, from x₀ to x₂") if self.inputs else ("s, along a", "t, along b")
+
+    @property
+    def units(self) -> tuple[str, str]:
+        """The lengths in the space of inputs to which one unit of s and of t corresponds."""
+        first, second = ("|x₁ - x₀|", "|x₂ - x₀|") if self.inputs else ("|a|", "|b|")
+        lengths = np.linalg.norm(self.directions, axis=0)
+        return f"{first} = {lengths[0]:.3g}", f"{second} = {lengths[1]:.3g}"
+
     def at(self, s: np.ndarray | float, t: np.ndarray | float) -> State:
         """The inputs (*batch, n) with coordinates s and t, which are broadcast."""
         s, t = (like(np.asarray(c, dtype=float)[..., None], self.origin) for c in (s, t))

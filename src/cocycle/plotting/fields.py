@@ -54,11 +54,9 @@ def input_points(ax: Axes, plane: "Plane") -> None:
 
 
 def plane_labels(plane: "Plane") -> tuple[str, str]:
-    """What the axes of a plane are: the inputs through which it was laid, or its directions and their lengths."""
-    if plane.inputs:
-        return "s (x₀ at 0, x₁ at 1)", "t (x₀ at 0, x₂ at 1)"
-    lengths = np.linalg.norm(plane.directions, axis=0)
-    return f"s, along a, in units of |a| = {lengths[0]:.3g}", f"t, along b, in units of |b| = {lengths[1]:.3g}"
+    """What the axes of a plane are, with their units."""
+    (s, t), (first, second) = plane.names, plane.units
+    return f"{s} (unit {first})", f"{t} (unit {second})"
 
 
 def stretching_lines(ax: Axes, x: np.ndarray, y: np.ndarray, directions: np.ndarray):
