@@ -34,7 +34,7 @@ network = nn.Sequential(
 network = network.double().eval()
 
 # %% Images are flat states; `shape` is that of one input
-steps = feedforward(network, shape=(1, 8, 8))
+steps = feedforward(network, (1, 8, 8))
 for number, step in enumerate(steps, 1):
     print(f"step {number}: {type(step).__name__}")
 images = np.random.default_rng(2).uniform(size=(200, 64))

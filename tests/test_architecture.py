@@ -31,7 +31,8 @@ ALLOWED = {
     "return_map": {"maps", "events", "formulas"},
     "forced": {"arrays", "maps", "flows", "formulas", "integrators"},
     "saturation": {"arrays"},
-    "slopes": {"saturation"},
+    "normalisations": set(),
+    "slopes": {"saturation", "normalisations"},
     "refinement": {"arrays", "maps"},
     "purity": set(),
     "formulas": {"arrays", "files", "maps", "purity"},
@@ -39,7 +40,7 @@ ALLOWED = {
     "orbits": {*CORE, "flows", "formulas", "compiled", "lyapunov"},
     "autodiff": {"arrays", "maps", "slopes"},
     "testing": {"arrays", "maps"},
-    "networks": {*CORE, "saturation", "slopes", "autodiff"},
+    "networks": {*CORE, "saturation", "slopes", "normalisations", "autodiff"},
     "systems": {*CORE, "flows", "integrators", "formulas", "purity", "compiled", "refinement"},
     "systems/references_of_maps": {*CORE, "events", "flows", "forced", "formulas", "integrators", "return_map"}
     | {"invariant_subspaces"},
@@ -57,7 +58,7 @@ ALLOWED = {
     "__main__": {"cli"},
 }
 OWNERS = {
-    "torch": {"autodiff", "slopes", "networks", "studies/network_ftle", "cli/doctor"},
+    "torch": {"autodiff", "slopes", "normalisations", "networks", "studies/network_ftle", "cli/doctor"},
     "h5py": {"sweeps", "reservoir"},
     "matplotlib": {"plotting", "results", "studies/commands"},
 }

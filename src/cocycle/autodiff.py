@@ -54,6 +54,11 @@ class Autodiff(Dual):
                 return vmap(pushed, in_dims=-1, out_dims=BOTH)(q)
             except (RuntimeError, ValueError) as error:
                 _refuse_randomness(error)
+            try:
+                columns = [jvp(self._value, (x,), (column,)) for column in q.unbind(-1)]
+                return columns[0][0], torch.stack([column[1] for column in columns], -1)
+            except (RuntimeError, ValueError) as error:
+                _refuse_randomness(error)
                 y, jacobian = self._rows(x)
                 return y, jacobian @ q
 
@@ -94,6 +99,25 @@ class Autodiff(Dual):
                 f"function must map states (*batch, n) to (*batch, p); it mapped {tuple(x.shape)} to {tuple(y.shape)}"
             )
         return y
+
+
+def member_by_member(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A function of one state (n,) as a function of batches (*batch, n), each member by itself: all at once where torch
+    can, else one after the other."""
+
+    def of_batch(x: torch.Tensor) -> torch.Tensor:
+        if x.ndim == 1:
+            return function(x)
+        rows = x.reshape(-1, x.shape[-1])
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "There is a performance drop")
+                y = vmap(function)(rows)
+        except RuntimeError:  # decisions by values, operations that torch has not for batches
+            y = torch.stack([function(row) for row in rows])
+        return y.reshape(*x.shape[:-1], -1)
+
+    return of_batch
 
 
 @contextmanager

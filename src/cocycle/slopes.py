@@ -2,9 +2,8 @@
 
 Within `slopes_from_fields()` torch.tanh, sigmoid, softmax and similar functions have their usual values, and their
 derivatives, forward and backward and of every order, are accurate also where they saturate, because they are computed
-from the local field; torch computes them from the output.  Normalisations are computed as they are defined: torch's
-forward derivative of `layer_norm` holds mean and variance fixed when it is itself differentiated, so that the gradient
-of an exponent would be wrong.  Functions that torch calls inside its C++ code are not replaced: the soft-max inside
+from the local field; torch computes them from the output.  Normalisations are computed as they are defined
+(`cocycle.normalisations`).  Functions that torch calls inside its C++ code are not replaced: the soft-max inside
 `nn.MultiheadAttention`, the gates inside `nn.GRU` and `nn.LSTM` over sequences.
 """
 
@@ -17,6 +16,7 @@ import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from cocycle import saturation
+from cocycle.normalisations import NORMALISATIONS
 
 
 def _pointwise(value: Callable, slope: Callable) -> Callable:
@@ -184,41 +184,6 @@ def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False,
     return softmax(scores, -1) @ value
 
 
-def _standardised(b: torch.Tensor, axes: int, eps: float) -> torch.Tensor:
-    """b minus its mean over the last axes, divided by the root of its variance + eps there."""
-    over = tuple(range(-axes, 0))
-    centred = b - b.mean(over, keepdim=True)
-    return centred * torch.rsqrt((centred * centred).mean(over, keepdim=True) + eps)
-
-
-def _per_channel(b: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None) -> torch.Tensor:
-    """weight b + bias of the channels, the second axis of b."""
-    shape = (-1, *[1] * (b.ndim - 2))
-    b = b if weight is None else b * weight.reshape(shape)
-    return b if bias is None else b + bias.reshape(shape)
-
-
-def layer_norm(b, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True):
-    b = _standardised(b, len(normalized_shape), eps)
-    b = b if weight is None else b * weight
-    return b if bias is None else b + bias
-
-
-def group_norm(b, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True):
-    groups = b.reshape(len(b), num_groups, -1)
-    return _per_channel(_standardised(groups, 1, eps).reshape(b.shape), weight, bias)
-
-
-def instance_norm(
-    b, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
-):
-    if not use_input_stats:  # the statistics of the training are constants
-        return F.batch_norm(b, running_mean, running_var, weight, bias, False, momentum, eps)
-    if running_mean is not None:
-        raise ValueError("an instance normalisation must not change its statistics while exponents are computed")
-    return _per_channel(_standardised(b, b.ndim - 2, eps), weight, bias)
-
-
 def _rnn(activation: Callable) -> Callable:
     def cell(u, h, w, v, b=None, c=None):
         return activation(F.linear(u, w, b) + F.linear(h, v, c))
@@ -276,13 +241,30 @@ REPLACED: dict[Any, Callable] = {
     F.silu: lambda b, inplace=False: _in_place(silu)(b) if inplace else silu(b),
     F.mish: lambda b, inplace=False: _in_place(mish)(b) if inplace else mish(b),
     F.scaled_dot_product_attention: attention,
-    **dict.fromkeys((F.layer_norm, torch.layer_norm), layer_norm),
-    **dict.fromkeys((F.group_norm, torch.group_norm), group_norm),
-    F.instance_norm: instance_norm,
     torch.rnn_tanh_cell: _rnn(tanh),
     torch.rnn_relu_cell: _rnn(torch.relu),
     torch.gru_cell: gru_cell,
     torch.lstm_cell: lstm_cell,
+}
+
+
+ATEN = torch.ops.aten  # the operations of exported graphs, with arguments of their own order
+REPLACED |= {
+    ATEN.tanh.default: tanh,
+    ATEN.sigmoid.default: sigmoid,
+    ATEN.special_expit.default: sigmoid,
+    ATEN.expm1.default: expm1,
+    ATEN.gelu.default: gelu,
+    ATEN.silu.default: silu,
+    ATEN.mish.default: mish,
+    ATEN.glu.default: glu,
+    ATEN.log_sigmoid.default: logsigmoid,
+    ATEN.softmax.int: lambda b, dim, dtype=None: softmax(b, dim, dtype=dtype),
+    ATEN._softmax.default: lambda b, dim, half: softmax(b, dim),
+    ATEN.log_softmax.int: lambda b, dim, dtype=None: log_softmax(b, dim, dtype=dtype),
+    ATEN._log_softmax.default: lambda b, dim, half: log_softmax(b, dim),
+    ATEN.scaled_dot_product_attention.default: attention,
+    **NORMALISATIONS,
 }
 
 

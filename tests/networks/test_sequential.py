@@ -70,9 +70,9 @@ def test_random_linear_network_of_infinite_depth():
     assert abs(largest.mean() + 0.106567) < 4 * error
 
 
-def test_refuses_what_is_not_sequential():
-    with pytest.raises(TypeError, match=r"network must be a torch\.nn\.Sequential; got Linear"):
-        feedforward(nn.Linear(2, 2))
+def test_refuses_what_is_no_module():
+    with pytest.raises(TypeError, match=r"network must be a torch\.nn\.Module; got function"):
+        feedforward(lambda x: x)
 
 
 def test_an_activation_behind_a_dropout_keeps_its_slope_far_out():
@@ -177,7 +177,7 @@ def test_no_graph_is_built():
             nn.Sequential(nn.Conv2d(1, 1, 3)),
             None,
             ValueError,
-            "shape must be that of one input.*begins with Conv2d; got None",
+            "example must be an input of the network.*begins with Conv2d; got None",
         ),
         (nn.Sequential(nn.Conv2d(1, 1, 3)), (3, 8, 8), ValueError, r"module 0, Conv2d.*, fails on an input of"),
         (nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 3)), None, ValueError, r"module 1, .*an input of shape \(3,\)"),
@@ -239,7 +239,7 @@ def test_without_parameters_and_back_in_training_mode():
 
 def test_a_layer_says_its_size_and_not_its_weights():
     steps = feedforward(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)))
-    assert repr(steps[1]) == "Layer(3 → 1, linear)"
+    assert repr(steps[1]) == "2 (Linear): 3 → 1 (1), tangent by a formula"
 
 
 def wide(kind):

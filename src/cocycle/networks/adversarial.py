@@ -8,8 +8,8 @@ from torch import nn
 
 from cocycle.arrays import as_numpy, floating, generator
 from cocycle.networks.modules import require_evaluation
-from cocycle.networks.sequential import moved_to
 from cocycle.networks.training import linear_layer
+from cocycle.networks.weights import moved_to
 
 
 def with_bottleneck(network: nn.Sequential, rng: np.random.Generator | int) -> nn.Sequential:

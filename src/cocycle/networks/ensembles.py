@@ -11,8 +11,8 @@ from torch.nn.modules.dropout import _DropoutNd
 from cocycle.arrays import as_numpy, floating, generator
 from cocycle.networks.data import Dataset
 from cocycle.networks.modules import require_evaluation
-from cocycle.networks.sequential import moved_to
 from cocycle.networks.training import AT_ONCE, Recipe, fit, seeded
+from cocycle.networks.weights import moved_to
 from cocycle.progress import tracked
 
 Make = Callable[[np.random.Generator], nn.Sequential]

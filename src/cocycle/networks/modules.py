@@ -23,6 +23,7 @@ from cocycle.autodiff import Autodiff
 from cocycle.maps import Dual
 from cocycle.networks.activations import LINEAR, RELU, SIGMOID, TANH, Activation
 from cocycle.networks.layers import Layer, Pointwise
+from cocycle.networks.weights import followed
 from cocycle.slopes import slopes_from_fields
 
 ACTIVATIONS: dict[type[nn.Module], Activation] = {
@@ -144,17 +145,12 @@ def _activation(module: Any) -> Activation:
     return Activation(type(module).__name__, value, slope)
 
 
-def followed(weight: torch.Tensor) -> torch.Tensor:
-    """The weight, in the graph that torch differentiates where gradients are enabled, else without it."""
-    return weight if torch.is_grad_enabled() else weight.detach()
-
-
 def on_flat(module: nn.Module, shape: tuple[int, ...]) -> Callable[[torch.Tensor], torch.Tensor]:
     """`module` as a function of flat states (*batch, n), with its weights at the time of the call."""
 
     def applied(x):
         x, batch = x.reshape(-1, *shape), x.shape[:-1]
-        with _without_fused_attention(module):
+        with without_fused_attention(module):
             if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
                 y = module(x)  # its weights cannot be replaced by detached ones
             else:
@@ -166,7 +162,7 @@ def on_flat(module: nn.Module, shape: tuple[int, ...]) -> Callable[[torch.Tensor
 
 
 @contextmanager
-def _without_fused_attention(module: nn.Module) -> Iterator[None]:
+def without_fused_attention(module: nn.Module) -> Iterator[None]:
     """Fused attention kernels have no forward-mode derivative, or none for batches."""
     if is_torch(module) and not any(isinstance(part, nn.MultiheadAttention) for part in module.modules()):
         yield
@@ -180,8 +176,8 @@ def _without_fused_attention(module: nn.Module) -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-def require_true_derivative(module: nn.Module, shape: tuple[int, ...], x: torch.Tensor, name: str) -> None:
-    """Raise ValueError if torch's derivative of the module at inputs x (batch, *shape) differs from finite differences.
+def require_true_derivative(module: nn.Module, as_map: Callable[[nn.Module], Dual], x: torch.Tensor, name: str) -> None:
+    """Raise ValueError if torch's derivative of the module at inputs x (batch, ...) differs from finite differences.
 
     A detach, a no_grad or a backward of its own inside the module make tangents and cotangents those of another
     function.  Differences are taken in double precision with two step sizes: where these disagree, as at a kink,
@@ -191,7 +187,7 @@ def require_true_derivative(module: nn.Module, shape: tuple[int, ...], x: torch.
         twin = deepcopy(module).double()
     except Exception:  # without a copy it cannot be checked
         return
-    f, x = Autodiff(on_flat(twin, shape)), x.double().reshape(len(x), -1)
+    f, x = as_map(twin), x.double().reshape(len(x), -1)
     direction = torch.linspace(1, 2, x.numel(), dtype=x.dtype, device=x.device).cos().reshape(x.shape)
     x = x + 0.01 * direction  # away from zero, where many functions have a kink
     step = tolerances(x.dtype).difference_step * float(x.abs().max())

@@ -15,7 +15,7 @@ from cocycle.arrays import generator
 from cocycle.networks.data import Dataset, Labelled
 from cocycle.networks.history import History
 from cocycle.networks.modules import require_evaluation
-from cocycle.networks.sequential import moved_to
+from cocycle.networks.weights import moved_to
 from cocycle.progress import progress_bar
 
 AT_ONCE = 4096  # samples, when a network is evaluated and not trained

@@ -1,0 +1,180 @@
+"""Feed-forward torch networks as dynamical systems whose time is the layer index."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import nn
+
+from cocycle.arrays import tolerances
+from cocycle.maps import Dual, orbit
+from cocycle.networks.cuts import pieces, pieces_at
+from cocycle.networks.exported import Inputs, NotExportable, Program, exported, inputs_of, output_of
+from cocycle.networks.graph import Segment, segment, segments
+from cocycle.networks.modules import require_evaluation, require_no_backward_hooks
+from cocycle.networks.sequential import chained, first_shape, require_feedforward
+from cocycle.networks.steps import Entry, Layers, Part, Step
+from cocycle.networks.weights import require_weights
+from cocycle.networks.whole import whole
+
+
+def feedforward(
+    network: nn.Module,
+    example: Any = None,
+    *,
+    at: str | Sequence[str] | None = None,
+    group: Sequence[int] | None = None,
+) -> Layers:
+    """The layers of `network` as maps of flat states (*batch, n), each of them one step in "time".
+
+    `example` is what the network is called with: a tensor or array with the batch as first axis, a tuple of positional
+    or a mapping of named arguments, of which the first of real numbers is the state; or the shape of one input, (n,) or
+    (channels, height, width).  Without it the width of a first `Linear` is taken.  A network of tokens, integers, has
+    the embedded tokens as its first state: `layers.start(tokens)`.  Other arguments, such as masks, are kept as they
+    are.  The output is the tensor that the network returns, `logits` or the first of real numbers among several.
+
+    Layers are what a person calls so: of a Sequential one begins at every module with weights that mix units (`Linear`,
+    a convolution, attention) and at every module that is not torch's; the modules that follow (activations, pooling,
+    normalisation, flattening, softmax) belong to it.  Any other module is exported by `torch.export`, and cut at the
+    boundaries of its blocks (those with shortcuts, such as of a ResNet, a transformer) and where a Sequential would be
+    (`cocycle.networks.cuts`).  `at` names the modules behind which layers end, or patterns ("encoder.layer.*"); where
+    several tensors are used later, the state is their concatenation.  `group` gives the number of modules in each layer
+    of a Sequential.  A network that cannot be exported is one map, with a warning that says why.  Printing shows the
+    layers, their shapes, and how their tangents are made.
+
+    States have the network's precision and device; numpy arrays give numpy results.  Weights are shared with the
+    network, not copied: the maps follow training and loading, and results of torch inputs differentiate with respect to
+    weights that require gradients.  When modules are exchanged or get hooks, the maps raise ValueError.  Tangents are
+    formulas for a `Linear` with an activation, else by automatic differentiation.  Autocasting is off.
+
+    Raises TypeError for no module, recurrent layers, and what cannot be differentiated forwards (adaptive solvers);
+    ValueError for a network in training mode where that matters, weights that are not finite or in half precision, an
+    example that does not fit, modules that mix the inputs of a batch, are random or have another derivative than torch
+    computes, and names or groups that do not fit.
+    """
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"network must be a torch.nn.Module; got {type(network).__name__}")
+    in_sequence = isinstance(network, nn.Sequential) and type(network).forward is nn.Sequential.forward
+    if group is not None and (at is not None or not in_sequence):
+        raise ValueError("group must be given for a Sequential, and without at; of other networks take at")
+    require_feedforward(network)
+    require_weights(network)
+    require_evaluation(network)
+    require_no_backward_hooks(network)
+    if in_sequence:
+        return _of_sequential(network, example, at, group)
+    given = first_shape([*network.modules()][1:]) if example is None else example
+    inputs = inputs_of(network, given)
+    try:
+        program = exported(network, inputs)
+        parts = [GraphPart(one, _modules_of(network)) for one in _segments(program, at)]
+        layers = _steps(network, parts, _entry(inputs, program))
+        _require_same(network, layers, inputs, program.lowered)
+        _require_separate(network, inputs)
+    except NotExportable as error:
+        if at is not None:
+            raise ValueError(f"at must be left out, because the network cannot be cut: {error}") from error
+        found = whole(network, inputs, str(error))
+        warnings.warn(f"the network is one map, because it cannot be cut into layers: {error}", stacklevel=2)
+        return _steps(network, [found], Entry(inputs))
+    return layers
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class GraphPart:
+    """A segment of the graph of a network whose modules were those in `modules`."""
+
+    segment: Segment
+    modules: tuple[tuple[Any, ...], ...]
+
+    @property
+    def dimension(self) -> int:
+        return self.segment.dimension
+
+    def map(self, network: nn.Module) -> Dual:
+        return self.segment.map(network)
+
+    def check(self, network: nn.Module) -> None:
+        """Raise ValueError if modules were exchanged, got hooks or another mode."""
+        for before, now in zip(self.modules, _modules_of(network), strict=False):
+            if any(a is not b and a != b for a, b in zip(before, now, strict=True)):
+                raise ValueError(
+                    f"network must not change after feedforward; its module {now[0] or type(network).__name__} was"
+                    " exchanged, got a hook or a forward of its own, or was put into training mode: call feedforward"
+                    " again"
+                )
+
+    def describe(self, network: nn.Module) -> str:
+        return repr(self.segment)
+
+
+def _modules_of(network: nn.Module) -> tuple[tuple[Any, ...], ...]:
+    """What a graph of the network depends on beside its weights: its modules, their hooks and modes."""
+    return tuple(
+        (name, m, m.training, len(m._forward_hooks), len(m._forward_pre_hooks), vars(m).get("forward"))
+        for name, m in network.named_modules()
+    )
+
+
+def _of_sequential(
+    network: nn.Module, example: Any, at: str | Sequence[str] | None, group: Sequence[int] | None
+) -> Layers:
+    shape = None
+    if example is not None:
+        inputs = inputs_of(network, example)
+        shape = tuple(inputs.leaves[inputs.state].shape[1:])
+    parts = chained(network, shape, group, at)
+    example = torch.zeros(1, *parts[0].shapes[0])
+    return _steps(network, parts, Entry(Inputs((example,), {}, 0)))
+
+
+def _steps(network: nn.Module, parts: Sequence[Part], entry: Entry | None) -> Layers:
+    return Layers([Step(network, part) for part in parts], entry)
+
+
+def _entry(inputs: Inputs, program: Program) -> Entry:
+    if program.tokens is None:
+        return Entry(inputs)
+    state = program.order[0]
+    return Entry(inputs, segment(program, [state], [program.tokens], [state]), program.tied)
+
+
+def _segments(program: Program, at: str | Sequence[str] | None) -> list[Segment]:
+    cut = pieces(program.order, program.output) if at is None else pieces_at(program.order, program.output, at)
+    return segments(program, cut)
+
+
+def _require_same(network: nn.Module, layers: Layers, inputs: Inputs, lowered: bool) -> None:
+    """Raise NotExportable if the layers one after the other give another output than the network."""
+    with torch.no_grad():
+        expected = output_of(network(*inputs.args, **inputs.kwargs))[1].reshape(-1)
+        *_, found = orbit(layers, layers.start(inputs.leaves[inputs.state]))
+    rounding = tolerances(torch.float32 if lowered else expected.dtype).eps ** (2 / 3)
+    found, scale = found.reshape(-1), float(expected.abs().max())
+    if found.shape != expected.shape or not torch.allclose(found, expected, rtol=rounding, atol=rounding * scale):
+        raise NotExportable("its graph gives other values than the network")
+
+
+def _require_separate(network: nn.Module, inputs: Inputs) -> None:
+    """Raise ValueError if the output for one input depends on the others of its batch.
+
+    Nothing is concluded where the network takes no batch of two with these arguments.
+    """
+    state = inputs.leaves[inputs.state]
+    other = state + 0.1 * state.abs().amax() if state.is_floating_point() else state.flip(-1)
+    both = inputs.with_state(torch.cat([state, other]))
+    try:
+        with torch.no_grad():
+            alone, first = (output_of(network(*a.args, **a.kwargs))[1][:1] for a in (inputs, both))
+    except Exception:  # of any kind
+        return
+    rounding = tolerances(alone.dtype).eps ** (2 / 3)
+    if first.shape == alone.shape and not torch.allclose(
+        alone, first, rtol=rounding, atol=rounding * float(alone.abs().max())
+    ):
+        raise ValueError("network must treat the inputs of a batch separately; it mixes them")

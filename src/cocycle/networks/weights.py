@@ -1,0 +1,71 @@
+"""The weights of a torch network: their precision and device, and the graph that torch differentiates."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from math import prod
+
+import numpy as np
+import torch
+from torch import nn
+
+from cocycle.arrays import Array, as_numpy, namespace, require_finite
+from cocycle.autodiff import as_tensor
+
+PRECISIONS = (torch.float32, torch.float64)
+
+
+def numbers(network: nn.Module) -> Iterator[torch.Tensor]:
+    """Its floating-point parameters and buffers, whose dtype and device are those of the network."""
+    return (own for own in chain(network.parameters(), network.buffers()) if own.is_floating_point())
+
+
+def require_weights(network: nn.Module) -> None:
+    """Raise ValueError for weights that are not finite, or neither in single nor in double precision."""
+    for name, values in (*network.named_parameters(), *network.named_buffers()):
+        if (values.is_floating_point() or values.is_complex()) and values.dtype not in PRECISIONS:
+            raise ValueError(
+                f"network must be in single or double precision, network.float(); {name} is {values.dtype}"
+            )
+        require_finite(f"network.{name}", values.detach())
+
+
+def moved_to(network: nn.Module, a: Array) -> torch.Tensor:
+    """The array as a tensor in the precision and on the device of the network; unchanged, if it has no parameters."""
+    a = as_tensor(a) if isinstance(a, np.ndarray) else torch.as_tensor(a)
+    own = next(numbers(network), None)
+    if own is None:
+        return a
+    if own.dtype not in PRECISIONS:
+        raise ValueError(f"network must be in single or double precision, network.float(); it is in {own.dtype}")
+    return a.to(dtype=own.dtype, device=own.device)
+
+
+def followed(weight: torch.Tensor) -> torch.Tensor:
+    """The weight, in the graph that torch differentiates where gradients are enabled, else without it."""
+    return weight if torch.is_grad_enabled() else weight.detach()
+
+
+@contextmanager
+def computing(network: nn.Module, x: Array) -> Iterator[None]:
+    """A context in which torch computes in the network's own precision, and records gradients with respect to weights
+    as usual, but none for numpy states."""
+    own = next(numbers(network), None)
+    with torch.autocast("cpu" if own is None else own.device.type, enabled=False):
+        if namespace(x) is np:
+            with torch.no_grad():
+                yield
+        else:
+            yield
+
+
+def as_given(y: torch.Tensor, x: Array) -> Array:
+    """y as a numpy array if x is one."""
+    return as_numpy(y) if namespace(x) is np else y
+
+
+def described(name: str, dimension: int, shapes: Sequence[Sequence[int]], formula: str | None) -> str:
+    """One line about a layer: its name, the dimension of its states, the shapes of one output, how its tangent is
+    made."""
+    size, words = sum(map(prod, shapes)), " + ".join("×".join(map(str, shape)) for shape in shapes)
+    return f"{name}: {dimension} → {size} ({words}), tangent by {formula or 'automatic differentiation'}"
