@@ -28,7 +28,8 @@ SMALL = {
         "SETTINGS": {"resolution": (2, 2), "realisations": 1, "starts": 2, "size": 20, "training": 600, "horizon": 1.0}
     },
     "sweeps": {"TASKS": {0.0: 50, 0.01: 20}, "TRIVIAL": (10, 10), "LARGE": (20, 20), "without_us": lambda count: 1.0},
-    "fields": {"SIDE": 20, "NETWORKS": ((5, 2),), "CHUNKS": (100,), "REPEATS": 1, "IMAGES": 8},
+    "fields": {"SIDE": 20, "NETWORKS": ((5, 2),), "CHUNKS": (100,), "REPEATS": 1, "IMAGES": 8}
+    | {"LARGE": 12, "ARCHIVED": 6, "OF_IMAGES": 3, "EPOCHS": 1},
     "threads": {"SIZES": ((20, 1), (40, 3)), "REPEATS": 1},
     "error_bars": {"RUNS": 5, "SHARE": 10},
     "measured_series": {"RUNS": {"rosenstein": 2}, "NOISES": (), "LENGTHS": (2000,), "REPEATS": 2, "REALISATIONS": 1}

@@ -110,7 +110,8 @@ def ftle(steps: Sequence[Map], x: State | Plane, *, memory: float = 2**30) -> Fi
         dimensions = widths(steps, first)
     backwards = dimensions[-1] < dimensions[0]
     size = _chunk(dimensions, backwards, memory, first.dtype.itemsize)
-    product, parts = partial(_in_range, _pulled if backwards else _pushed, steps), []
+    product = partial(_in_range, _pulled if backwards else _pushed, steps)
+    whole: list[Array] = []
     _retain_memory()
     most = _native(steps[0], flat[:size])
     small = one_thread_if_small(most, min(dimensions[0], dimensions[-1]), max(dimensions))
@@ -118,12 +119,20 @@ def ftle(steps: Sequence[Map], x: State | Plane, *, memory: float = 2**30) -> Fi
         for i in range(0, len(flat), size):
             factors, directions = product(_native(steps[0], flat[i : i + size]))
             directions = x.components(directions) if isinstance(x, Plane) else directions
-            found = factors, directions
-            parts.append(tuple(map(as_numpy, found)) if xp is np else found)
+            part = [as_numpy(a) if xp is np else a for a in (factors, directions)]
+            whole = whole or [_empty(len(flat), a) for a in part]  # parts kept one by one would fragment the memory
+            for a, values in zip(whole, part, strict=True):
+                a[i : i + size] = values
             advance(len(factors))
-    factors, directions = (xp.concatenate(part) for part in zip(*parts, strict=True))
+    factors, directions = whole
     time = float(sum(f.dt for f in steps))
     return Field(x, factors.reshape(x.shape[:-1]), directions.reshape(*x.shape[:-1], -1), time)
+
+
+def _empty(count: int, part: Array) -> Array:
+    """An array for `count` inputs like that for a part of them."""
+    shape = (count, *part.shape[1:])
+    return np.empty(shape, part.dtype) if namespace(part) is np else part.new_empty(shape)
 
 
 def _checked(x: State) -> State:
