@@ -171,15 +171,33 @@ def test_a_digest_is_that_of_the_numbers_and_the_functions(rng):
         digest([Autodiff(lambda x: lock)])
 
 
-def test_a_digest_is_the_same_in_another_process():
-    code = (
-        "from cocycle import feedforward; from cocycle.networks import perceptron;"
-        "from cocycle.studies.plane_field import digest;"
-        "print(digest(feedforward(perceptron((12, 8, 8, 3), rng=0))))"
-    )
-    environment = os.environ | {"PYTHONHASHSEED": "5"}
-    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == digest(network())
+SCRIPT = """
+import torch
+from cocycle import Autodiff, feedforward
+from cocycle.networks import perceptron
+from cocycle.studies.plane_field import digest
+
+class Own(torch.nn.Module):
+    def forward(self, x):
+        return x if len(self.named) in {2, 4} or "x" in {"one", "two", "three"} else torch.tanh(x)
+
+own = Own()
+own.named = {"one", "two", "three"}
+print(digest([*feedforward(perceptron((12, 8, 8, 3), rng=0)), Autodiff(own)]))
+"""
+
+
+def test_a_digest_is_the_same_in_another_process(tmp_path):
+    """Also for a class of a script, in another folder and some lines further down."""
+    found = []
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text("\n" * len(found) + SCRIPT)
+        environment = os.environ | {"PYTHONHASHSEED": str(1 + len(found))}
+        command = [sys.executable, f"{name}.py"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        found.append(done.stdout)
+    assert found[0] == found[1]
+    assert len(found[0]) == 65
 
 
 class Broken(Map):

@@ -4,6 +4,7 @@ several processes."""
 import hashlib
 import io
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from cocycle.sweeps import Archive, Grid, Status, run
 from cocycle.sweeps.contents import Contents, described
 
 TOGETHER = 2**10  # inputs of a block of rows, about
+NAME = re.compile("[0-9a-f]{32}")  # cloudpickle's, of a class of a script: another one in every process
 UNITS = {"exponent": "1/step", "log_factor": "1"}
 LONG_NAMES = {
     "exponent": "maximal exponent λ₁",
@@ -82,8 +84,8 @@ class Measure:
 
 
 def digest(thing: Any) -> str:
-    """SHA-256 of all arrays, numbers, classes and code of functions in a thing, such as maps with their weights, and of
-    which of its objects are the same.
+    """SHA-256 of all arrays, numbers, words, classes and code of functions in a thing, such as maps with their weights,
+    and of which of its objects are the same.
 
     Raises ValueError for a thing that cannot be pickled.
     """
@@ -110,7 +112,8 @@ def _archive(path: Path, contents: Contents) -> Archive:
 
 
 class _Numbers(cloudpickle.Pickler):
-    """What pickling comes across in an object; names and places in files do not count."""
+    """What pickling comes across in an object; the files of functions, their lines and cloudpickle's own names do not
+    count."""
 
     def __init__(self):
         super().__init__(io.BytesIO())
@@ -118,8 +121,11 @@ class _Numbers(cloudpickle.Pickler):
         self.met: dict[int, tuple[int, object]] = {}  # by identity: in which order, and the object, to keep it alive
 
     def persistent_id(self, obj):
-        if isinstance(obj, CodeType):  # see its function
+        if isinstance(obj, CodeType) or (isinstance(obj, dict) and "__file__" in obj):  # of a function: see there
             return "code"
+        if isinstance(obj, set | frozenset):  # in an order that differs from process to process
+            self.found.update("".join(sorted(map(digest, obj))).encode())
+            return "set"
         if namespace(obj) is not np or (isinstance(obj, np.ndarray) and obj.dtype != object):
             array = as_numpy(obj)
             self.found.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
@@ -127,7 +133,7 @@ class _Numbers(cloudpickle.Pickler):
         if isinstance(obj, FunctionType | type):
             code = _operations(obj.__code__) if isinstance(obj, FunctionType) else ()
             self.found.update(f"{obj.__qualname__}{code}".encode())
-        elif isinstance(obj, bool | int | float | complex | bytes):
+        elif isinstance(obj, bool | int | float | complex | bytes | str) and not NAME.fullmatch(str(obj)):
             self.found.update(repr(obj).encode())
         elif hasattr(obj, "__dict__"):  # the same map twice is pickled once: that it comes again counts
             number, _ = self.met.setdefault(id(obj), (len(self.met), obj))
@@ -137,5 +143,5 @@ class _Numbers(cloudpickle.Pickler):
 
 def _operations(code: CodeType) -> tuple:
     """The operations of a function with their constants and names."""
-    constants = (_operations(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts)
+    constants = (_operations(c) if isinstance(c, CodeType) else digest(c) for c in code.co_consts)
     return code.co_code, code.co_names, tuple(constants)
