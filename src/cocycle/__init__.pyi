@@ -36,6 +36,7 @@ from .lyapunov import finite_time_exponents as finite_time_exponents
 from .lyapunov import frame as frame
 from .lyapunov import ftle as ftle
 from .lyapunov import kaplan_yorke as kaplan_yorke
+from .lyapunov import leading_exponents as leading_exponents
 from .lyapunov import lyapunov_spectrum as lyapunov_spectrum
 from .lyapunov import orthonormalise as orthonormalise
 from .lyapunov import plane as plane

@@ -7,14 +7,24 @@ is the tuple of its layers.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
 from cocycle.arrays import Array, Frame, State, Weight, is_number, like, namespace
 from cocycle.operators import linear, linear_block, transposed
+
+
+class Linearised(NamedTuple):
+    """The value f(x) (p,) at a state x (n,), the products `pushed`: (n, k) -> (p, k) with Df(x) and `pulled`: (p, k) ->
+    (n, k) with its transpose, and the memory in bytes that they keep."""
+
+    value: State
+    pushed: Callable[[Frame], Frame]
+    pulled: Callable[[Frame], Frame]
+    memory: float
 
 
 class Map(ABC):
@@ -56,6 +66,12 @@ class Map(ABC):
 
     def pushed_by_loop(self, x: State, q: Frame) -> tuple[State, Frame] | None:
         """`tangent` by the compiled loop of a run, if that serves this map and its refined one; else None."""
+        return None
+
+    def linearised(self, x: State, memory: float = np.inf) -> Linearised | None:
+        """The products with Df(x) at one state x (n,), for many of them: what they share is computed once and kept, in
+        at most so many bytes.  None where nothing is shared, or where it needs more memory: `tangent` and `cotangent`
+        are the way then."""
         return None
 
     def native(self, x: State) -> State:

@@ -14,6 +14,13 @@ from cocycle.lyapunov.fields import Field, ftle, jacobian_alignment
 from cocycle.lyapunov.finite_time import FiniteTimeExponents, finite_time_exponents
 from cocycle.lyapunov.from_series import SeriesExponent, exponent_from_series
 from cocycle.lyapunov.input_planes import Plane, plane, plane_through, straight_path
+from cocycle.lyapunov.leading import (
+    LeadingExponents,
+    component_groups,
+    exponents_by_group,
+    exponents_by_layer,
+    leading_exponents,
+)
 from cocycle.lyapunov.qr import QRStep, frame, orthonormalise, qr_steps
 from cocycle.lyapunov.spectrum import collect, lyapunov_spectrum
 from cocycle.lyapunov.step_error import StepError
@@ -26,6 +33,7 @@ __all__ = [
     "Estimate",
     "Field",
     "FiniteTimeExponents",
+    "LeadingExponents",
     "Plane",
     "QRStep",
     "SeriesExponent",
@@ -33,6 +41,7 @@ __all__ = [
     "StepError",
     "angles",
     "collect",
+    "component_groups",
     "covariance_residual",
     "covariant_vectors",
     "embed",
@@ -40,11 +49,14 @@ __all__ = [
     "embedding_dimension",
     "entropy",
     "exponent_from_series",
+    "exponents_by_group",
+    "exponents_by_layer",
     "finite_time_exponents",
     "frame",
     "ftle",
     "jacobian_alignment",
     "kaplan_yorke",
+    "leading_exponents",
     "local_exponents",
     "lyapunov_spectrum",
     "orthonormalise",

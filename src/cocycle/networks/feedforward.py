@@ -96,6 +96,10 @@ class GraphPart:
     def dimension(self) -> int:
         return self.segment.dimension
 
+    @property
+    def elements(self) -> int:
+        return self.segment.elements
+
     def map(self, network: nn.Module) -> Dual:
         return self.segment.map(network)
 

@@ -35,7 +35,8 @@ class Segment:
     """Operations of a graph as a function of the tensors that were computed before and are used in them or later.
 
     `shapes` are those of these tensors for one input, with its batch axis of 1; their elements one after the other are
-    the state.  `sources` are names of parameters and buffers, or constants.
+    the state.  `sources` are names of parameters and buffers, or constants.  `elements` is the number of elements of
+    all tensors that are computed.
     """
 
     function: Operations
@@ -44,6 +45,7 @@ class Segment:
     sources: tuple[str | torch.Tensor, ...]
     formula: tuple[str | None, str | None, bool, Activation | None] | None
     name: str
+    elements: int
 
     @property
     def dimension(self) -> int:
@@ -115,7 +117,8 @@ def segment(
     names = tuple(_stored(program.sources[node]) for node in used)
     formula = _formula(program, nodes, given, wanted)
     function = operations(computed, [*given, *used], wanted)
-    return Segment(function, shapes, outputs, names, formula, name)
+    tensors = [value for node in computed if isinstance(value := node.meta.get("val"), torch.Tensor)]
+    return Segment(function, shapes, outputs, names, formula, name, sum(value.numel() for value in tensors))
 
 
 def _stored(source: Any) -> Any:

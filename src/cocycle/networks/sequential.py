@@ -46,6 +46,13 @@ class Chained:
     def dimension(self) -> int:
         return prod(self.shapes[0])
 
+    @property
+    def elements(self) -> int | None:
+        """Known for torch's own modules without others inside."""
+        if all(is_torch(module) and not any(module.children()) for module in self.modules):
+            return sum(map(prod, (*self.shapes, self.output)))
+        return None
+
     def map(self, network: nn.Module) -> Dual:
         """The modules as a map of torch tensors, with their present weights."""
         parts = parts_of(list(self.modules), list(self.shapes))

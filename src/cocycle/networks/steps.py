@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, final
 
@@ -12,10 +12,12 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from cocycle.arrays import Array, State
-from cocycle.maps import Dual, Map
+from cocycle.maps import Dual, Linearised, Map
 from cocycle.networks.exported import Inputs, inputs_of
 from cocycle.networks.graph import Segment
 from cocycle.networks.weights import as_given, computing, moved_to
+
+KEPT = 3  # tensors that products with a derivative keep, for each tensor of the network
 
 
 class Part(Protocol):
@@ -23,6 +25,11 @@ class Part(Protocol):
 
     @property
     def dimension(self) -> int: ...
+
+    @property
+    def elements(self) -> int | None:
+        """The number of elements of all tensors that it computes for one input; None if that is not known."""
+        ...
 
     def map(self, network: nn.Module) -> Dual: ...
 
@@ -66,6 +73,16 @@ class Step(Dual):
     def native(self, x):
         return moved_to(self._checked(x).network, x)
 
+    def linearised(self, x, memory=np.inf):
+        """As for every map; formulas share nothing."""
+        moved, kept = moved_to(self._checked(x).network, x), self.part.elements
+        needed = np.inf if kept is None else KEPT * kept * moved.element_size()
+        if needed > memory:
+            return None
+        with computing(self.network, x), torch.no_grad():
+            found = self.map.linearised(moved, needed)
+        return None if found is None else _of_kind(found, self.network, x)
+
     def __repr__(self):
         return self.part.describe(self.network)
 
@@ -75,6 +92,15 @@ class Step(Dual):
         if x.shape[-1] != n:
             raise ValueError(f"x must have dimension n={n} for this step of the network; got shape {tuple(x.shape)}")
         return self
+
+
+def _of_kind(found: Linearised, network: nn.Module, x: Array) -> Linearised:
+    """The same for arrays of the kind of x."""
+
+    def converted(product: Callable) -> Callable:
+        return lambda q: as_given(product(moved_to(network, q)), q)
+
+    return Linearised(as_given(found.value, x), converted(found.pushed), converted(found.pulled), found.memory)
 
 
 class Layers(tuple[Map, ...]):

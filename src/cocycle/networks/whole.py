@@ -30,6 +30,10 @@ class Whole:
     def dimension(self) -> int:
         return self.inputs.leaves[self.inputs.state].numel()
 
+    @property
+    def elements(self) -> None:
+        return None
+
     def map(self, network: nn.Module) -> Dual:
         """The network as a map of torch tensors, with its present weights."""
         return Autodiff(self.applied(network))

@@ -8,7 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cocycle.arrays import as_numpy
-from cocycle.lyapunov import EmbeddingDelay, EmbeddingDimension, Field, Plane, SeriesExponent, Spectrum
+from cocycle.lyapunov import (
+    EmbeddingDelay,
+    EmbeddingDimension,
+    Field,
+    LeadingExponents,
+    Plane,
+    SeriesExponent,
+    Spectrum,
+)
 from cocycle.lyapunov.ridges import ridges
 from cocycle.networks import AccuracyMap
 from cocycle.networks.history import History
@@ -21,7 +29,7 @@ from cocycle.plotting.networks import accuracy_plane, training_lines
 from cocycle.plotting.orbits import bifurcation_figure, bifurcation_points, section_points
 from cocycle.plotting.panels import one_panel
 from cocycle.plotting.reservoirs import diagnosis_figure, forgetting_curve, synchronisation_lines
-from cocycle.plotting.spectra import convergence_figure, running_exponents
+from cocycle.plotting.spectra import convergence_figure, leading_points, running_exponents
 from cocycle.reservoir import Capacity, Diagnosis, Synchronisation, ValidTimes
 from cocycle.sweeps import Archive
 
@@ -32,6 +40,7 @@ def plot(result: Any, *, ax: Axes | None = None, **options: Any) -> Figure:
 
     - a `Spectrum`: the running exponents, and the final ones; on axes `ax` only the first.  `unit=` is that of the
       exponents.
+    - `LeadingExponents`: the exponents against their index, with means over many inputs.
     - a `Field` over a plane, with ridges and stretching directions; `plot(field, outputs)` adds the decision boundary
       of the network, from its outputs (rows, columns) or (rows, columns, classes).  There are no ridges with fewer than
       9 points along an axis, uneven steps, or exponents that are NaN.  Over a `Plane` the lines are the projections of
@@ -101,6 +110,7 @@ for _kind, _draw in (
     (Capacity, forgetting_curve),
     (EmbeddingDelay, information_curve),
     (EmbeddingDimension, dimension_curve),
+    (LeadingExponents, leading_points),
     (SeriesExponent, divergence_curves),
     (Section, section_points),
     (History, training_lines),

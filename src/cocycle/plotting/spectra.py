@@ -88,3 +88,23 @@ def angle_histograms(ax: Axes, angles: np.ndarray, *, bins: int = 60):
     ax.set(xlabel="angle between covariant vectors (degrees)", ylabel="density (per degree)", xlim=(0, 90))
     ax.legend(frameon=False)
     return lines
+
+
+def leading_points(ax: Axes, result: Any):
+    """The exponents of `LeadingExponents` against their index, with a line at zero.
+
+    For many inputs these are their means, with bars of two standard errors, and those of each input in grey.  Exponents
+    that have not converged are open circles.
+    """
+    each = as_numpy(result.exponents).reshape(-1, result.residuals.shape[-1])
+    index = np.arange(1, each.shape[1] + 1)
+    ax.axhline(0, color="black", linewidth=0.8)
+    if len(each) > 1:
+        ax.plot(index, each.T, ".", color="0.7", markersize=2, zorder=1)
+    filled = result.converged.reshape(each.shape).all(0)
+    bars = ax.errorbar(index, result.mean, 2 * np.nan_to_num(result.standard_error), fmt="none", ecolor="C0")
+    ax.plot(index[filled], result.mean[filled], "o", color="C0", markersize=4)
+    ax.plot(index[~filled], result.mean[~filled], "o", color="C0", markersize=4, fillstyle="none")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel="index i", ylabel="exponent λᵢ (per layer)")
+    return bars
