@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cocycle.networks.adversarial import adversarial_path, towards, with_bottleneck
     from cocycle.networks.cells import Cell
     from cocycle.networks.ensembles import deep_ensemble, dropout_probabilities, probabilities
-    from cocycle.networks.feedforward import feedforward
+    from cocycle.networks.feed_forward import feedforward
     from cocycle.networks.training import Recipe, error, fit, perceptron
 
 __all__ = [
@@ -65,7 +65,7 @@ TORCH = {
     "cocycle.networks.adversarial": ("adversarial_path", "towards", "with_bottleneck"),
     "cocycle.networks.cells": ("Cell",),
     "cocycle.networks.ensembles": ("deep_ensemble", "dropout_probabilities", "probabilities"),
-    "cocycle.networks.feedforward": ("feedforward",),
+    "cocycle.networks.feed_forward": ("feedforward",),
     "cocycle.networks.training": ("Recipe", "error", "fit", "perceptron"),
 }
 

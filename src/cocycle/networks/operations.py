@@ -56,7 +56,9 @@ def operations(nodes: Sequence[fx.Node], given: Sequence[fx.Node], wanted: Seque
     last = {node: max([place[user] for user in node.users if user in place], default=-1) for node in place}
     steps = []
     for node in nodes:
-        done = tuple(place[a] for a in set(node.all_input_nodes) if last[a] == place[node] and a not in wanted)
+        done = tuple(
+            place[a] for a in dict.fromkeys(node.all_input_nodes) if last[a] == place[node] and a not in wanted
+        )
         args, kwargs = (map_arg(a, lambda n: _Value(place[n])) for a in (node.args, node.kwargs))
         target: Any = node.target
         steps.append(

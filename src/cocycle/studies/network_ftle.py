@@ -16,7 +16,7 @@ from cocycle.lyapunov import ftle
 from cocycle.lyapunov.ridges import overlap
 from cocycle.maps import Map
 from cocycle.networks.data import RADIUS, dataset_named, digest
-from cocycle.networks.feedforward import feedforward
+from cocycle.networks.feed_forward import feedforward
 from cocycle.networks.training import Recipe, error, fit, perceptron
 from cocycle.sweeps import Archive, Grid, Status
 from cocycle.sweeps.contents import Contents, described
