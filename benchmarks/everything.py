@@ -31,6 +31,7 @@ PARTS = {
     "workers": "Two workers",
     "sweeps": "What a sweep costs",
     "fields": "Fields of exponents beside torch.func",
+    "losses": "A training step with a loss of exponents",
     "threads": "One thread or all",
     "error_bars": "How often error bars hold",
     "measured_series": "The largest exponent of a measured series",

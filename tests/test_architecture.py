@@ -41,6 +41,7 @@ ALLOWED = {
     "autodiff": {"arrays", "maps", "slopes"},
     "testing": {"arrays", "maps"},
     "networks": {*CORE, "saturation", "slopes", "normalisations", "autodiff"},
+    "networks/losses": {*CORE, "networks", "lyapunov"},
     "systems": {*CORE, "flows", "integrators", "formulas", "purity", "compiled", "refinement"},
     "systems/references_of_maps": {*CORE, "events", "flows", "forced", "formulas", "integrators", "return_map"}
     | {"invariant_subspaces"},

@@ -30,6 +30,15 @@ SMALL = {
     "sweeps": {"TASKS": {0.0: 50, 0.01: 20}, "TRIVIAL": (10, 10), "LARGE": (20, 20), "without_us": lambda count: 1.0},
     "fields": {"SIDE": 20, "NETWORKS": ((5, 2),), "CHUNKS": (100,), "REPEATS": 1, "IMAGES": 8}
     | {"LARGE": 12, "ARCHIVED": 6, "OF_IMAGES": 3, "EPOCHS": 1},
+    "losses": {
+        "SIZE": 10,
+        "STEPS": 5,
+        "BATCH": 3,
+        "DIRECTIONS": (1, 4),
+        "WIDTHS": (6, 6, 6, 4),
+        "SAMPLES": 3,
+        "REPEATS": 1,
+    },
     "threads": {"SIZES": ((20, 1), (40, 3)), "REPEATS": 1},
     "error_bars": {"RUNS": 5, "SHARE": 10},
     "measured_series": {"RUNS": {"rosenstein": 2}, "NOISES": (), "LENGTHS": (2000,), "REPEATS": 2, "REALISATIONS": 1}
@@ -48,6 +57,7 @@ SAID = {  # a row of each, as a pattern
     "workers": r"one worker \d+\.\d s, two \d+\.\d s: ratio \d+\.\d\d",
     "sweeps": r" 0\.01 +20 +\d+\.\d\d",
     "fields": r"width 5, 2 layers, 20 x 20 inputs: \d+\.\d+ s, difference \de-1[4-7]",
+    "losses": r"Flossing k=4 +\d+\.\d\d +\d+\.\d\d",
     "threads": r" 40 +3 +6\.4e\+03 +\d+\.\d{3} ms",
     "error_bars": r"van der Pol, first \| 22 \| the larger \| [01]\.\d{3}",
     "measured_series": r"white noise +2000 samples: 0 exponents in 1, 0 refused",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cocycle.networks.cells import Cell
     from cocycle.networks.ensembles import deep_ensemble, dropout_probabilities, probabilities
     from cocycle.networks.feed_forward import feedforward
+    from cocycle.networks.losses import EarlyStretching, EdgeOfChaos, Flossing, JacobianNorm, Misalignment
     from cocycle.networks.training import Recipe, error, fit, perceptron
 
 __all__ = [
@@ -29,8 +30,13 @@ __all__ = [
     "Autodiff",
     "Cell",
     "Dataset",
+    "EarlyStretching",
+    "EdgeOfChaos",
+    "Flossing",
+    "JacobianNorm",
     "Labelled",
     "Layer",
+    "Misalignment",
     "Plan",
     "Pointwise",
     "RateNetwork",
@@ -66,6 +72,7 @@ TORCH = {
     "cocycle.networks.cells": ("Cell",),
     "cocycle.networks.ensembles": ("deep_ensemble", "dropout_probabilities", "probabilities"),
     "cocycle.networks.feed_forward": ("feedforward",),
+    "cocycle.networks.losses": ("EarlyStretching", "EdgeOfChaos", "Flossing", "JacobianNorm", "Misalignment"),
     "cocycle.networks.training": ("Recipe", "error", "fit", "perceptron"),
 }
 
