@@ -32,6 +32,8 @@ PARTS = {
     "sweeps": "What a sweep costs",
     "fields": "Fields of exponents beside torch.func",
     "losses": "A training step with a loss of exponents",
+    "recurrent": "Tangents of recurrent cells beside automatic differentiation",
+    "leading": "The largest exponents of large networks",
     "threads": "One thread or all",
     "error_bars": "How often error bars hold",
     "measured_series": "The largest exponent of a measured series",

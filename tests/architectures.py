@@ -1,6 +1,7 @@
 """Small copies of the architectures that users have, with heads drawn at random."""
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +38,24 @@ class ResNet(nn.Module):
     def forward(self, x):
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer2(self.layer1(x))
+        return self.fc(torch.flatten(self.avgpool(x), 1))
+
+
+class DeepResNet(nn.Module):
+    """ResNet-18: He et al., CVPR 2016."""
+
+    def __init__(self, classes=1000):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1, self.relu, self.maxpool = nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)
+        widths = (64, 64, 128, 256, 512)
+        self.layers = nn.Sequential(
+            *[nn.Sequential(BasicBlock(a, b, 1 if a == b else 2), BasicBlock(b, b)) for a, b in pairwise(widths)]
+        )
+        self.avgpool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(512, classes)
+
+    def forward(self, x):
+        x = self.layers(self.maxpool(self.relu(self.bn1(self.conv1(x)))))
         return self.fc(torch.flatten(self.avgpool(x), 1))
 
 
@@ -122,7 +141,7 @@ class Block(nn.Module):
         super().__init__()
         self.ln_1, self.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = Attention(width, heads, causal)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(approximate="tanh"), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
         self.dropout = nn.Dropout(0.1)
 
     def forward(self, x):
@@ -148,10 +167,10 @@ class VisionTransformer(nn.Module):
 class Decoder(nn.Module):
     """As GPT-2: tokens, learned positions, causal attention, a head tied to the embedding."""
 
-    def __init__(self, tokens=11, width=6, layers=3, longest=8):
+    def __init__(self, tokens=11, width=6, layers=3, longest=8, heads=2):
         super().__init__()
         self.wte, self.wpe = nn.Embedding(tokens, width), nn.Embedding(longest, width)
-        self.h = nn.ModuleList([Block(width, 2, causal=True) for _ in range(layers)])
+        self.h = nn.ModuleList([Block(width, heads, causal=True) for _ in range(layers)])
         self.ln_f, self.lm_head = nn.LayerNorm(width), nn.Linear(width, tokens, bias=False)
         self.lm_head.weight = self.wte.weight
 

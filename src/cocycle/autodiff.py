@@ -80,11 +80,12 @@ class Autodiff(Dual):
         """
         if namespace(x) is np:
             return None
-        with _differentiated(), torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's notices about the graph that it traces
             try:
-                value, push = linearize(self._value, x)
-                pull = vjp(self._value, x)[1]
+                with _differentiated():
+                    value, push = linearize(self._value, x)
+                    pull = vjp(self._value, x)[1]
             except (RuntimeError, ValueError, NotImplementedError):  # what torch cannot trace: `tangent` computes it
                 return None
         return Linearised(value, _for_columns(push), _for_columns(lambda p: pull(p)[0]), memory)

@@ -17,7 +17,7 @@ from cocycle.networks.exported import Inputs, inputs_of
 from cocycle.networks.graph import Segment
 from cocycle.networks.weights import as_given, computing, moved_to
 
-KEPT = 3  # tensors that products with a derivative keep, for each tensor of the network
+KEPT = 10  # tensors that products with a derivative keep, for each tensor of the network, as measured for a transformer
 
 
 class Part(Protocol):
