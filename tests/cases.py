@@ -26,7 +26,8 @@ from cocycle import (
     Select,
 )
 from cocycle.driven import bound
-from cocycle.networks import Cell, RateNetwork, hopfield
+from cocycle.networks import Cell, RateNetwork, RecurrentForecaster, Windowed, hopfield
+from cocycle.networks.steps import Step
 from cocycle.operators import LowRankUpdate
 from cocycle.reservoir import (
     Deep,
@@ -82,7 +83,12 @@ ONE_INPUT = Reservoir(RNG.normal(size=(6, 6)) / 2, RNG.normal(size=(6, 1)) / 20,
 GAINS = dataclasses.replace(RESERVOIR, gain=np.array([[0.5], [1.0], [2.0]]), input_gain=np.array([[0.1], [0.2], [1.0]]))
 U = RNG.normal(size=(1, 2))
 torch.manual_seed(5)
-CELLS = [kind(2, 4).double() for kind in (torch.nn.RNNCell, torch.nn.GRUCell, torch.nn.LSTMCell)]
+CELLS = [kind(2, 4).double().requires_grad_(False) for kind in (torch.nn.RNNCell, torch.nn.GRUCell, torch.nn.LSTMCell)]
+STACKS = [kind(2, 4, 3).double().requires_grad_(False) for kind in (torch.nn.RNN, torch.nn.GRU, torch.nn.LSTM)]
+HEAD = torch.nn.Linear(4, 2).double().requires_grad_(False)
+PERCEPTRON = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2)).double()
+PERCEPTRON.requires_grad_(False)
+KINDS = ((0, "rnn", 4), (1, "gru", 4), (2, "lstm", 8))
 NETWORKS = {
     "uniform": uniform(6, 1),
     "orthogonal": orthogonal(6, 1),
@@ -221,7 +227,11 @@ CASES: dict[str, tuple[Map, np.ndarray]] = {
     "rnn cell": (next(Cell(CELLS[0]).driven(U)), normal(4)),
     "gru cell": (next(Cell(CELLS[1]).driven(U)), normal(4)),
     "lstm cell": (next(Cell(CELLS[2]).driven(U)), normal(8)),
-    "gru cell, joint": (Cell(CELLS[1]).joint, normal(6)),
+    **{f"{kind} cell, joint": (Cell(CELLS[i]).joint, normal(2 + n)) for i, kind, n in KINDS},
+    **{f"{kind}, three layers": (next(Cell(STACKS[i]).driven(U)), normal(3 * n)) for i, kind, n in KINDS},
+    **{f"{kind}, three layers, joint": (Cell(STACKS[i]).joint, normal(2 + 3 * n)) for i, kind, n in KINDS},
+    **{f"{kind}, fed its output": (RecurrentForecaster(STACKS[i], HEAD).closed, normal(3 * n)) for i, kind, n in KINDS},
+    "window": (Windowed(torch.nn.Sequential(torch.nn.Flatten(), *PERCEPTRON), 3, 2), normal(6)),
     "drive and response": (Coupled(Flow(Lorenz63(), 0.02), ONE_INPUT, Select((1,))), normal(9, 0.3)),
     "autodiff": (Autodiff(quadratic), normal(3)),
 }
@@ -248,6 +258,10 @@ def _converted(thing, of_array, of_sparse):
         return of_array(thing)
     if issparse(thing):
         return of_sparse(thing)
+    if isinstance(thing, Step) and of_array is not torch.as_tensor:
+        thing = copy.deepcopy(thing)  # as a whole: its modules are those of its network
+        thing.network.float()
+        return thing
     if isinstance(thing, torch.nn.Module):
         return thing if of_array is torch.as_tensor else copy.deepcopy(thing).float()
     if isinstance(thing, torch.Tensor):

@@ -66,17 +66,13 @@ def compare(found, expected):
     torch.testing.assert_close(found[seen], expected[seen], rtol=0, atol=1e-10)
 
 
-def test_modules_that_have_no_single_cell():
-    for module in (nn.GRU(2, 3, num_layers=2), nn.RNN(2, 3, bidirectional=True), nn.LSTM(2, 3, proj_size=2)):
-        with pytest.raises(ValueError, match="module must have one layer, one direction, no projection"):
-            Cell.of(module)
+def test_modules_that_are_no_map_from_one_time_to_the_next():
+    with pytest.raises(ValueError, match="module must have one direction"):
+        Cell.of(nn.RNN(2, 3, bidirectional=True))
+    with pytest.raises(ValueError, match="module must have no projection, proj_size=0; got proj_size=2"):
+        Cell.of(nn.LSTM(2, 3, proj_size=2))
     with pytest.raises(TypeError, match="module must be a torch RNN, GRU or LSTM; got Linear"):
         Cell.of(nn.Linear(2, 3))
-
-
-def test_weights_of_a_sequence_module_are_shared():
-    module = nn.GRU(2, 3)
-    assert Cell.of(module).cell.weight_hh is module.weight_hh_l0
 
 
 class Vortex(VectorField):

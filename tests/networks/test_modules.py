@@ -326,8 +326,6 @@ def test_a_function_that_works_in_place_spoils_nothing():
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
 def test_sequence_modules_whose_cells_would_be_others(kind):
-    with pytest.raises(ValueError, match=r"batch_first=True: set module\.batch_first = False and swap"):
-        Cell.of(kind(3, 6, batch_first=True))
     hooked = kind(3, 6)
     hooked.register_forward_hook(lambda m, i, y: y)
     with pytest.raises(ValueError, match="must have no hooks"):

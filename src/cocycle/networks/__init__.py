@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cocycle.networks.acquisition import Plan, learn_actively
     from cocycle.networks.adversarial import adversarial_path, towards, with_bottleneck
     from cocycle.networks.cells import Cell
+    from cocycle.networks.closed import RecurrentForecaster, Windowed
     from cocycle.networks.ensembles import deep_ensemble, dropout_probabilities, probabilities
     from cocycle.networks.feed_forward import feedforward
     from cocycle.networks.losses import EarlyStretching, EdgeOfChaos, Flossing, JacobianNorm, Misalignment
@@ -41,8 +42,10 @@ __all__ = [
     "Pointwise",
     "RateNetwork",
     "Recipe",
+    "RecurrentForecaster",
     "Residual",
     "Uncertainty",
+    "Windowed",
     "accuracy_map",
     "adversarial_path",
     "binned",
@@ -70,6 +73,7 @@ TORCH = {
     "cocycle.networks.acquisition": ("Plan", "learn_actively"),
     "cocycle.networks.adversarial": ("adversarial_path", "towards", "with_bottleneck"),
     "cocycle.networks.cells": ("Cell",),
+    "cocycle.networks.closed": ("RecurrentForecaster", "Windowed"),
     "cocycle.networks.ensembles": ("deep_ensemble", "dropout_probabilities", "probabilities"),
     "cocycle.networks.feed_forward": ("feedforward",),
     "cocycle.networks.losses": ("EarlyStretching", "EdgeOfChaos", "Flossing", "JacobianNorm", "Misalignment"),
