@@ -170,6 +170,19 @@ def test_inputs_and_states_of_other_kinds():
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", CELLS)
+def test_large_products_are_computed_by_torch(kind, monkeypatch):
+    torch.manual_seed(7)
+    cell, rng = Cell(kind(2, 4).double()), np.random.default_rng(7)
+    x, q = rng.normal(size=(3, cell.dimension)), rng.normal(size=(3, cell.dimension, 2))
+    f = next(cell.driven(rng.normal(size=(1, 3, 2))))
+    expected = f.tangent(x, q)
+    monkeypatch.setattr("cocycle.networks.recurrence.LARGE", 1)
+    for mine, theirs in zip(f.tangent(x, q), expected, strict=True):
+        assert isinstance(mine, np.ndarray)
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-15)
+
+
 def test_bad_weights_and_modes():
     module = nn.LSTM(2, 4, 2, dropout=0.1)
     cell = Cell.of(module)

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
+from math import prod
 from typing import final
 
 import numpy as np
 
 from cocycle.arrays import Array, Frame, State, as_numpy, is_number, like, namespace
+from cocycle.autodiff import as_tensor
 from cocycle.driven import beside
 from cocycle.maps import Dual
 from cocycle.networks.gates import Gates, scaled
 from cocycle.operators import linear, linear_block, linear_pair, transposed
+
+LARGE = 5e7  # multiplications in one product of numpy arrays: from there torch is faster, by benchmarks/recurrent.py
 
 
 @final
@@ -53,7 +57,8 @@ class Recurrence(Dual):
     """[u | x_1 | x_2 | ...] -> [x_1' | x_2' | ...], where each layer gets the new h of the one below, the first one u.
 
     Or [x_1 | x_2 | ...] -> [x_1' | x_2' | ...] for the fields `given` (*batch, p) of one input in the first layer.
-    States and vectors are converted to the precision of the weights; numpy arrays give numpy results.
+    States and vectors are converted to the precision of the weights; numpy arrays give numpy results,
+    for which large products are computed by torch on the CPU.
     """
 
     layers: tuple[RecurrentLayer, ...]
@@ -71,6 +76,9 @@ class Recurrence(Dual):
         return after[0] if len(after) == 1 else beside(*after)
 
     def tangent(self, x: State, q: Frame) -> tuple[State, Frame]:
+        if namespace(x) is np and prod(q.shape[:-2]) * q.shape[-1] * prod(self._weight.shape) >= LARGE:
+            y, s = self._in_torch.tangent(as_tensor(x), as_tensor(q))
+            return y.numpy(), s.numpy()
         own = self._for(x)
         (u, states), (pushed, blocks) = own._split(like(x, own._weight)), own._split_rows(like(q, own._weight))
         after, moved = [], []
@@ -123,6 +131,10 @@ class Recurrence(Dual):
     @cached_property
     def _in_numpy(self) -> Recurrence:
         return self._converted(as_numpy)
+
+    @cached_property
+    def _in_torch(self) -> Recurrence:
+        return self._converted(lambda a: as_tensor(as_numpy(a)))
 
     def _converted(self, convert: Callable[[Array], Array]) -> Recurrence:
         layers = tuple(layer.converted(convert) for layer in self.layers)
