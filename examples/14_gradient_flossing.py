@@ -3,7 +3,8 @@
 #
 # Gradients through a recurrent network are products of its Jacobians.  Where its exponents are far from zero they
 # vanish or explode, and a task that spans many steps cannot be learned.  Engelken (NeurIPS 2023) therefore first
-# minimises the mean of λᵢ², by gradient descent through the QR loop, and then trains.
+# minimises the mean of λᵢ², by gradient descent through the QR loop, and then trains.  The loss is `Flossing(k)`, a
+# function of the maps of a network and of its initial states.
 #
 # The task: reproduce a random ±1 input with a delay of `DELAY` steps.  The same network, once flossed and once not,
 # is trained by the same number of steps.  The results are the exponents before and after, the condition number of the
@@ -14,7 +15,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from cocycle import Layer, finite_time_exponents, frame, lyapunov_spectrum
+from cocycle import Layer, finite_time_exponents, frame, lyapunov_spectrum, orbit
+from cocycle.networks import Flossing
 
 SIZE, DIRECTIONS, HORIZON, DELAY, BATCH = 40, 10, 55, 20, 32
 FLOSSING, TRAINING = 100, 300
@@ -27,58 +29,61 @@ def inputs(steps, batch):
     return torch.as_tensor(rng.choice([-1.0, 1.0], size=(steps, batch, 1)))
 
 
+def at_rest(batch):
+    return torch.zeros(batch, SIZE, dtype=torch.float64)
+
+
 class Network:
     """x[t+1] = tanh(W x[t] + V u[t]), read out linearly; every parameter can be differentiated."""
 
     def __init__(self, seed):
         draw = np.random.default_rng(seed)
-        shapes = {"w": (SIZE, SIZE), "v": (SIZE, 1), "out": (1, SIZE)}
-        stds = {"w": 0.9 / SIZE**0.5, "v": 0.5, "out": SIZE**-0.5}
-        self.parameters = {
-            name: torch.tensor(stds[name] * draw.normal(size=shape), requires_grad=True)
-            for name, shape in shapes.items()
-        }
+        self.w = torch.tensor(0.9 / SIZE**0.5 * draw.normal(size=(SIZE, SIZE)), requires_grad=True)
+        self.v = torch.tensor(0.5 * draw.normal(size=(SIZE, 1)), requires_grad=True)
+        self.out = torch.tensor(SIZE**-0.5 * draw.normal(size=(1, SIZE)), requires_grad=True)
 
     def steps(self, u):
-        w, v = self.parameters["w"], self.parameters["v"]
-        return [Layer(w, now @ v.T) for now in u]
+        return [Layer(self.w, now @ self.v.T) for now in u]
 
     def loss(self, u):
         """Mean squared error of the delayed copy, over all steps but the first DELAY."""
-        x, outputs = torch.zeros(u.shape[1], SIZE, dtype=torch.float64), []
-        for f in self.steps(u):
-            x = f(x)
-            outputs.append(x @ self.parameters["out"].T)
-        return ((torch.stack(outputs)[DELAY:] - u[: len(u) - DELAY]) ** 2).mean()
+        states = torch.stack([*orbit(self.steps(u), at_rest(u.shape[1]))])
+        return (((states @ self.out.T)[DELAY:] - u[: len(u) - DELAY]) ** 2).mean()
 
-    def exponents(self, u):
-        x = torch.zeros(u.shape[1], SIZE, dtype=torch.float64)
-        return lyapunov_spectrum(self.steps(u), x, frame(x, DIRECTIONS), transient=10).exponents
+    @torch.no_grad()
+    def exponents(self):
+        x = at_rest(4)
+        return lyapunov_spectrum(self.steps(inputs(200, 4)), x, frame(x, DIRECTIONS), transient=10).exponents.mean(0)
 
 
 # %% Flossing: the mean of λᵢ² goes to zero
-def floss(network, count):
-    optimiser = torch.optim.Adam([network.parameters["w"], network.parameters["v"]], lr=5e-3)
+flossing = Flossing(DIRECTIONS, transient=10)
+
+
+def minimised(loss, parameters, rate, count):
+    """The values of the loss during `count` steps of Adam."""
+    optimiser, losses = torch.optim.Adam(parameters, lr=rate), []
     for _ in range(count):
         optimiser.zero_grad()
-        (network.exponents(inputs(HORIZON, 2)) ** 2).mean().backward()
+        value = loss()
+        value.backward()
         optimiser.step()
+        losses.append(value.item())
+    return np.array(losses)
+
+
+def floss(network, count):
+    minimised(lambda: flossing(network.steps(inputs(HORIZON, 2)), at_rest(2)), [network.w, network.v], 5e-3, count)
 
 
 def train(network, count):
-    optimiser, losses = torch.optim.Adam(network.parameters.values(), lr=3e-3), []
-    for _ in range(count):
-        optimiser.zero_grad()
-        loss = network.loss(inputs(HORIZON, BATCH))
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    return np.array(losses)
+    parameters = [network.w, network.v, network.out]
+    return minimised(lambda: network.loss(inputs(HORIZON, BATCH)), parameters, 3e-3, count)
 
 
 def conditioning(network):
     """The decades between the largest and smallest factor of the long Jacobian on the leading directions."""
-    u, x = inputs(HORIZON, 8), torch.zeros(8, SIZE, dtype=torch.float64)
+    u, x = inputs(HORIZON, 8), at_rest(8)
     with torch.no_grad():
         factors = finite_time_exponents(network.steps(u), x, frame(x, DIRECTIONS)).log_factors
     return ((factors[:, 0] - factors[:, -1]) / np.log(10)).median().item()
@@ -86,9 +91,9 @@ def conditioning(network):
 
 # %%
 plain, flossed = Network(1), Network(1)
-before = plain.exponents(inputs(200, 4)).mean(0).detach()
+before = plain.exponents()
 floss(flossed, FLOSSING)
-after = flossed.exponents(inputs(200, 4)).mean(0).detach()
+after = flossed.exponents()
 print("first exponents before flossing:", before.numpy().round(3))
 print("                         after :", after.numpy().round(3))
 print(f"decades of the long Jacobian: {conditioning(plain):.1f} before, {conditioning(flossed):.1f} after")

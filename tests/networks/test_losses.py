@@ -10,7 +10,7 @@ from torch.autograd.functional import jacobian
 
 from cocycle import Layer, feedforward, frame
 from cocycle.lyapunov.fields import jacobian_alignment
-from cocycle.networks import EarlyStretching, EdgeOfChaos, Flossing, JacobianNorm, Misalignment, perceptron
+from cocycle.networks import Cell, EarlyStretching, EdgeOfChaos, Flossing, JacobianNorm, Misalignment, perceptron
 from cocycle.networks.activations import LINEAR, RELU
 
 LOSSES = [Flossing(3), Flossing(2, target=-0.3, transient=1), EdgeOfChaos(), EarlyStretching(2, floor=-np.inf)]
@@ -62,6 +62,13 @@ def test_gradients_of_a_recurrent_network_and_of_its_start(loss):
     w, v = (torch.tensor(0.7 * rng.normal(size=s), requires_grad=True) for s in ((4, 4), (4, 1)))
     u, x = torch.as_tensor(rng.normal(size=(4, 1))), inputs(4, 3).requires_grad_()
     require_central_differences([w, v, x], lambda: loss([Layer(w, now @ v.T) for now in u], x))
+
+
+@pytest.mark.parametrize("loss", [Flossing(4), EdgeOfChaos(), JacobianNorm()], ids=str)
+def test_gradients_of_an_lstm(loss):
+    torch.manual_seed(1)
+    lstm, u = nn.LSTM(2, 2).double(), torch.as_tensor(np.random.default_rng(1).normal(size=(3, 2, 2)))
+    require_central_differences([*lstm.parameters()], lambda: loss(Cell.of(lstm).driven(u), inputs(4, 2)))
 
 
 def jacobians(network, x):
