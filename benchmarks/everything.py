@@ -34,7 +34,6 @@ PARTS = {
     "losses": "A training step with a loss of exponents",
     "recurrent": "Tangents of recurrent cells beside automatic differentiation",
     "leading": "The largest exponents of large networks",
-    "recurrent": "Tangents of recurrent cells beside automatic differentiation",
     "threads": "One thread or all",
     "error_bars": "How often error bars hold",
     "measured_series": "The largest exponent of a measured series",

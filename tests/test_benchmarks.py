@@ -41,7 +41,6 @@ SMALL = {
     },
     "recurrent": {"SIZES": (4,), "BATCH": 2, "SECONDS": 1e-3, "REPEATS": 1},
     "leading": {"PIXELS": 32, "TOKENS": 6, "WIDTH": 8, "HEADS": 2, "BLOCKS": 2, "REPEATS": 1, "K": 2},
-    "recurrent": {"SIZES": (4,), "BATCH": 2, "SECONDS": 1e-3, "REPEATS": 1},
     "threads": {"SIZES": ((20, 1), (40, 3)), "REPEATS": 1},
     "error_bars": {"RUNS": 5, "SHARE": 10},
     "measured_series": {"RUNS": {"rosenstein": 2}, "NOISES": (), "LENGTHS": (2000,), "REPEATS": 2, "REALISATIONS": 1}
@@ -63,7 +62,6 @@ SAID = {  # a row of each, as a pattern
     "losses": r"Flossing k=4 +\d+\.\d\d +\d+\.\d\d",
     "recurrent": r"LSTMCell +4 +2 +\d+ +\d+ +\d+\.\d +\d+ +\d+ +\d+\.\d +\de-1\d",
     "leading": r"k = 2: \d+ products in \d+\.\d s, \d+\.\d\d passes each",
-    "recurrent": r"LSTMCell +4 +2 +\d+ +\d+ +\d+\.\d +\d+ +\d+ +\d+\.\d +\de-1\d",
     "threads": r" 40 +3 +6\.4e\+03 +\d+\.\d{3} ms",
     "error_bars": r"van der Pol, first \| 22 \| the larger \| [01]\.\d{3}",
     "measured_series": r"white noise +2000 samples: 0 exponents in 1, 0 refused",
