@@ -200,6 +200,11 @@ def _read(text: Any) -> list[Value]:
     return found
 
 
+def is_geometric(values: np.ndarray) -> bool:
+    """Whether numbers are a geometric sequence, of three at least: their axis is logarithmic."""
+    return len(values) > 2 and values.min() > 0 and bool(np.ptp(np.diff(np.log(values))) < 1e-6)
+
+
 def labels_of(values: Any) -> np.ndarray:
     """Values as labels of an array: as they are, or, with None among them, as strings."""
     plain = values.tolist() if isinstance(values, np.ndarray) else list(values)

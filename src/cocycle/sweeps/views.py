@@ -1,6 +1,6 @@
 """What an archive holds, to be looked at: one point, the best one, labelled arrays, a figure, a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -9,7 +9,7 @@ import numpy as np
 
 from cocycle.results import html_table
 from cocycle.sweeps.coordinates import labels_of, position, short
-from cocycle.sweeps.means import mean_over
+from cocycle.sweeps.means import error_of_mean, mean_over
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.table import Table
 from cocycle.sweeps.text import printable
@@ -74,11 +74,11 @@ def best(archive: "Archive", output: str, over: str | Sequence[str] = (), *, sma
     index = tuple(int(i) for i in found)
     point = {name: value for name, value in grid.values(index).items() if name not in over}
     shared = tuple(i for i, name in enumerate(grid.axes) if name in over and name in grid.common)
-    draws = np.expand_dims(mean_over(each, shared), shared)  # numbers that are the same give no error
-    drawn = draws[tuple(slice(None) if i in averaged else k for i, k in enumerate(index))].ravel()
-    drawn = drawn[~np.isnan(drawn)]
-    error = float(drawn.std(ddof=1) / np.sqrt(len(drawn))) if len(drawn) > 1 else np.nan
-    return Best({**deepcopy(archive.fixed), **point}, float(mean[index]), error, len(drawn))
+    error, count = error_of_mean(each, averaged, shared)
+    index_of_rest = tuple(k for i, k in enumerate(index) if i not in averaged)
+    return Best(
+        {**deepcopy(archive.fixed), **point}, float(mean[index]), float(error[index_of_rest]), int(count[index_of_rest])
+    )
 
 
 def dataset(archive: "Archive") -> "xarray.Dataset":
@@ -145,6 +145,16 @@ def _near(values: np.ndarray, end: Any) -> Any:
         return values[position("", values, end)]
     except ValueError:
         return end
+
+
+def drawn_axes(axes: Mapping[str, np.ndarray]) -> list[str]:
+    """The axes over which a figure shows a result, x last: the first two of floating-point numbers with two values at
+    least, a single one, or without any, those of integers, or one of strings, bools or None."""
+    for kind, count in (("f", 2), ("iu", 2), ("UOb", 1)):
+        names = [name for name, values in axes.items() if values.dtype.kind in kind and len(values) > 1]
+        if names:
+            return names[:count]
+    return []
 
 
 def label(archive: "Archive", name: str) -> str:
