@@ -239,10 +239,10 @@ def test_export(swept, capsys):
     with open("study.csv") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 36
-    assert [float(row["height"]) for row in rows] == heights.ravel().tolist()
+    assert [float(row["height (m)"]) for row in rows] == heights.ravel().tolist()
     assert float(rows[5]["scale"]) == -0.75
     assert cli.main(["export", "study.h5", "--output", "study.xls"]) == 2
-    assert "--output must end in .nc or .csv" in capsys.readouterr().err
+    assert "--output must end in .nc, .zarr or .csv" in capsys.readouterr().err
 
 
 def test_refine_and_resume(swept, capsys):

@@ -1,20 +1,19 @@
 """The commands that read an archive, or make another one of it: each prints its result and returns the exit status."""
 
-import json
 import os
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
 from cocycle import sweeps
-from cocycle.sweeps import Archive, read_study
+from cocycle.sweeps import Archive, Status, read_study
 from cocycle.sweeps.export import exported
 from cocycle.sweeps.imports import measure_of
 from cocycle.sweeps.jobs import Measure
 from cocycle.sweeps.merge import extended
 from cocycle.sweeps.study_file import given_axes, given_numbers, given_outputs
-from cocycle.sweeps.text import cell
 
+ARCHIVES = (".h5", ".hdf5")
 PICTURES = (".png", ".pdf", ".svg", ".jpg")
 
 
@@ -39,21 +38,25 @@ def plot(options: Namespace) -> int:
     figure = archive.plot(name)
     with exported(path) as aside:
         figure.savefig(aside)
-    print(f"Figure: {path}")
+    print(f"Figure: {path}\nNext:    --result draws another of {', '.join(archive.outputs)}; --output x.pdf for print")
     return 0
 
 
 def extend(options: Namespace) -> int:
     """A new archive with longer or finer axes, or more outputs."""
+    check_archive_name(options.output)
     archive = Archive.open(options.archive)
     outputs, defaults = given_outputs(options.result), given_numbers("--default", options.default)
     more = extended(archive, options.output, given_axes(options.axis), outputs, defaults)
-    print(f"{more}\n{_next(more.name)}")
+    print(f"Written: {more}\n{_next(more.name)}")
     return 0
 
 
 def merge(options: Namespace) -> int:
-    print(sweeps.merge([Archive.open(path) for path in options.parts], options.output))
+    check_archive_name(options.output)
+    merged = sweeps.merge([Archive.open(path) for path in options.parts], options.output)
+    to_do = int((merged.status == Status.TO_DO).sum())
+    print(f"Written: {merged}\n{_next(merged.name) if to_do else _shown(merged.name)}")
     return 0
 
 
@@ -70,23 +73,6 @@ def verify(options: Namespace) -> int:
     return 0 if sound else 1
 
 
-def export(options: Namespace) -> int:
-    """The labelled arrays as netCDF, or as a table: a row for each point, and for each place in the outputs' axes."""
-    if options.output.suffix not in (".csv", ".nc"):
-        raise ValueError(f"--output must end in .nc or .csv; got {options.output}")
-    data = Archive.open(options.archive).dataset()
-    with exported(options.output) as aside:
-        if options.output.suffix == ".csv":
-            table = data.to_dataframe().reset_index()
-            table = table.map(lambda value: cell(value) if isinstance(value, str) else value)
-            table.rename(columns=cell).to_csv(aside, index=False)
-        else:
-            data.attrs = {name: value if _fits(value) else json.dumps(value) for name, value in data.attrs.items()}
-            data.to_netcdf(aside, engine="h5netcdf")
-    print(f"Written: {options.output}")
-    return 0
-
-
 def rerun(options: Namespace) -> int:
     """Compute one point again; exit status 1 if a bit differs."""
     archive = Archive.open(options.archive)
@@ -98,9 +84,10 @@ def rerun(options: Namespace) -> int:
 
 
 def refine(options: Namespace) -> int:
+    check_archive_name(options.output)
     archive = Archive.open(options.archive)
-    print(sweeps.refine(archive, options.output, options.result, level=options.level, factor=options.factor))
-    print(_next(options.output))
+    finer = sweeps.refine(archive, options.output, options.result, level=options.level, factor=options.factor)
+    print(f"Written: {finer}\n{_next(options.output)}")
     return 0
 
 
@@ -122,10 +109,20 @@ def draw_to_files() -> None:
     os.environ.setdefault("MPLBACKEND", "Agg")  # a command draws to a file, also where there is no screen
 
 
+def check_archive_name(path: Path | None) -> None:
+    """Raise ValueError for an --output that is to be an archive and has the name of another kind of file."""
+    if path is not None and path.suffix not in ARCHIVES:
+        raise ValueError(
+            f"--output names the archive, and must end in {' or '.join(ARCHIVES)}; got {path}: `cocycle plot` and"
+            " `cocycle export` make pictures and tables of an archive"
+        )
+
+
+def _shown(name: Path | str) -> str:
+    return f"Next:    `cocycle show {name}` lists what is in it"
+
+
 def _next(name: Path | str) -> str:
-    return f"`cocycle resume {name}`, or run(measure, Archive.open({str(name)!r})), computes the missing points"
-
-
-def _fits(value) -> bool:
-    """Whether netCDF has a type for it."""
-    return isinstance(value, str | float) or (type(value) is int and abs(value) < 2**63)
+    return (
+        f"Next:    `cocycle resume {name}`, or run(measure, Archive.open({str(name)!r})), computes the missing points"
+    )

@@ -13,7 +13,7 @@ import numpy as np
 
 from cocycle import sweeps
 from cocycle.cli import doctor as examination
-from cocycle.cli.archives import chosen_measure, draw_to_files
+from cocycle.cli.archives import check_archive_name, chosen_measure, draw_to_files
 from cocycle.studies import dysts_spectra, dysts_table, reservoir_constraints, summary
 from cocycle.sweeps import AllFail, Archive, Status, dry_run, read_study, run
 from cocycle.sweeps.contents import Contents
@@ -31,6 +31,7 @@ class Stopped(OSError):
 def sweep(options: Namespace) -> int:
     """Run a study into its archive; of the built-in study also print a summary and draw it."""
     _check_workers(options)
+    check_archive_name(options.output)
     if options.study is None:
         return _built_in(options)
     if options.size or options.seed is not None or options.independent:
@@ -72,12 +73,14 @@ def validate(options: Namespace) -> int:
         )
         with exported(options.output) as aside:
             aside.write_text(f"# Lyapunov spectra beside their references\n\n{made}\n\n{table}\n", "utf-8")
+        print(f"\nTable:   {options.output}")
     return 0 if all(row.agrees for row in rows) else 1
 
 
 def dysts(options: Namespace) -> int:
     """Compute the spectrum of every system of dysts into an archive, and write the table of what is in it."""
     _check_workers(options)
+    check_archive_name(options.output)
     contents = dysts_spectra.contents(options.size, options.seed, options.systems or None)
     archive = Archive.resumed(options.output or Path(f"dysts-{options.size}.h5"), contents)
     status = _computed(dysts_spectra.measure, archive, options, "Spectra of dysts")
@@ -108,8 +111,6 @@ def draw(results: Archive, path: Path) -> Path:
 def _built_in(options: Namespace) -> int:
     size = options.size or "small"
     path = options.output or _default(f"lorenz-{size}{'-independent' if options.independent else ''}", options)
-    if path.suffix == ".png":
-        raise ValueError(f"--output names the archive (.h5), and the figure beside it gets .png; got {path}")
     seed = 1 if options.seed is None else options.seed
     contents = reservoir_constraints.contents(size, seed, _part(options.part), independent=options.independent)
     if options.dry_run:

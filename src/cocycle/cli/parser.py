@@ -2,26 +2,40 @@
 
 import argparse
 import logging
+import os
+import shutil
 import sys
+import textwrap
 from pathlib import Path
 
 from cocycle import __version__, sweeps
-from cocycle.cli import archives, commands
+from cocycle.cli import archives, commands, exports
+from cocycle.cli.manual import EXIT_STATUS, MANUAL
 from cocycle.studies import dysts_spectra, reservoir_constraints
-from cocycle.systems import validation
 
-EPILOG = """exit status: 0 all is done; 1 points failed, an archive is damaged, or numbers disagree; 2 wrong input; 3
-the sweep stopped early (executor lost, disk full); 130 or 143 it was interrupted. After 3, 130 and 143 the same command
-computes the remaining points."""
+NO_READER = 141  # as of a process that SIGPIPE ended
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The `cocycle` command.  Returns the exit status, see EPILOG."""
-    options = _parser().parse_args(arguments)
+    """The `cocycle` command.  Returns the exit status, see EXIT_STATUS."""
+    try:
+        try:
+            return _called(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # `cocycle show run.h5 | head`: what is left to print goes nowhere, also at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+
+
+def _called(arguments: list[str] | None) -> int:
+    options = parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("cocycle").setLevel(logging.INFO)  # and not that of every library
     try:
         return options.command(options)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, KeyError, ImportError) as error:
         words = str(error.args[0] if isinstance(error, KeyError) else error)
         print(f"cocycle: {sweeps.printable(words)}", file=sys.stderr)
@@ -30,13 +44,26 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cocycle", description="Networks as dynamical systems.", epilog=EPILOG)
-    parser.add_argument("--version", action="version", version=f"cocycle {__version__}")
-    commands_of = parser.add_subparsers(required=True, metavar="command")
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands, whose help is from MANUAL."""
+    made = argparse.ArgumentParser(
+        prog="cocycle",
+        description="Networks as dynamical systems.  `cocycle COMMAND --help` describes a command, with examples.",
+        epilog=EXIT_STATUS,
+    )
+    made.add_argument("--version", action="version", version=f"cocycle {__version__}")
+    commands_of = made.add_subparsers(required=True, metavar="command")
 
-    def add(function, **words) -> argparse.ArgumentParser:
-        command = commands_of.add_parser(function.__name__, epilog=EPILOG, **words)
+    def add(function) -> argparse.ArgumentParser:
+        entry = MANUAL[function.__name__]
+        examples = "\n".join(["examples:", *(f"  {example}" for example in entry.examples)])
+        command = commands_of.add_parser(
+            function.__name__,
+            help=entry.line,
+            description=_filled(entry.description),
+            epilog=f"{examples}\n\n{_filled(EXIT_STATUS)}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         command.set_defaults(command=function)
         return command
 
@@ -44,15 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_readers(add)
     _add_makers(add)
     _add_checks(add)
-    return parser
+    return made
+
+
+def _filled(text: str) -> str:
+    """The text in lines as wide as the terminal, as argparse fills it."""
+    return textwrap.fill(" ".join(text.split()), shutil.get_terminal_size().columns - 2)
 
 
 def _add_runs(add) -> None:
-    command = add(
-        commands.sweep,
-        help="run a study into its archive",
-        description=f"Run the study of a TOML file, or, without one, the built-in one. {reservoir_constraints.__doc__}",
-    )
+    command = add(commands.sweep)
     command.add_argument("study", nargs="?", type=Path, metavar="STUDY.toml", help="described in docs/sweeps.md")
     command.add_argument(
         "--size",
@@ -71,7 +99,7 @@ def _add_runs(add) -> None:
         "--dry-run", action="store_true", help="estimate time and disk space from a few points, write nothing"
     )
     _add_engine(command)
-    command = _add_archive(add, commands.resume, "compute the missing points of an archive")
+    command = _add_archive(add, commands.resume)
     _add_study(command)
     _add_engine(command)
 
@@ -102,38 +130,52 @@ def _add_study(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_archive(add, function, words: str, **options) -> argparse.ArgumentParser:
-    command = add(function, help=words, **options)
+def _add_archive(add, function) -> argparse.ArgumentParser:
+    command = add(function)
     command.add_argument("archive", type=Path)
     return command
 
 
 def _add_readers(add) -> None:
-    _add_archive(add, archives.show, "axes, progress, failures, provenance")
-    _add_archive(add, archives.watch, "follow a sweep that is running")
-    command = _add_archive(add, archives.plot, "a figure of one result")
+    _add_archive(add, archives.show)
+    _add_archive(add, archives.watch)
+    command = _add_archive(add, archives.plot)
     command.add_argument("--result", metavar="NAME", help="the result to draw (default: the first)")
     command.add_argument("--output", type=Path, metavar="FILE", help="(default: ARCHIVE-NAME.png)")
-    add(archives.verify, help="find damage by the checksums").add_argument("archives", type=Path, nargs="+")
-    command = _add_archive(add, archives.export, "netCDF or CSV, by the suffix of the output")
-    command.add_argument("--output", type=Path, required=True, metavar="FILE.nc|FILE.csv")
-    command = _add_archive(add, archives.rerun, "compute one point again and compare")
+    add(archives.verify).add_argument("archives", type=Path, nargs="+")
+    command = _add_archive(add, exports.export)
+    _add_export(command)
+    command = _add_archive(add, archives.rerun)
     _add_study(command)
     command.add_argument("--point", required=True, metavar="NAME=VALUE,...", help="its coordinates")
 
 
+def _add_export(command: argparse.ArgumentParser) -> None:
+    where = command.add_mutually_exclusive_group(required=True)
+    where.add_argument("--output", type=Path, metavar="FILE", help="ends in .nc, .csv or .zarr")
+    where.add_argument("--crate", type=Path, metavar="PLACE", help="a new folder, or a file that ends in .zip")
+    words = "only this output, of a .csv file; may be given more than once (default: all)"
+    command.add_argument("--result", action="append", default=[], metavar="NAME", help=words)
+    words = "of the data in the crate, by its SPDX name or address (default: none is granted)"
+    command.add_argument("--license", metavar="NAME", help=words)
+    words = "who made the data in the crate, and their ORCID after a comma; may be given more than once"
+    command.add_argument("--author", action="append", default=[], metavar="NAME[,ORCID]", help=words)
+    words = "DOI or address of the publication that the crate belongs to"
+    command.add_argument("--cite", metavar="DOI", help=words)
+
+
 def _add_makers(add) -> None:
-    command = add(archives.merge, help="one archive of several parts of a grid")
+    command = add(archives.merge)
     command.add_argument("parts", type=Path, nargs="+")
     command.add_argument("--output", type=Path, required=True, metavar="FILE")
-    command = _add_archive(add, archives.extend, "a new archive with longer or finer axes, or more outputs")
+    command = _add_archive(add, archives.extend)
     words = "as in a study, such as 'realisation = { count = 8 }'; all its values, the old ones among them"
     command.add_argument("--axis", action="append", default=[], metavar="NAME=VALUES", help=words)
     command.add_argument("--result", action="append", default=[], metavar="NAME=SHAPE", help="a new output")
     words = "of a new output at points that are done, such as valid_time=nan"
     command.add_argument("--default", action="append", default=[], metavar="NAME=NUMBER", help=words)
     command.add_argument("--output", type=Path, metavar="FILE", help="(default: ARCHIVE-extended.h5)")
-    command = _add_archive(add, archives.refine, "a finer archive where a result crosses a level, or changes fastest")
+    command = _add_archive(add, archives.refine)
     command.add_argument("--result", required=True, metavar="NAME")
     command.add_argument("--level", type=float)
     command.add_argument("--factor", type=int, default=10, help="how many times finer (default: %(default)s)")
@@ -141,21 +183,13 @@ def _add_makers(add) -> None:
 
 
 def _add_checks(add) -> None:
-    add(commands.doctor, help="versions, threads, devices, and a self-check of a few seconds")
-    command = add(
-        commands.validate,
-        help="the spectrum of every system beside its reference",
-        description=f"{validation.__doc__}  Exit status 1 if one disagrees.",
-    )
+    add(commands.doctor)
+    command = add(commands.validate)
     command.add_argument("systems", nargs="*", metavar="SYSTEM", help="names as in the table (default: all)")
     command.add_argument("--scale", type=float, default=1.0, help="length of the runs (default: %(default)s)")
     command.add_argument("--output", type=Path, metavar="FILE", help="write the table there too, as markdown")
     command.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default: %(default)s)")
-    command = add(
-        commands.dysts,
-        help="the spectrum of every system of dysts, in an archive and a table",
-        description=f"{dysts_spectra.__doc__}  It needs the extra dysts.",
-    )
+    command = add(commands.dysts)
     command.add_argument("systems", nargs="*", metavar="SYSTEM", help="names as in dysts (default: all)")
     command.add_argument("--size", choices=list(dysts_spectra.SIZES), default="full", help="(default: %(default)s)")
     command.add_argument("--seed", type=int, default=1, help="seed of all random numbers (default: %(default)s)")
