@@ -53,6 +53,7 @@ ALLOWED = {
     "sweeps": {"arrays", "files", "progress", "results"},
     "studies": {*CORE, "flows", "integrators", "lyapunov", "networks", "reservoir", "sweeps", "systems"},
     "plotting": {"arrays", "results", "lyapunov", "orbits", "networks", "reservoir", "sweeps"},
+    "explorer": {"arrays", "results", "sweeps"},
     "cli": {*CORE, "compiled", "lyapunov", "networks", "plotting", "reservoir", "studies", "sweeps", "systems"},
     "cli/parser": {"__version__", "studies", "sweeps", "systems"},
     "__init__": set(),
@@ -60,6 +61,7 @@ ALLOWED = {
 }
 OWNERS = {
     "torch": {"autodiff", "slopes", "normalisations", "networks", "studies/network_ftle", "cli/doctor"},
+    "bokeh": {"explorer"},
     "h5py": {"sweeps", "reservoir"},
     "matplotlib": {"plotting", "results", "studies/commands"},
 }

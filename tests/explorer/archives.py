@@ -1,0 +1,46 @@
+"""Archives that the tests of the page look at, made without a sweep's workers."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from cocycle.sweeps import Archive, Grid, run
+
+NAMES = {"exponent": "conditional exponent λ₁", "valid_time": "valid time", "weight_std": "weight scale"}
+
+
+def measure(point, rng):
+    """An exponent that changes sign, with noise, and valid times of four starts; the corner of large scales fails."""
+    w, u = point["weight_std"], point["input_std"]
+    if w > 1.7 and u > 0.5:
+        raise RuntimeError(f"no convergence at weight_std = {w:.3g}")
+    exponent = (
+        np.log(w + 0.05) - 0.2 * np.log10(u) + 0.05 * rng.normal() - (0.3 if point["observed"] == "second" else 0)
+    )
+    return {"exponent": exponent, "valid_time": np.maximum(5 - 3 * abs(exponent) + rng.normal(size=4) / 5, 0)}
+
+
+def grid(rows=6, columns=5, common=()):
+    axes = {
+        "observed": ["full", "second"],
+        "realisation": np.arange(3),
+        "weight_std": np.linspace(0.2, 2.0, rows),
+        "input_std": np.geomspace(1e-3, 1, columns),
+    }
+    return Grid(axes, common=common)
+
+
+def empty(path, over=None):
+    return Archive.create(
+        path,
+        over or grid(),
+        outputs={"exponent": (), "valid_time": {"start": 4}},
+        seed=3,
+        units={"exponent": "1/step", "valid_time": "Lyapunov times"},
+        long_names={name: word for name, word in NAMES.items() if name in ("exponent", "valid_time", "weight_std")},
+    )
+
+
+def computed(path, over=None):
+    with ThreadPoolExecutor(1) as executor:
+        return run(measure, empty(path, over), executor, progress=False)
