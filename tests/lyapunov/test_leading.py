@@ -13,6 +13,7 @@ from architectures import Decoder, ResNet, numbers, randomised, tokens
 from cocycle import Linear, Select, feedforward, finite_time_exponents, frame, leading_exponents
 from cocycle.lyapunov import component_groups, exponents_by_group, exponents_by_layer, lanczos
 from cocycle.networks import Layer
+from cocycle.networks import steps as steps_of_torch
 
 SIZES = (300, 250, 200)
 
@@ -136,6 +137,7 @@ def test_layer_by_layer(rng):
 def test_networks_of_torch(dtype, memory, monkeypatch):
     """Products that are traced once, and those computed layer by layer where memory does not hold the trace."""
     monkeypatch.setattr(lanczos, "DENSE", 2)
+    monkeypatch.setattr(steps_of_torch, "WORTH", 0)
     network = randomised(ResNet()).to(dtype)
     x = numbers(2, 2, 6, 6).to(dtype)
     steps = feedforward(network, x)[:-1]
@@ -152,7 +154,8 @@ def test_networks_of_torch(dtype, memory, monkeypatch):
     np.testing.assert_allclose(arrays.log_factors, found.log_factors, rtol=0, atol=1e-5)
 
 
-def test_linearised_maps_give_the_products_of_tangents():
+def test_linearised_maps_give_the_products_of_tangents(monkeypatch):
+    monkeypatch.setattr(steps_of_torch, "WORTH", 0)
     network = nn.Sequential(nn.Conv1d(1, 2, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(10, 4), nn.Sigmoid())
     for step in feedforward(network.double(), (1, 5)):
         x = torch.randn(step.part.dimension, dtype=torch.float64)

@@ -43,13 +43,13 @@ def test_whole_spectra_and_sequences():
     x = torch.as_tensor(np.random.default_rng(2).normal(size=(6, 5)))
     here = finite_time_exponents(feedforward(net), x, frame(x, 5)).log_factors
     there = finite_time_exponents(feedforward(net.cuda()), x.cuda(), frame(x.cuda(), 5)).log_factors
-    torch.testing.assert_close(there.cpu(), here, rtol=0, atol=1e-10)
+    torch.testing.assert_close(there.detach().cpu(), here.detach(), rtol=0, atol=1e-10)
     torch.manual_seed(3)
     cell, u = nn.GRUCell(2, 6).double(), torch.randn(300, 2, dtype=torch.float64)
     state = torch.zeros(6, dtype=torch.float64)
     here = lyapunov_spectrum(Cell(cell).driven(u), state, frame(state, 3)).exponents
     there = lyapunov_spectrum(Cell(cell.cuda()).driven(u.cuda()), state.cuda(), frame(state.cuda(), 3)).exponents
-    np.testing.assert_allclose(np.asarray(there.cpu()), here, rtol=1e-9)
+    np.testing.assert_allclose(np.asarray(there.detach().cpu()), here, rtol=1e-9)
 
 
 def test_training_and_predictions():
@@ -86,7 +86,7 @@ def test_formulas_and_flows():
     cuda = torch.as_tensor(x).cuda(), torch.as_tensor(q).cuda()
     there, pushed = flow.tangent(*cuda)
     here, moved = flow.tangent(x, q)
-    np.testing.assert_allclose(there.cpu().numpy(), here, rtol=1e-13)
+    np.testing.assert_allclose(there.detach().cpu().numpy(), here, rtol=1e-13)
     np.testing.assert_allclose(pushed.cpu().numpy(), moved, rtol=0, atol=1e-13)
     long = lyapunov_spectrum(repeat(flow, 300), cuda[0], cuda[1], every=5)
     short = lyapunov_spectrum(repeat(flow, 300), x, q, every=5)

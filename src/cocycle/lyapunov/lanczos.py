@@ -29,6 +29,11 @@ class Leading(NamedTuple):
     products: int
 
 
+def is_small(m: int, p: int, k: int) -> bool:
+    """Whether J (p, m) itself is computed, because it has few rows or columns."""
+    return min(m, p) <= max(DENSE, 3 * k)
+
+
 def leading_vectors(product: Product, index: np.ndarray, k: int, tolerance: float, rng: np.random.Generator) -> Leading:
     """The k largest singular values of J restricted to the components `index`."""
     n, m, p = product.dimensions[0], len(index), product.dimensions[-1]
@@ -45,7 +50,7 @@ def leading_vectors(product: Product, index: np.ndarray, k: int, tolerance: floa
     def pulled(u: np.ndarray) -> np.ndarray:
         return product.pulled(u)[index]
 
-    if min(m, p) <= max(DENSE, 3 * k):
+    if is_small(m, p, k):
         right = _dense(pushed, pulled, m, p, k)
     else:
         right = _lanczos(pushed, pulled, (p, m), k, tolerance, rng)

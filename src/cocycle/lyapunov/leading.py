@@ -25,7 +25,7 @@ from cocycle.arrays import (
     tolerances,
     without_graph,
 )
-from cocycle.lyapunov.lanczos import Leading, leading_vectors
+from cocycle.lyapunov.lanczos import Leading, is_small, leading_vectors
 from cocycle.lyapunov.qr import as_map, check_steps
 from cocycle.lyapunov.tangent_products import Product
 from cocycle.maps import Map
@@ -110,9 +110,10 @@ def leading_exponents(
     For states of very many dimensions: n = 150,528 for an image, of which `finite_time_exponents` would need all.  Each
     input is computed by itself.  `within` are indices of the components of x that are perturbed, such as those of one
     token or one channel; the directions are 0 outside.  `tolerance` is that of the residuals, by default the square
-    root of the rounding error: 1.5e-8 in double precision, 3.5e-4 in single.  Products of torch networks are traced
-    once for each input where that needs at most `memory` bytes, and computed layer by layer otherwise, which takes four
-    times as long.  rng draws the vector to start from.  Where inputs or outputs are at most 64, J itself is computed.
+    root of the rounding error: 1.5e-8 in double precision, 3.5e-4 in single.  Products of large torch networks are
+    traced once for each input where that needs at most `memory` bytes, and computed layer by layer otherwise, which
+    takes up to four times as long.  rng draws the vector to start from.  Where inputs or outputs are at most 64, J
+    itself is computed.
 
     Warns where a residual is above the tolerance.  Raises ValueError for k that is larger than the number of inputs or
     outputs, x that is not finite or does not fit, and an empty product.
@@ -121,7 +122,7 @@ def leading_exponents(
     rows, seeds = x.reshape(-1, x.shape[-1]), generator(rng).spawn(prod(x.shape[:-1]))
     with without_graph(x):
         found = [
-            leading_vectors(Product(maps, row, memory), index, k, tolerance, seed)
+            leading_vectors(_product(maps, row, len(index), k, memory), index, k, tolerance, seed)
             for row, seed in tracked(list(zip(rows, seeds, strict=True)), "exponents")
         ]
     result = _joined(found, x, float(sum(f.dt for f in maps)), tolerance)
@@ -142,7 +143,7 @@ def exponents_by_layer(
     with without_graph(x):
         by_input = []
         for row, seed in tracked(list(zip(rows, seeds, strict=True)), "exponents"):
-            whole = Product(maps, row, memory)
+            whole = _product(maps, row, len(index), k, memory)
             by_input.append([leading_vectors(whole.first(i + 1), index, k, tolerance, seed) for i in range(len(maps))])
     results = [_joined([found[i] for found in by_input], x, float(time), tolerance) for i, time in enumerate(times)]
     for result in results:
@@ -176,6 +177,14 @@ def component_groups(shape: Sequence[int], axis: int, count: int | None = None) 
         raise ValueError(f"count must divide the {size} indices of axis {axis}; got count={count}")
     index = np.moveaxis(np.arange(prod(shape)).reshape(shape), axis, 0)
     return [part.reshape(-1) for part in np.split(index, count)]
+
+
+def _product(maps: Sequence[Map], x: State, m: int, k: int, memory: float) -> Product:
+    """The product at one state, traced where many products with it are needed."""
+    found = Product(maps, x)
+    if any(not is_small(m, p, k) for p in found.dimensions[1:]):
+        found.linearise(memory)
+    return found
 
 
 def _checked(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
-from cocycle.arrays import State, as_numpy, like
-from cocycle.maps import Map, cotangent
+from cocycle.arrays import Frame, State, as_numpy, like
+from cocycle.maps import Map, cotangent, orbit
 
 AT_ONCE = 16  # vectors that are pushed together
 
@@ -19,27 +20,37 @@ class Product:
     `dimensions` are those of the states, `count` the number of products with single vectors so far.
     """
 
-    def __init__(self, steps: Sequence[Map], x: State, memory: float):
+    def __init__(self, steps: Sequence[Map], x: State):
         self.kind, self.count = x, 0
-        self.parts: list[tuple[Callable, Callable]] = []
-        self.dimensions, self.scales = [x.shape[-1]], []
+        self.steps, self.states = tuple(steps), [x, *orbit(steps, x)]
+        self.parts: list[tuple[Callable, Callable]] = [
+            (partial(_pushed, step, state), partial(cotangent, step, state))
+            for step, state in zip(self.steps, self.states, strict=False)
+        ]
+        self.dimensions = [state.shape[-1] for state in self.states]
+        self.finite = bool(np.isfinite(as_numpy(self.states[-1])).all())
+        self.scales: list[float] = []
         vector = np.random.default_rng(0).normal(size=(x.shape[-1], 1))
-        for step in steps:
-            push, pull, x, kept = _products(step, x, memory)
-            memory -= kept
-            self.parts.append((push, pull))
-            self.dimensions.append(x.shape[-1])
+        for push, _ in self.parts:
             vector = as_numpy(push(like(vector, self.kind))).astype(float)
             size = float(np.linalg.norm(vector))
             self.scales.append(size if 0 < size < np.inf else 1.0)
             vector = vector / self.scales[-1]
-        self.count = 1
-        self.finite = bool(np.isfinite(as_numpy(x)).all())
+            self.count = 1
+
+    def linearise(self, memory: float) -> None:
+        """Trace the derivatives of the maps once, as far as these need so much memory and many products gain by it."""
+        for i, (step, state) in enumerate(zip(self.steps, self.states, strict=False)):
+            shared = step.linearised(state, memory)
+            if shared is not None:
+                memory -= shared.memory
+                self.parts[i] = shared.pushed, shared.pulled
 
     def first(self, count: int) -> Product:
         """The product of the first maps only."""
         part = object.__new__(Product)
         part.kind, part.count, part.finite = self.kind, 0, self.finite
+        part.steps, part.states = self.steps[:count], self.states[: count + 1]
         part.parts, part.scales = self.parts[:count], self.scales[:count]
         part.dimensions = self.dimensions[: count + 1]
         return part
@@ -67,14 +78,5 @@ class Product:
         return np.concatenate(done, axis=-1)
 
 
-def _products(step: Map, x: State, memory: float) -> tuple[Callable, Callable, State, float]:
-    """The products with Df(x) and its transpose, the value, and the bytes that they keep."""
-    shared = step.linearised(x, memory)
-    if shared is not None:
-        return shared.pushed, shared.pulled, shared.value, shared.memory
-    return (
-        lambda q: step.tangent(x, q)[1],
-        lambda p: cotangent(step, x, p),
-        step(x),
-        float(as_numpy(x).nbytes),
-    )
+def _pushed(step: Map, x: State, q: Frame) -> Frame:
+    return step.tangent(x, q)[1]

@@ -100,6 +100,10 @@ class GraphPart:
     def elements(self) -> int:
         return self.segment.elements
 
+    @property
+    def operations(self) -> int:
+        return len(self.segment.function)
+
     def map(self, network: nn.Module) -> Dual:
         return self.segment.map(network)
 

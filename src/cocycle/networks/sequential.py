@@ -53,6 +53,10 @@ class Chained:
             return sum(map(prod, (*self.shapes, self.output)))
         return None
 
+    @property
+    def operations(self) -> int:
+        return len(self.modules)
+
     def map(self, network: nn.Module) -> Dual:
         """The modules as a map of torch tensors, with their present weights."""
         parts = parts_of(list(self.modules), list(self.shapes))

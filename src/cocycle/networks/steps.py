@@ -17,7 +17,8 @@ from cocycle.networks.exported import Inputs, inputs_of
 from cocycle.networks.graph import Segment
 from cocycle.networks.weights import as_given, computing, moved_to
 
-KEPT = 10  # tensors that products with a derivative keep, for each tensor of the network, as measured for a transformer
+KEPT = 10  # tensors that a traced derivative keeps, for each tensor of the network: measured for a transformer
+WORTH = 20_000  # elements of a tensor, from which tracing an operation is faster than eighty products without
 
 
 class Part(Protocol):
@@ -29,6 +30,11 @@ class Part(Protocol):
     @property
     def elements(self) -> int | None:
         """The number of elements of all tensors that it computes for one input; None if that is not known."""
+        ...
+
+    @property
+    def operations(self) -> int:
+        """The number of operations that are differentiated automatically."""
         ...
 
     def map(self, network: nn.Module) -> Dual: ...
@@ -74,10 +80,10 @@ class Step(Dual):
         return moved_to(self._checked(x).network, x)
 
     def linearised(self, x, memory=np.inf):
-        """As for every map; formulas share nothing."""
+        """As for every map; formulas share nothing, and small layers are not worth tracing."""
         moved, kept = moved_to(self._checked(x).network, x), self.part.elements
         needed = np.inf if kept is None else KEPT * kept * moved.element_size()
-        if needed > memory:
+        if needed > memory or (kept or 0) < WORTH * self.part.operations:
             return None
         with computing(self.network, x), torch.no_grad():
             found = self.map.linearised(moved, needed)

@@ -21,13 +21,18 @@ def numbers(network: nn.Module) -> Iterator[torch.Tensor]:
 
 
 def require_weights(network: nn.Module) -> None:
-    """Raise ValueError for weights that are not finite, or neither in single nor in double precision."""
-    for name, values in (*network.named_parameters(), *network.named_buffers()):
+    """Raise ValueError for weights that are not finite, or neither in single nor in double precision.
+
+    Buffers may hold infinite numbers, as masks of attention do.
+    """
+    buffers = dict(network.named_buffers())
+    for name, values in (*network.named_parameters(), *buffers.items()):
         if (values.is_floating_point() or values.is_complex()) and values.dtype not in PRECISIONS:
             raise ValueError(
                 f"network must be in single or double precision, network.float(); {name} is {values.dtype}"
             )
-        require_finite(f"network.{name}", values.detach())
+        masked = values.isinf() if name in buffers and values.is_floating_point() else False
+        require_finite(f"network.{name}", torch.where(torch.as_tensor(masked), 0, values.detach()))
 
 
 def moved_to(network: nn.Module, a: Array) -> torch.Tensor:

@@ -34,6 +34,10 @@ class Whole:
     def elements(self) -> None:
         return None
 
+    @property
+    def operations(self) -> int:
+        return 1
+
     def map(self, network: nn.Module) -> Dual:
         """The network as a map of torch tensors, with its present weights."""
         return Autodiff(self.applied(network))
