@@ -13,6 +13,7 @@ SOURCE = Path(cocycle.__file__).parent
 CORE = {"arrays", "operators", "progress", "results", "threads", "maps", "driven", "trajectories"}
 ALLOWED = {
     "arrays": set(),
+    "labels": set(),
     "progress": set(),
     "results": {"plotting"},  # one line, when a plot is asked for
     "threads": {"arrays"},
@@ -52,7 +53,7 @@ ALLOWED = {
     "reservoir/diagnosis": {*CORE, "networks", "lyapunov"},
     "sweeps": {"arrays", "files", "progress", "results"},
     "studies": {*CORE, "flows", "integrators", "lyapunov", "networks", "reservoir", "sweeps", "systems"},
-    "plotting": {"arrays", "results", "lyapunov", "orbits", "networks", "reservoir", "sweeps"},
+    "plotting": {"arrays", "labels", "results", "lyapunov", "orbits", "networks", "reservoir", "sweeps"},
     "explorer": {"arrays", "results", "sweeps"},
     "cli": {*CORE, "compiled", "lyapunov", "networks", "plotting", "reservoir", "studies", "sweeps", "systems"},
     "cli/parser": {"__version__", "studies", "sweeps", "systems"},

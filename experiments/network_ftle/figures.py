@@ -18,7 +18,7 @@ from cocycle import feedforward, ftle, plane
 from cocycle.lyapunov.ridges import distances, interpolated, level_lines, ridges
 from cocycle.networks import TANH, mean_field
 from cocycle.plotting import boundary_lines, stretching_lines
-from cocycle.plotting.panels import STYLE
+from cocycle.plotting.paper import STYLE
 from cocycle.plotting.planes import signed_ticks
 from cocycle.studies import network_ftle
 from cocycle.studies.commands import figures_command

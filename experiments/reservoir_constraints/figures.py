@@ -13,7 +13,7 @@ import numpy as np
 
 from cocycle import Archive
 from cocycle.plotting import exponent_plane, valid_time_plane, zero_line
-from cocycle.plotting.panels import STYLE
+from cocycle.plotting.paper import STYLE
 from cocycle.plotting.planes import signed_ticks
 from cocycle.studies.commands import figures_command
 from cocycle.studies.summary import share_interval

@@ -25,7 +25,8 @@ def show_progress(show: bool) -> None:
 def progress_bar(total: int | None, label: str, *, initial: int = 0, delay: float = 2.0, show: bool = True):
     """A function `advance(n)` that adds n to a progress bar of `total` items, of which `initial` are done.
 
-    `advance(n, expected)` also gives another total, where it follows from what is done.
+    `advance(n, expected)` also gives another total, where it follows from what is done.  A bar that is left without an
+    error ends full: a loop that needs fewer items than expected makes what it did the total.
     """
     started = logged = time.monotonic()
     show = show and _shown and multiprocessing.parent_process() is None  # a worker and its parent would both draw bars
@@ -45,6 +46,7 @@ def progress_bar(total: int | None, label: str, *, initial: int = 0, delay: floa
                 LOG.info("%s: %d of %s after %.0f s", label, done, total or "?", now - started)
 
         yield advance
+        bar.total = bar.n
 
 
 def tracked(items: Iterable, label: str, total: int | None = None) -> Iterator:
@@ -52,5 +54,7 @@ def tracked(items: Iterable, label: str, total: int | None = None) -> Iterator:
     total = total or length_hint(items, 0) or None
     with progress_bar(total, label) as advance:
         for item in items:
-            yield item
-            advance(1)
+            try:
+                yield item
+            finally:  # counted also where the caller takes no further item, as zip and islice do
+                advance(1)

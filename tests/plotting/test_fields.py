@@ -20,7 +20,7 @@ def test_shortest_call():
     figure = field().plot(np.tanh(3 * (plane(X, Y)[..., 0] + 0.5)))
     ax, colours = figure.axes
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("input x₁", "input x₂")
-    assert colours.get_ylabel() == "maximal exponent λ₁ (per step)\nscales above and below zero differ"
+    assert colours.get_ylabel() == "maximal exponent λ₁ (per layer)\nscales differ: blue −6.5 to 0, red 0 to 1.1"
     assert {text.get_text() for text in figure.legends[0].texts} == {"ridge", "decision boundary", "maximal stretching"}
     mesh = ax.collections[0]
     np.testing.assert_array_equal(mesh.get_array(), field().exponents)

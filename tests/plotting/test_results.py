@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from matplotlib.contour import ContourSet
 
 from cocycle import Archive, Grid
 from cocycle.plotting import result_figure
-from cocycle.sweeps import Status
+from cocycle.sweeps import Status, refine
 from cocycle.sweeps.records import Records
 
 X, Y = np.linspace(0.1, 1.0, 5), np.geomspace(0.01, 1, 4)
@@ -52,10 +53,16 @@ def test_the_event_and_replicas_are_averaged():
 
 
 def test_results_of_both_signs_turn_at_zero():
+    """On a symmetric scale, or, where one side is more than four times as long, on two that are both said."""
     figure = result_figure(np.add.outer(Y, X) - 0.7, {"y": Y, "x": X}, "exponent (1/step)")
     ax, colours = figure.axes
+    norm = mesh(ax).norm
+    assert norm.vmin == -norm.vmax
+    np.testing.assert_allclose(norm(-0.2) + norm(0.2), 1.0)  # as far from white as each other
+    assert colours.get_ylabel() == "exponent (1/step)"
+    ax, colours = result_figure(np.add.outer(Y, X) - 1.8, {"y": Y, "x": X}, "exponent (1/step)").axes
     assert mesh(ax).norm.vcenter == 0
-    assert "scales above and below zero differ" in colours.get_ylabel()
+    assert colours.get_ylabel() == "exponent (1/step)\nscales differ: blue −1.7 to 0, red 0 to 0.2"
 
 
 def test_missing_points_are_left_white():
@@ -67,15 +74,116 @@ def test_missing_points_are_left_white():
     assert mesh(nothing.axes[0]).get_array().mask.all()
 
 
-def test_scattered_points_are_drawn_on_triangles():
-    values = np.full((9, 9), np.nan)
-    values[::2, ::2] = 1.0
-    values[3:6, 3:6] = -1.0
-    axes = {"y": np.linspace(0, 1, 9), "x": np.linspace(0, 1, 9)}
-    figure = result_figure(values, axes, "height", scattered=True)
-    triangles = mesh(figure.axes[0])
-    assert len(triangles.get_array()) > 30
-    assert set(np.sign(triangles.get_array())) >= {-1.0, 1.0}
+def refined(level=0.35, stride=4, count=33):
+    """A plane x - level, of which every fourth point is known, and all points in the coarse cells that contain zero."""
+    axis = np.linspace(0, 1, count)
+    values = np.tile(axis - level, (count, 1))
+    known = np.zeros(values.shape, bool)
+    known[::stride, ::stride] = True
+    first = int(level * (count - 1)) // stride * stride
+    known[:, first : first + stride + 1] = True
+    return axis, np.where(known, values, np.nan)
+
+
+def test_a_refined_plane_is_covered_by_cells():
+    """No hole: each point that was left out has the colour of the nearest known one, and no known one changes."""
+    axis, values = refined()
+    figure = result_figure(values, {"y": axis, "x": axis}, "height", scattered=True)
+    drawn = mesh(figure.axes[0]).get_array().reshape(values.shape)
+    assert not np.ma.getmaskarray(drawn).any()
+    known = ~np.isnan(values)
+    np.testing.assert_array_equal(drawn[known], values[known])
+    assert (abs(drawn - (axis - 0.35)) <= 2 / 32 + 1e-12).all()  # half a coarse cell away at most
+
+
+def test_every_pixel_of_a_refined_plane_has_a_colour():
+    axis, values = refined()
+    figure = result_figure(values, {"y": axis, "x": axis}, "height", scattered=True)
+    ax = figure.axes[0]
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[::-1]
+    box = ax.get_window_extent()
+    inside = pixels[int(box.y0) + 3 : int(box.y1) - 3, int(box.x0) + 3 : int(box.x1) - 3, :3]
+    assert inside.size
+    assert not (inside == 255).all(-1).any()
+
+
+def test_the_zero_line_of_a_refined_plane_is_one_line():
+    axis, values = refined()
+    ax = result_figure(values, {"y": axis, "x": axis}, "height", scattered=True).axes[0]
+    (line,) = [part for part in ax.collections if isinstance(part, ContourSet)]
+    (path,) = line.get_paths()
+    assert (path.codes == path.MOVETO).sum() == 1  # no loops
+    np.testing.assert_allclose(path.vertices[:, 0], 0.35, atol=1e-12)
+
+
+def test_a_point_of_a_refined_plane_that_failed_stays_white(tmp_path):
+    archive = Archive.create(tmp_path / "coarse.h5", Grid({"y": X, "x": X}), outputs={"height": ()}, seed=1)
+    with archive.writer() as writer:
+        writer.commit(Records.done(np.arange(25), {"height": (X[None] - 0.4 + 0 * X[:, None]).ravel()}))
+    fine = refine(archive, tmp_path / "fine.h5", "height", level=0.0, factor=2)
+    failed = np.flatnonzero(fine.status.ravel() == Status.TO_DO)[:1]
+    with fine.writer() as writer:
+        writer.commit(Records.without_result(failed, Status.FAILED, "no", {"height": ()}))
+    drawn = np.ma.getmaskarray(mesh(fine.plot().axes[0]).get_array()).ravel()
+    assert drawn[failed].all()
+    assert not drawn[fine.status.ravel() == Status.DONE].any()
+
+
+def leaking(tmp_path):
+    axes = {"leak": np.array([0.1, 0.5]), "y": Y, "x": X, "realisation": np.arange(3)}
+    archive = Archive.create(tmp_path / "run.h5", Grid(axes), outputs={"lambda1": {"start": 2}}, seed=1,
+                             units={"lambda1": "1/step"})  # fmt: skip
+    values = np.arange(240.0).reshape(120, 2)
+    with archive.writer() as writer:
+        writer.commit(Records.done(np.arange(120), {"lambda1": values}))
+    return archive, values.reshape(2, 4, 5, 3, 2)
+
+
+def test_a_slice_with_a_chosen_average_says_both(tmp_path):
+    archive, values = leaking(tmp_path)
+    ax, colours = archive.plot("lambda1", leak=0.5, over="realisation").axes
+    np.testing.assert_allclose(mesh(ax).get_array().reshape(4, 5), values[1].mean((-1, -2)))
+    assert ax.get_title() == "mean of 3 × realisation, 2 × start; leak rate α = 0.5"
+    assert colours.get_ylabel() == "maximal exponent λ₁ (per step)"
+
+
+def test_fixed_coordinates_leave_a_line_and_its_axes(tmp_path):
+    archive, values = leaking(tmp_path)
+    (ax,) = archive.plot("lambda1", leak=0.1, y=Y[2], realisation=1, start=0).axes
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), values[0, 2, :, 1, 0])
+    assert ax.get_title() == f"leak rate α = 0.1, y = {Y[2]:.4g}, realisation = 1, start = 0"
+    assert ax.get_legend() is None
+    panels = archive.plot("lambda1", leak=0.1, over=()).axes
+    assert [ax.get_title() for ax in panels[:3]] == [f"realisation = {i}" for i in range(3)]
+
+
+def test_what_cannot_be_fixed_or_averaged(tmp_path):
+    archive, _ = leaking(tmp_path)
+    with pytest.raises(ValueError, match="axes must be of leak, y, x, realisation, start; got loak"):
+        archive.plot("lambda1", loak=0.5)
+    with pytest.raises(ValueError, match="got leak twice"):
+        archive.plot("lambda1", leak=0.5, over="leak")
+    with pytest.raises(ValueError, match="leak"):
+        archive.plot("lambda1", leak=0.3)
+
+
+def test_facets_are_aligned():
+    """Panels of one row have one height, those of one column one left edge; outer panels have the labels."""
+    kinds = np.array([f"k{i}" for i in range(5)])
+    figure = result_figure(np.add.outer(np.zeros(5), np.add.outer(Y, X)), {"kind": kinds, "y": Y, "x": X}, "height")
+    figure.canvas.draw()
+    panels = figure.axes[:5]
+    boxes = [ax.get_position() for ax in panels]
+    for row in (boxes[:3], boxes[3:]):
+        assert np.ptp([box.y0 for box in row]) < 1e-9
+        assert np.ptp([box.y1 for box in row]) < 1e-9
+    for column in (boxes[0::3], boxes[1::3]):
+        assert np.ptp([box.x0 for box in column]) < 1e-9
+        assert np.ptp([box.width for box in column]) < 1e-9
+    assert [ax.get_xlabel() for ax in panels] == ["", "", "x", "x", "x"]
+    assert [ax.get_ylabel() for ax in panels] == ["y", "", "", "y", ""]
+    assert any(label.get_visible() and label.get_text() for label in panels[2].get_xticklabels())
 
 
 def test_what_cannot_be_drawn():

@@ -6,19 +6,27 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from cocycle import Linear, frame, lyapunov_spectrum
+from cocycle import Flow, Linear, frame, leading_exponents, lyapunov_spectrum
 from cocycle.plotting import angle_histograms, convergence_figure, running_exponents, spectrum_points
-from cocycle.systems import Henon
+from cocycle.systems import Henon, Lorenz63
 
 
 def test_convergence_of_one_orbit():
     x = Henon().series(1)[0]
     result = lyapunov_spectrum(repeat(Henon(), 500), x, frame(x, 2))
-    left, right = result.plot(unit="per iteration").axes
-    np.testing.assert_allclose(left.lines[0].get_ydata()[-1], result.exponents[0])
-    assert left.get_ylabel() == "running exponents (per iteration)"
+    figure = result.plot(unit="per iteration")
+    first, second, right = figure.axes  # 0.4 and -1.6, an axis for each
+    for ax, i in ((first, 0), (second, 1)):
+        np.testing.assert_allclose(ax.lines[0].get_ydata()[-1], result.exponents[i])
+        low, high = ax.get_ylim()
+        assert low < result.exponents[i] < high
+        assert high - low < 0.5
+        assert len(ax.collections) == 1  # the band
+    assert [ax.get_ylabel() for ax in (first, second)] == ["λ₁", "λ₂"]
+    assert first.get_title() == "running exponents (per iteration)"
+    assert second.get_xlabel() == "time (steps)"
     assert right.get_ylabel() == "exponent λᵢ (per iteration)"
-    assert len(left.collections) == 2  # the bands
+    assert "± 2 standard errors" in figure.get_supxlabel()
     (points,) = [c for c in right.containers]
     np.testing.assert_allclose(points.lines[0].get_ydata(), result.exponents)
     (bars,) = points.lines[2]
@@ -59,7 +67,7 @@ def test_angles_are_counted_pair_by_pair():
     angles[:, 0, 1] = np.radians(10.0)
     _, ax = plt.subplots()
     lines = angle_histograms(ax, angles, bins=9)
-    assert [line.get_label() for line in lines] == ["v1, v2", "v1, v3", "v2, v3"]
+    assert [line.get_label() for line in lines] == ["v₁, v₂", "v₁, v₃", "v₂, v₃"]
     values, edges, _ = lines[0].get_data()
     np.testing.assert_allclose((values * np.diff(edges)).sum(), 1)  # a density
     assert values.argmax() == 1  # 10 to 20 degrees
@@ -81,7 +89,7 @@ def test_exponents_of_minus_infinity_are_marked():
     result = lyapunov_spectrum(repeat(Linear(np.diag([0.5, 0.0])), 100), np.ones(2), np.eye(2))
     assert np.isneginf(result.exponents[1])
     left, right = convergence_figure(result).axes
-    assert [line.get_label() for line in left.lines[:2]] == ["λ1", "λ2, -∞"]
+    assert [line.get_label() for line in left.lines[:2]] == ["λ₁", "λ₂, -∞"]
     (below,) = [line for line in right.lines if line.get_marker() == "v"]
     np.testing.assert_array_equal(below.get_xdata(), [2])
 
@@ -92,3 +100,39 @@ def test_both_panels_of_a_spectrum_have_room():
     figure = lyapunov_spectrum(repeat(Henon(), 500), x, frame(x, 2)).plot()
     figure.canvas.draw()
     assert all(ax.get_position().width > 0.25 for ax in figure.axes)
+
+
+def test_many_lines_are_told_apart():
+    """Fifty exponents: a legend of ten lines at most, colours in the order of the index, and what is not drawn said."""
+    factors = np.linspace(1, 2, 50)[::-1]
+    result = lyapunov_spectrum(repeat(Linear(np.diag(factors)), 20), np.zeros(50), np.eye(50))
+    figure = convergence_figure(result, most=30)
+    left, _ = figure.axes
+    assert len(left.lines) == 31
+    names = [text.get_text() for text in left.get_legend().get_texts()]
+    assert len(names) == 8
+    assert (names[0], names[-1]) == ("λ₁", "λ₃₀")
+    assert (
+        len({line.get_color() if isinstance(line.get_color(), str) else tuple(line.get_color()) for line in left.lines})
+        == 31
+    )
+    assert "the first 30 of 50" in figure.get_supxlabel()
+    _, ax = plt.subplots()
+    angle_histograms(ax, np.full((10, 8, 8), 1.0))
+    assert len(ax.get_legend().get_texts()) == 8
+
+
+def test_a_batch_says_what_its_bands_are():
+    x = Henon().start(np.random.default_rng(1), (20,))
+    figure = lyapunov_spectrum(repeat(Henon(), 300), x, frame(x, 2), transient=50).plot()
+    assert figure.get_supxlabel() == "lines: mean of 20 members; bands: ± 1, bars: ± 2 standard deviations over them"
+
+
+def test_units_of_layers_and_of_time(ax):
+    layers = [Linear(np.diag([2.0, 0.5])), Linear(np.diag([3.0, 0.5]))]
+    assert leading_exponents(layers, np.zeros(2)).unit == "per layer"
+    assert leading_exponents(layers[:1] * 3, np.zeros(2)).unit == "per step"
+    flow = Flow(Lorenz63(), dt=0.01)
+    assert leading_exponents([flow] * 3, np.ones(3)).unit == "per unit time"
+    leading_exponents(layers, np.zeros(2)).plot(ax=ax)
+    assert ax.get_ylabel() == "exponent λᵢ (per layer)"

@@ -17,9 +17,10 @@ from cocycle.lyapunov.chunks import at_once, bytes_of_one, widths, wrong_input
 from cocycle.lyapunov.input_planes import Plane, plane
 from cocycle.lyapunov.product_svd import largest_factor, scaled_product
 from cocycle.lyapunov.qr import as_map, qr_steps
+from cocycle.lyapunov.units import unit_of
 from cocycle.maps import Composed, Map, orbit
 from cocycle.progress import progress_bar
-from cocycle.results import Plotted
+from cocycle.results import Plotted, html_table
 from cocycle.threads import one_thread_if_small
 
 RETAINED = 2**25 - 2**16  # bytes: just below the largest block to which glibc's malloc adapts its thresholds
@@ -37,13 +38,15 @@ class Field(Plotted):
     (2024).
 
     Over a `Plane` x is the plane itself, exponents are (len(t), len(s)), and `directions` (len(t), len(s), 2) are the
-    components along a and b of the projections of those unit vectors on the plane, `Plane.components`.
+    components along a and b of the projections of those unit vectors on the plane, `Plane.components`.  `unit` is that
+    of the exponents: "per layer", "per step" of one map that is repeated, or "per unit time".
     """
 
     x: State | Plane
     log_factors: Array
     directions: State
     time: float
+    unit: str = "per layer"
 
     @property
     def exponents(self) -> Array:
@@ -76,11 +79,21 @@ class Field(Plotted):
     def __repr__(self):
         known = as_numpy(self.exponents).ravel()
         known = known[~np.isnan(known)]
-        words = f"λ₁ from {known.min():.4g} to {known.max():.4g}, median {np.median(known):.4g}" if len(known) else ""
+        ends = f"λ₁ from {known.min():.4g} to {known.max():.4g}, median" if len(known) else ""
+        words = f"{ends} {np.median(known):.4g} {self.unit}" if len(known) else ""
         lost = prod(self.exponents.shape) - len(known)
         return f"Field at inputs {tuple(self.exponents.shape)} over time {self.time:g}: " + ", ".join(
             [*([words] if words else []), *([f"{lost} NaN"] if lost else [])]
         )
+
+    def _repr_html_(self):
+        known = as_numpy(self.exponents).ravel()
+        known = known[~np.isnan(known)]
+        ends = (("least", np.min), ("median", np.median), ("largest", np.max)) if len(known) else ()
+        rows = [(f"{word} λ₁ ({self.unit})", f"{of(known):.4g}") for word, of in ends]
+        lost = prod(self.exponents.shape) - len(known)
+        head = f"Field at inputs {tuple(self.exponents.shape)} over time {self.time:g}"
+        return html_table(head, ("", ""), [*rows, *([("NaN", lost)] if lost else [])])
 
 
 def ftle(steps: Sequence[Map], x: State | Plane, *, memory: float = 2**30) -> Field:
@@ -126,7 +139,7 @@ def ftle(steps: Sequence[Map], x: State | Plane, *, memory: float = 2**30) -> Fi
             advance(len(factors))
     factors, directions = whole
     time = float(sum(f.dt for f in steps))
-    return Field(x, factors.reshape(x.shape[:-1]), directions.reshape(*x.shape[:-1], -1), time)
+    return Field(x, factors.reshape(x.shape[:-1]), directions.reshape(*x.shape[:-1], -1), time, unit_of(steps))
 
 
 def _empty(count: int, part: Array) -> Array:

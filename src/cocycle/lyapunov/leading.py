@@ -28,9 +28,10 @@ from cocycle.arrays import (
 from cocycle.lyapunov.lanczos import Leading, is_small, leading_vectors
 from cocycle.lyapunov.qr import as_map, check_steps
 from cocycle.lyapunov.tangent_products import Product
+from cocycle.lyapunov.units import unit_of
 from cocycle.maps import Map
 from cocycle.progress import tracked
-from cocycle.results import Plotted, bracketed
+from cocycle.results import Plotted, bracketed, html_table, rounded
 
 
 @final
@@ -42,7 +43,8 @@ class LeadingExponents(Plotted):
     the input that are stretched most, those of `left` (*batch, p, k) their images at the output, J right_i = Λ_i
     left_i, with arbitrary common signs.  `residuals` (*batch, k) are |Jᵀ left_i - Λ_i right_i| / Λ_i: the relative
     error of Λ_i is at most that, and of the order of its square where the next value is apart.  `products` (*batch,)
-    counts those with J and Jᵀ.  `time` is that of all maps together.
+    counts those with J and Jᵀ.  `time` is that of all maps together, and `unit` that of the exponents, as in a
+    `Field`.
     """
 
     log_factors: Exponents
@@ -52,6 +54,7 @@ class LeadingExponents(Plotted):
     products: np.ndarray
     time: float
     tolerance: float
+    unit: str = "per layer"
 
     @property
     def exponents(self) -> Exponents:
@@ -94,6 +97,15 @@ class LeadingExponents(Plotted):
         cost = f"{int(self.products.sum())} products, residuals up to {self.residuals.max():.1g}"
         return f"LeadingExponents {words}, over time {self.time:g}; {cost}{note}"
 
+    def _repr_html_(self):
+        count = self.products.size
+        pairs = zip(self.mean, self.standard_error, self.residuals.reshape(count, -1).max(0), strict=True)
+        rows = [
+            (i, *rounded(float(mean), float(error)), f"{worst:.1g}") for i, (mean, error, worst) in enumerate(pairs, 1)
+        ]
+        head = f"LeadingExponents over time {self.time:g}" + (f", mean of {count} inputs" if count > 1 else "")
+        return html_table(head, ("i", f"λᵢ {self.unit}", "±", "residual"), rows)
+
 
 def leading_exponents(
     steps: Iterable[Map],
@@ -125,7 +137,7 @@ def leading_exponents(
             leading_vectors(_product(maps, row, len(index), k, memory), index, k, tolerance, seed)
             for row, seed in tracked(list(zip(rows, seeds, strict=True)), "exponents")
         ]
-    result = _joined(found, x, float(sum(f.dt for f in maps)), tolerance)
+    result = _joined(found, x, maps, tolerance)
     _warn(result)
     return result
 
@@ -138,14 +150,14 @@ def exponents_by_layer(
     As `leading_exponents(steps[:l], x, k)`, whose maps are linearised once.  Raises as it does.
     """
     maps, x, index, tolerance = _checked(steps, x, k, slice(None), tolerance)
-    rows, times = x.reshape(-1, x.shape[-1]), np.cumsum([float(f.dt) for f in maps])
+    rows = x.reshape(-1, x.shape[-1])
     seeds = generator(0).spawn(len(rows))
     with without_graph(x):
         by_input = []
         for row, seed in tracked(list(zip(rows, seeds, strict=True)), "exponents"):
             whole = _product(maps, row, len(index), k, memory)
             by_input.append([leading_vectors(whole.first(i + 1), index, k, tolerance, seed) for i in range(len(maps))])
-    results = [_joined([found[i] for found in by_input], x, float(time), tolerance) for i, time in enumerate(times)]
+    results = [_joined([found[i] for found in by_input], x, maps[: i + 1], tolerance) for i in range(len(maps))]
     for result in results:
         _warn(result)
     return results
@@ -209,8 +221,8 @@ def _checked(
     return maps, x, index, limit
 
 
-def _joined(found: Sequence[Leading], x: State, time: float, tolerance: float) -> LeadingExponents:
-    batch = tuple(x.shape[:-1])
+def _joined(found: Sequence[Leading], x: State, maps: Sequence[Map], tolerance: float) -> LeadingExponents:
+    batch, time = tuple(x.shape[:-1]), float(sum(f.dt for f in maps))
 
     def stacked(field: str) -> np.ndarray:
         values = np.stack([getattr(one, field) for one in found])
@@ -220,7 +232,8 @@ def _joined(found: Sequence[Leading], x: State, time: float, tolerance: float) -
     logs = stacked("log_factors")
     xp = namespace(x)
     log_factors: Array = logs if xp is np else xp.as_tensor(logs, device=x.device)
-    return LeadingExponents(log_factors, right, left, stacked("residuals"), stacked("products"), time, tolerance)
+    residuals, products = stacked("residuals"), stacked("products")
+    return LeadingExponents(log_factors, right, left, residuals, products, time, tolerance, unit_of(maps))
 
 
 def _warn(result: LeadingExponents) -> None:

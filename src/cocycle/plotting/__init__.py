@@ -20,7 +20,8 @@ from cocycle.plotting.forecasts import forecast_figure, forecast_lines, valid_ti
 from cocycle.plotting.networks import accuracy_plane, training_lines
 from cocycle.plotting.orbits import phase_portrait, return_map
 from cocycle.plotting.panels import one_panel
-from cocycle.plotting.planes import exponent_plane, signed_ticks, valid_time_plane, zero_line
+from cocycle.plotting.paper import style
+from cocycle.plotting.planes import colour_bar, exponent_plane, signed_ticks, valid_time_plane, zero_line
 from cocycle.plotting.reservoirs import diagnosis_figure, forgetting_curve, synchronisation_lines
 from cocycle.plotting.spectra import angle_histograms, convergence_figure, running_exponents, spectrum_points
 from cocycle.plotting.studies import prediction_figure
@@ -30,6 +31,7 @@ __all__ = [
     "angle_histograms",
     "archive_figure",
     "boundary_lines",
+    "colour_bar",
     "convergence_figure",
     "diagnosis_figure",
     "exponent_plane",
@@ -52,6 +54,7 @@ __all__ = [
     "signed_ticks",
     "spectrum_points",
     "stretching_lines",
+    "style",
     "synchronisation_lines",
     "table_figure",
     "training_lines",

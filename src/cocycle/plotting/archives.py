@@ -1,82 +1,92 @@
-"""Figures of one output of an archive over its axes: lines or planes, one panel for each value of further axes."""
+"""Figures of one output of an archive over its axes, or against the coordinates of a table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, TwoSlopeNorm
-from matplotlib.figure import Figure, FigureBase
-from matplotlib.tri import Triangulation
+from matplotlib.figure import Figure
 
 from cocycle.arrays import refuse_masked
-from cocycle.plotting.panels import STYLE, figure_of
-from cocycle.plotting.planes import bounded, extended, is_geometric, plane, scale_axes, signed_ticks, zero_line
+from cocycle.labels import with_unit, words
+from cocycle.plotting.facets import Result, coordinate, facets
+from cocycle.plotting.panels import figure_and_axes
+from cocycle.plotting.paper import own_style
+from cocycle.sweeps.coordinates import position
 from cocycle.sweeps.means import mean_over
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.table import Table
 from cocycle.sweeps.text import printable
-from cocycle.sweeps.views import label
 
 if TYPE_CHECKING:
     from cocycle.sweeps import Archive
 
-PANELS = 12  # in one figure, at most
 
+def archive_figure(
+    archive: "Archive",
+    output: str | None = None,
+    *,
+    over: str | Sequence[str] | None = None,
+    ax: Axes | None = None,
+    **coordinates: Any,
+) -> Figure:
+    """One output of an archive, the first unless named, over its axes: see `result_figure`.  Of a table, against each
+    of its coordinates.
 
-def archive_figure(archive: "Archive", output: str | None = None, *, ax: Axes | None = None) -> Figure:
-    """One output of an archive, the first unless named, over its axes: see `result_figure`.
+    `coordinates` are fixed, by a value of their axis; `over` names the axes to be averaged, and all others are then
+    drawn or give panels: archive.plot("lambda1", leak=0.5, over="realisation").  The title says what is averaged and
+    what is fixed.  Axes within the output, such as starts, are averaged unless they are fixed, by an index.
 
-    Of a table, against each of its coordinates.
+    Raises KeyError for an unknown output, ValueError for axes and values that the archive does not have.
     """
     name, grid = output or next(iter(archive.outputs)), archive.grid
-    labels = {key: label(archive, key) for key in (name, *grid.axes, *grid.columns)}
+    labels = {key: axis_label(archive, key) for key in (name, *grid.axes, *grid.columns)}
     if isinstance(grid, Table):
+        if over is not None or coordinates:
+            raise ValueError(f"{archive.name} is a table, which has no axes to fix or to average: leave them out")
         rows = [grid.values((i,)) for i in range(grid.used)]
         columns = {key: [row[key] for row in rows] for key in grid.columns}
         return table_figure(archive[name][: grid.used], columns, labels.pop(name), labels)
-    scattered = bool((archive.status == Status.LEFT_OUT).any())
-    axes = {key: _printable_words(values) for key, values in grid.axes.items()}
-    return result_figure(archive[name], axes, labels.pop(name), labels, scattered=scattered, ax=ax)
+    return facets(_part(archive, name, over, coordinates, labels), ax)
+
+
+def _part(archive: "Archive", name: str, over: Any, coordinates: Mapping[str, Any], labels: dict[str, str]) -> Result:
+    """What is left of an output where some coordinates are fixed."""
+    grid, values, label = archive.grid, archive[name], labels.pop(name)
+    events = list(archive.contents.dims[name])
+    places = {**grid.axes, **{event: np.arange(n) for event, n in zip(events, archive.outputs[name], strict=True)}}
+    over = (over,) if isinstance(over, str) else over
+    fixed = archive.coordinates_of(coordinates)
+    unknown = [key for key in (*fixed, *(over or ())) if key not in places]
+    if unknown:
+        raise ValueError(f"axes must be of {', '.join(places)}; got {unknown[0]}")
+    both = [key for key in fixed if key in (over or ())]
+    if both:
+        raise ValueError(f"an axis is fixed or averaged, not both; got {both[0]} twice")
+    chosen = tuple(position(key, at, fixed[key]) if key in fixed else slice(None) for key, at in places.items())
+    left_out = archive.status == Status.LEFT_OUT
+    note = ", ".join(coordinate(key, places[key][at]) for key, at in zip(places, chosen, strict=True) if key in fixed)
+    return Result(
+        values[chosen],
+        {key: _printable_words(at) for key, at in grid.axes.items() if key not in fixed},
+        label,
+        labels,
+        over,
+        [event for event in events if event not in fixed],
+        left_out[chosen[: len(grid.axes)]] if left_out.any() else None,
+        note,
+    )
+
+
+def axis_label(archive: "Archive", name: str) -> str:
+    """What a figure calls an axis or an output: in words, with its symbol and unit."""
+    given = archive.contents.long_names.get(name, "")
+    called = words(name) if not given or ("_" in name and name in given.split()) else given  # names in code
+    return printable(with_unit(called, archive.contents.units.get(name)))
 
 
 def _printable_words(values: np.ndarray) -> np.ndarray:
     return np.array([printable(word) for word in values]) if values.dtype.kind == "U" else values
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The axes of a result that are drawn (`shown`, x last) and those that give panels (`split`); others are
-    averaged."""
-
-    axes: Mapping[str, np.ndarray]
-    shown: list[str]
-    split: list[str]
-
-    @classmethod
-    def of(cls, axes: Mapping[str, np.ndarray]) -> "_Layout":
-        shown = _shown(axes)
-        split = [n for n, v in axes.items() if n not in shown and v.dtype.kind not in "iu" and len(v) > 1]
-        return cls(axes, shown, split)
-
-    @property
-    def keys(self) -> list[tuple[int, ...]]:
-        """The indices of each panel on the axes that give panels."""
-        return list(product(*(range(len(self.axes[name])) for name in self.split)))
-
-    def title(self, key: tuple[int, ...]) -> str:
-        return ", ".join(f"{name} = {self.axes[name][i]}" for name, i in zip(self.split, key, strict=True))
-
-    def ordered(self, values: np.ndarray) -> np.ndarray:
-        """values (*split, *shown, the elements to average over)."""
-        order = [list(self.axes).index(name) for name in (*self.split, *self.shown)]
-        rest = [i for i in range(values.ndim) if i not in order]
-        values = values.transpose(*order, *rest)
-        return values.reshape(*values.shape[: len(order)], -1)
 
 
 def result_figure(
@@ -93,61 +103,19 @@ def result_figure(
 
     The first two axes of floating-point numbers are the y and the x of a plane, a single one is the x of a line;
     without any, axes of integers are used, or one of strings, bools or None.  Other axes of integers (replicas) and the
-    event are averaged over, in a line plot with a band of one standard deviation; every other axis gives a panel for
-    each of its values.
-    Results of both signs have a colour scale centred at zero, and a zero line.  A plane of `scattered` points, from a
-    refined grid, is drawn as triangles between its known points.  `label` describes the values, `labels` the axes.  A
-    result with one panel can be drawn on given axes `ax`.
+    event are averaged over, which the title says, in a line plot with a band of one standard deviation; every other
+    axis gives a panel for each of its values.
+    Results of both signs have a colour scale centred at zero, symmetric or with both scales said, and a zero line.
+    Of a plane of `scattered` points, from a refined grid, values that are NaN were not asked for: each is drawn with
+    the colour of the nearest known point, so that cells of several sizes cover the plane.  `label` describes the
+    values, `labels` the axes.  A result with one panel can be drawn on given axes `ax`.
 
     Raises ValueError for more than twelve panels, or more than one on given axes.
     """
     refuse_masked("values", values)
-    layout, labels = _Layout.of(axes), {**{name: name for name in axes}, **(labels or {})}
-    if not layout.shown:
-        raise ValueError(f"axes must have one of at least two values; got none: {label} is {np.nanmean(values):.6g}")
-    count = len(layout.keys)
-    if count > (PANELS if ax is None else 1):
-        limit, remedy = (PANELS, "draw a part") if ax is None else (1, "leave `ax` out, or draw a part")
-        raise ValueError(f"{', '.join(layout.split)} must give at most {limit} panels; got {count}: {remedy}")
-    if ax is not None:
-        _draw(ax.figure, np.array([[ax]]), layout, layout.ordered(values), label, labels, scattered)
-        return figure_of(ax)
-    with plt.style.context(STYLE):
-        figure, panels = _panels(count)
-        _draw(figure, panels, layout, layout.ordered(values), label, labels, scattered)
-    return figure
-
-
-def _panels(count: int) -> tuple[Figure, np.ndarray]:
-    """A figure with at least `count` panels in rows of three."""
-    columns = min(count, 3)
-    rows = -(-count // columns)
-    return plt.subplots(
-        rows,
-        columns,
-        figsize=(1 + 3.6 * columns, 3.2 * rows),
-        squeeze=False,
-        sharex=True,
-        sharey=True,
-        layout="constrained",
-    )
-
-
-def _draw(figure: FigureBase, panels, layout: _Layout, values: np.ndarray, label: str, labels, scattered: bool) -> None:
-    used, keys, shown = panels.ravel()[: len(layout.keys)], layout.keys, layout.shown
-    for ax in panels.ravel()[len(keys) :]:
-        ax.remove()
-    if len(shown) == 1:
-        for ax, key in zip(used, keys, strict=True):
-            _line(ax, layout.axes[shown[0]], values[key], scattered)
-            ax.set(ylabel=label)
-    else:
-        draw, (y, x) = _triangles if scattered else _rectangles, (layout.axes[name] for name in shown)
-        _planes(figure, used, [mean_over(values[key], (-1,)) for key in keys], x, y, label, draw)
-        for ax in panels[:, 0]:
-            ax.set_ylabel(labels[shown[0]])
-    for ax, key in zip(used, keys, strict=True):
-        ax.set(title=layout.title(key), xlabel=labels[shown[-1]])
+    values = np.asarray(values)
+    left_out = np.isnan(values).reshape(*values.shape[: len(axes)], -1).all(-1) if scattered else None
+    return facets(Result(values, axes, label, dict(labels or {}), left_out=left_out), ax)
 
 
 def table_figure(
@@ -161,11 +129,9 @@ def table_figure(
     """
     refuse_masked("values", values)
     mean = mean_over(values.reshape(len(values), -1), (-1,))
-    with plt.style.context(STYLE):
+    with own_style():
         count = len(columns)
-        figure, panels = plt.subplots(
-            1, count, figsize=(1 + 3.2 * count, 3.2), squeeze=False, sharey=True, layout="constrained"
-        )
+        figure, panels = figure_and_axes(1, count, size=(1 + 3.2 * count, 3.2), sharey=True)
         for ax, (name, column) in zip(panels[0], columns.items(), strict=True):
             numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in column)
             places = {str(value): i for i, value in enumerate(dict.fromkeys(column))}
@@ -175,78 +141,8 @@ def table_figure(
                 ax.set_xticks(np.arange(len(places)), list(places))
             elif len(x) and x.min() > 0 and x.max() > 100 * x.min():
                 ax.set_xscale("log")
-            ax.set(xlabel=(labels or {}).get(name, name))
+            ax.set(xlabel=(labels or {}).get(name, words(name)))
         panels[0, 0].set_ylabel(label)
+        if values[:1].size > 1:
+            figure.suptitle(f"mean of {values[0].size} values of each point")
     return figure
-
-
-def _shown(axes: Mapping[str, np.ndarray]) -> list[str]:
-    """The axes that are drawn, x last."""
-    for kind, count in (("f", 2), ("iu", 2), ("UOb", 1)):
-        names = [name for name, values in axes.items() if values.dtype.kind in kind and len(values) > 1]
-        if names:
-            return names[:count]
-    return []
-
-
-def _line(ax: Axes, x: np.ndarray, values: np.ndarray, scattered: bool) -> None:
-    """The mean over the last axis, with a band of one standard deviation if that is not zero."""
-    mean, words = mean_over(values, (-1,)), x.dtype.kind in "UOb"
-    if words:  # in the order of the axis
-        ax.set_xticks(np.arange(len(x)), [str(value) for value in x.tolist()])
-        x = np.arange(len(x))
-    with np.errstate(invalid="ignore"):
-        deviation = np.sqrt(mean_over((values - mean[:, None]) ** 2, (-1,)))
-    for sign, place, marker in ((-np.inf, 0.0, "v"), (np.inf, 1.0, "^")):
-        if (mean == sign).any():
-            at = x[mean == sign]
-            ax.plot(at, np.full(len(at), place), marker, transform=ax.get_xaxis_transform(), clip_on=False, color="C3")
-    if scattered:
-        x, mean, deviation = (a[np.isfinite(mean)] for a in (x, mean, deviation))
-    if words:
-        ax.errorbar(x, mean, deviation, marker="o", linestyle="", capsize=3)
-        return
-    (line,) = ax.plot(x, mean, marker="." if scattered or len(x) < 30 else "")
-    if (deviation > 0).any():
-        ax.fill_between(x, mean - deviation, mean + deviation, color=line.get_color(), alpha=0.25, linewidth=0)
-    if np.nanmin(mean, initial=0) < 0 < np.nanmax(mean, initial=0):
-        ax.axhline(0, color="black", linewidth=0.8)
-    scale_axes(ax, x)
-
-
-def _planes(
-    figure: FigureBase, panels, planes: list[np.ndarray], x: np.ndarray, y: np.ndarray, label: str, draw
-) -> None:
-    low = min(np.min(values[np.isfinite(values)], initial=np.inf) for values in planes)
-    high = max(np.max(values[np.isfinite(values)], initial=-np.inf) for values in planes)
-    beyond = extended(np.concatenate([values.ravel() for values in planes]))
-    if low < 0 < high:
-        norm, colours, label = TwoSlopeNorm(0.0, low, high), "RdBu_r", f"{label}\nscales above and below zero differ"
-    else:
-        norm, colours = Normalize(*((low, high) if low <= high else (0, 1))), "viridis"
-    for ax, values in zip(panels, planes, strict=True):
-        draw(ax, x, y, values, norm, colours)
-    ticks = signed_ticks(norm) if low < 0 < high else None
-    figure.colorbar(ScalarMappable(norm, colours), ax=list(panels), label=label, ticks=ticks, extend=beyond)
-
-
-def _rectangles(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, norm: Normalize, colours: str) -> None:
-    plane(ax, x, y, bounded(values), norm=norm, cmap=colours)
-    zero_line(ax, x, y, values, color="black")
-
-
-def _triangles(ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, norm: Normalize, colours: str) -> None:
-    """Triangles between the known points, constructed on the scales of the axes."""
-    rows, columns = np.nonzero(~np.isnan(values))
-    known = bounded(values)[rows, columns]
-    u, v = ((np.log(a) if is_geometric(a) else a) for a in (x, y))
-    try:
-        corners = Triangulation(u[columns] / np.ptp(u), v[rows] / np.ptp(v)).triangles
-    except (ValueError, RuntimeError):  # fewer than three points, or all on one line
-        ax.scatter(x[columns], y[rows], c=known, norm=norm, cmap=colours)
-    else:
-        triangles = Triangulation(x[columns], y[rows], corners)
-        ax.tripcolor(triangles, known, norm=norm, cmap=colours)
-        if known.min() < 0 < known.max():
-            ax.tricontour(triangles, known, levels=[0.0], colors="black", linewidths=1.5)
-    scale_axes(ax, x, y)

@@ -45,7 +45,8 @@ def plot(result: Any, *, ax: Axes | None = None, **options: Any) -> Figure:
       of the network, from its outputs (rows, columns) or (rows, columns, classes).  There are no ridges with fewer than
       9 points along an axis, uneven steps, or exponents that are NaN.  Over a `Plane` the lines are the projections of
       the stretching directions on it, and the inputs through which it was laid are marked.
-    - an `Archive`: one output over its axes, the first unless named, `plot(archive, "exponent")`.
+    - an `Archive`: one output over its axes, the first unless named, `plot(archive, "exponent")`, with coordinates that
+      are fixed and axes that are averaged, `plot(archive, "exponent", leak=0.5, over="realisation")`.
     - a `BifurcationDiagram`: a `component=` of the states, and the exponents; on axes `ax` only the first.
     - a `Section`: its points.
     - a `SeriesExponent`: the mean logarithm of distances, and its linear stretch; an `EmbeddingDelay`: the mutual
@@ -77,12 +78,13 @@ def _(result: Field, outputs: Any = None, *, ax: Axes | None = None) -> Figure:
         found = ridges(x, y, exponents)
     except ValueError:
         found = None
-    directions = as_numpy(result.directions)
+    directions, label = as_numpy(result.directions), f"maximal exponent λ₁ ({result.unit})"
     if not isinstance(result.x, Plane):
-        return field_figure(x, y, exponents, directions, found, outputs, ax=ax)
+        return field_figure(x, y, exponents, directions, found, outputs, ax=ax, label=label)
     with np.errstate(invalid="ignore"):  # of a direction that has no part in the plane nothing is drawn
         directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-    figure = field_figure(x, y, exponents, directions, found, outputs, ax=ax, labels=plane_labels(result.x))
+    words = {"label": label, "labels": plane_labels(result.x)}
+    figure = field_figure(x, y, exponents, directions, found, outputs, ax=ax, **words)
     input_points(figure.axes[0] if ax is None else ax, result.x)
     return figure
 

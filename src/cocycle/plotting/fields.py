@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cocycle.arrays import as_numpy
-from cocycle.plotting.panels import STYLE, one_panel
-from cocycle.plotting.planes import exponent_plane, extended, signed_ticks
+from cocycle.plotting.panels import figure_and_axes, one_panel
+from cocycle.plotting.paper import own_style
+from cocycle.plotting.planes import colour_bar, exponent_plane
 
 if TYPE_CHECKING:
     from cocycle.lyapunov import Plane
@@ -88,16 +87,14 @@ def field_panel(
     ridges: "Ridges | None" = None,
     outputs: np.ndarray | None = None,
     *,
-    label: str = "maximal exponent λ₁ (per step)",
+    label: str = "maximal exponent λ₁ (per layer)",
     labels: Sequence[str] = ("input x₁", "input x₂"),
 ) -> None:
     """Exponents (len(y), len(x)) on a colour scale centred at zero; if given, directions of maximal stretching
     (len(y), len(x), 2) as short lines, ridges as points, and the zero line of `outputs` dashed."""
     mesh = exponent_plane(ax, x, y, exponents, lowest=-np.inf)
-    both = "\nscales above and below zero differ" if isinstance(mesh.norm, TwoSlopeNorm) else ""
-    ticks, beyond, figure = signed_ticks(mesh.norm), extended(exponents), ax.figure
-    figure.colorbar(mesh, ax=ax, ticks=ticks, extend=beyond, label=label + both)
-    shown = {}
+    colour_bar(mesh, ax, exponents, label=label)
+    figure, shown = ax.figure, {}
     if directions is not None:
         stretching_lines(ax, x, y, directions)
         shown["maximal stretching"] = {"color": "0.25", "linewidth": 0.8}
@@ -122,8 +119,9 @@ def ridge_figure(distances: np.ndarray, alignment: np.ndarray, contrasts: np.nda
     """Histograms over the points on ridges: their distances from the decision boundary in units of the domain's width,
     |cos| of the angle between stretching direction and ridge normal, and their heights above the background."""
     words = ("distance from the boundary (domain's width)", "|cos(stretching, normal)|", "height above background")
-    with plt.style.context(STYLE):
-        figure, axes = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
+    with own_style():
+        figure, panels = figure_and_axes(1, 3, size=(9, 2.8))
+        axes = panels[0]
         for ax, values, word in zip(axes, (distances, alignment, contrasts), words, strict=True):
             ax.hist(values, bins=30, color="tab:blue")
             ax.axvline(np.median(values), color="black", linewidth=1, label=f"median {np.median(values):.3g}")

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cocycle.arrays import refuse_masked
-from cocycle.plotting.panels import STYLE
+from cocycle.plotting.panels import figure_and_axes
+from cocycle.plotting.paper import own_style
 
 
 def forecast_lines(
@@ -43,10 +43,8 @@ def forecast_figure(
     """
     prediction, truth = _checked(prediction, truth, 2)
     names = names or [f"component {i + 1}" for i in range(truth.shape[1])]
-    with plt.style.context(STYLE):
-        figure, axes = plt.subplots(
-            len(names), 1, figsize=(8, 1 + 1.4 * len(names)), sharex=True, squeeze=False, layout="constrained"
-        )
+    with own_style():
+        figure, axes = figure_and_axes(len(names), 1, size=(8, 1 + 1.4 * len(names)), sharex=True)
         for ax, name, true, predicted in zip(axes[:, 0], names, truth.T, prediction.T, strict=True):
             forecast_lines(ax, predicted, true, lyapunov_time=lyapunov_time, valid_time=valid_time)
             ax.set(ylabel=name)

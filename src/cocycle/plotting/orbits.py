@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cocycle.arrays import as_numpy, refuse_masked
-from cocycle.plotting.panels import STYLE
+from cocycle.labels import indexed
+from cocycle.plotting.panels import figure_and_axes
+from cocycle.plotting.paper import own_style
 
 
 def phase_portrait(
@@ -100,7 +101,7 @@ def parameter_exponents(ax: Axes, result: Any, *, least: float | None = None):
     exponents, errors = result.exponents, as_numpy(result.spectrum.standard_error)
     lines = []
     for i in range(exponents.shape[1]):
-        lines += ax.plot(result.values, exponents[:, i], linewidth=0.8, label=f"λ{i + 1}")
+        lines += ax.plot(result.values, exponents[:, i], linewidth=0.8, label=indexed("λ", i + 1))
         low, high = exponents[:, i] - 2 * errors[:, i], exponents[:, i] + 2 * errors[:, i]
         ax.fill_between(result.values, low, high, color=lines[-1].get_color(), alpha=0.2, linewidth=0)
     ax.axhline(0, color="black", linewidth=0.8)
@@ -117,10 +118,9 @@ def parameter_exponents(ax: Axes, result: Any, *, least: float | None = None):
 
 def bifurcation_figure(result: Any, *, component: int | None = None) -> Figure:
     """States above, exponents below, against the same parameter."""
-    with plt.style.context(STYLE):
-        figure, (top, bottom) = plt.subplots(
-            2, 1, sharex=True, figsize=(6.4, 4.8), height_ratios=(2, 1), layout="constrained"
-        )
+    with own_style():
+        figure, panels = figure_and_axes(2, 1, size=(6.4, 4.8), sharex=True, height_ratios=(2, 1))
+        top, bottom = panels[:, 0]
         bifurcation_points(top, result, component=component)
         parameter_exponents(bottom, result)
         top.set_xlabel("")

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cocycle.plotting.forecasts import valid_time_histogram
-from cocycle.plotting.panels import STYLE
+from cocycle.plotting.panels import figure_and_axes
+from cocycle.plotting.paper import own_style
 from cocycle.plotting.spectra import running_exponents, spectrum_points
 
 
@@ -33,8 +33,8 @@ def forgetting_curve(ax: Axes, result: Any):
 def diagnosis_figure(result: Any) -> Figure:
     """A `Diagnosis` in four panels: conditional exponent, valid times, exponents of the closed loop (with those of the
     system if they were given), and the error of the climate."""
-    with plt.style.context(STYLE):
-        figure, ((top, valid), (closed, climate)) = plt.subplots(2, 2, figsize=(8, 5.2), layout="constrained")
+    with own_style():
+        figure, ((top, valid), (closed, climate)) = figure_and_axes(2, 2, size=(8, 5.2))
         running_exponents(top, result.conditional)
         top.set(title="conditional exponent: negative where it synchronises")
         valid_time_histogram(valid, result.valid)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from cocycle.plotting.panels import STYLE
-from cocycle.plotting.planes import exponent_plane, extended, signed_ticks, valid_time_plane, zero_line
+from cocycle.labels import OF_INPUTS, with_unit, words
+from cocycle.plotting.panels import figure_and_axes
+from cocycle.plotting.paper import own_style
+from cocycle.plotting.planes import colour_bar, exponent_plane, valid_time_plane, zero_line
 
 
 def prediction_figure(
@@ -21,31 +22,17 @@ def prediction_figure(
     `planes` maps the name of the observation to (exponent per step, valid time in Lyapunov times), each of shape
     (len(weight_std), len(input_std)).
     """
-    with plt.style.context(STYLE):
-        figure, axes = plt.subplots(
-            len(planes),
-            2,
-            figsize=(8, 3.1 * len(planes)),
-            sharex=True,
-            sharey=True,
-            squeeze=False,
-            layout="constrained",
-        )
+    with own_style():
+        figure, axes = figure_and_axes(len(planes), 2, size=(8, 3.4 * len(planes)), sharex=True, sharey=True)
         for row, (name, (exponent, times)) in zip(axes, planes.items(), strict=True):
             mesh = exponent_plane(row[0], input_std, weight_std, exponent)
-            figure.colorbar(
-                mesh,
-                ax=row[0],
-                extend="both" if np.isposinf(exponent).any() else "min",
-                ticks=signed_ticks(mesh.norm),
-                label="conditional exponent λ₁ (per step)",
-            )
+            colour_bar(mesh, row[0], exponent, label="conditional exponent λ₁ (per step)", location="top")
             mesh = valid_time_plane(row[1], input_std, weight_std, times)
-            figure.colorbar(mesh, ax=row[1], extend=extended(times), label="median valid time (Lyapunov times)")
+            colour_bar(mesh, row[1], times, label="median valid time (Lyapunov times)", location="top")
             zero_line(row[0], input_std, weight_std, exponent, color="black")
             zero_line(row[1], input_std, weight_std, exponent, color="white")
-            row[0].set_ylabel(f"observed: {name}\nweight scale weight_std")
+            row[0].set_ylabel(f"observed: {name}\n{words('weight_std')}")
         for ax in axes[-1]:
-            ax.set_xlabel("input scale input_std (per unit of the signal)")
+            ax.set_xlabel(with_unit(words("input_std"), OF_INPUTS))
         figure.suptitle(title)
     return figure

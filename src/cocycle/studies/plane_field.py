@@ -16,13 +16,13 @@ import numpy as np
 
 from cocycle.arrays import as_numpy, like, namespace
 from cocycle.lyapunov import Field, Plane, ftle
+from cocycle.lyapunov.units import unit_of
 from cocycle.maps import Map
 from cocycle.sweeps import Archive, Grid, Status, run
 from cocycle.sweeps.contents import Contents, described
 
 TOGETHER = 2**10  # inputs of a block of rows, about
 NAME = re.compile("[0-9a-f]{32}")  # cloudpickle's, of a class of a script: another one in every process
-UNITS = {"exponent": "1/step", "log_factor": "1"}
 LONG_NAMES = {
     "exponent": "maximal exponent λ₁",
     "log_factor": "ln Λ₁",
@@ -51,7 +51,7 @@ def plane_field(path: str | os.PathLike, steps: Sequence[Map], plane: Plane, *, 
         message = next(iter(archive.messages(1).values()), "no message")
         raise RuntimeError(f"{lost} of {len(archive.grid)} points of {archive.name} failed, the first with: {message}")
     factors, directions = like(archive["log_factor"], one.log_factors), like(archive["direction"], one.directions)
-    return Field(plane, factors, directions, one.time)
+    return Field(plane, factors, directions, one.time, one.unit)
 
 
 def contents_of(steps: Sequence[Map], plane: Plane, time: float) -> Contents:
@@ -61,7 +61,8 @@ def contents_of(steps: Sequence[Map], plane: Plane, time: float) -> Contents:
     fixed = {"network": digest(steps), "plane": digest((plane.origin, plane.a, plane.b)), "time": time}
     outputs = {"exponent": (), "log_factor": (), "direction": {"component": 2}}
     axes = ("s", "t")
-    units = UNITS | dict(zip(axes, plane.units, strict=True))
+    units = {"exponent": unit_of(steps).replace("per ", "1/"), "log_factor": "1"}
+    units |= dict(zip(axes, plane.units, strict=True))
     return described(grid, outputs, 0, fixed, units, LONG_NAMES | dict(zip(axes, plane.names, strict=True)))
 
 

@@ -1,0 +1,56 @@
+"""What figures and tables call the quantities of this package: words and a symbol for each name in code, units in
+words."""
+
+from collections.abc import Mapping
+
+WORDS: Mapping[str, str] = {
+    "bias_std": "bias scale σ_b",
+    "exponent": "exponent λ",
+    "exponent_error": "standard error of λ",
+    "input_std": "input scale σ_in",
+    "lambda1": "maximal exponent λ₁",
+    "lambda2": "exponent λ₂",
+    "lambda3": "exponent λ₃",
+    "leak": "leak rate α",
+    "leak_rate": "leak rate α",
+    "log_factor": "ln Λ₁",
+    "observed": "observed components",
+    "realisation": "realisation",
+    "ridge": "ridge parameter β",
+    "spectral_radius": "spectral radius ρ",
+    "threshold_std": "threshold scale σ_θ",
+    "valid_time": "valid time",
+    "weight_std": "weight scale σ_w",
+}
+UNITS: Mapping[str, str] = {
+    "1": "",
+    "1/step": "per step",
+    "1/layer": "per layer",
+    "1/time": "per unit time",
+    "1/unit time": "per unit time",
+    "1/iteration": "per step",
+    "per iteration": "per step",
+}
+OF_INPUTS = "per unit of the signal"  # the unit of an input scale
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def words(name: str) -> str:
+    """A name in code in words, with its symbol where there is one; underscores of other names are spaces."""
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def unit_words(unit: str) -> str:
+    """A unit as figures write it: per step, per layer, per unit time for rates; others as they are."""
+    return UNITS.get(unit, unit)
+
+
+def with_unit(quantity: str, unit: str | None) -> str:
+    """quantity (unit); without brackets where there is no unit."""
+    unit = unit_words(unit or "")
+    return f"{quantity} ({unit})" if unit else quantity
+
+
+def indexed(symbol: str, i: int) -> str:
+    """λ₁ for ("λ", 1)."""
+    return symbol + str(i).translate(SUBSCRIPTS)

@@ -1,0 +1,64 @@
+"""The look of figures: that of the package, and that of a paper with one or two columns."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+STYLE = Path(__file__).with_name("cocycle.mplstyle")
+SMALL = ("xtick.labelsize", "ytick.labelsize", "legend.fontsize")
+PAPER: Mapping[str, Any] = {
+    "savefig.format": "pdf",
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # TrueType, which journals ask for
+    "ps.fonttype": 42,
+    **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize", "figure.titlesize"), 8),
+    **dict.fromkeys(SMALL, 7),
+    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6),
+    **dict.fromkeys(("xtick.minor.width", "ytick.minor.width"), 0.4),
+    "lines.linewidth": 1.0,
+    "lines.markersize": 3,
+}
+WIDTHS = {1: 3.375, 2: 7.0}  # inches of one column and of two: Physical Review 86 mm and 178 mm
+HEIGHT = 9.0  # inches of a page of a paper, at most
+
+_width: ContextVar[float | None] = ContextVar("width", default=None)
+
+
+@contextmanager
+def style(*, columns: int = 1) -> Iterator[None]:
+    """Figures for a paper: made and saved within `with style(columns=1):`, they have its width and sizes of fonts.
+
+    One column is 86 mm wide, two are 178 mm; fonts have 8 points, 7 for ticks and legends, at this width, so that the
+    figure is included without scaling.  `figure.savefig("name")` writes vector output (PDF) unless the name says
+    otherwise, with fonts embedded as TrueType; PNG files, and large planes within vector files, have 300 dpi.  The
+    heights of the figures of `plot` follow from the width; axes that you make yourself get the style and the width.
+
+    Raises ValueError for another number of columns.
+    """
+    if columns not in WIDTHS:
+        raise ValueError(f"columns must be 1 or 2; got {columns!r}")
+    width = WIDTHS[columns]
+    token = _width.set(width)
+    try:
+        with plt.style.context([STYLE, {**PAPER, "figure.figsize": (width, 0.7 * width)}]):
+            yield
+    finally:
+        _width.reset(token)
+
+
+def own_style() -> AbstractContextManager[None]:
+    """The style in which figures are drawn: the package's, or that of the paper where it is in force."""
+    return plt.style.context(STYLE) if _width.get() is None else nullcontext()
+
+
+def sized(width: float, height: float) -> tuple[float, float]:
+    """The size in inches of a figure that is width by height on a screen: in a paper of the same shape, as wide as its
+    columns, and at least as high for its fonts as half a panel."""
+    paper = _width.get()
+    if paper is None:
+        return width, height
+    return paper, min(max(height * paper / width, 0.75 * min(height, 2.6)), HEIGHT)
