@@ -32,7 +32,7 @@ NEEDED = (
     "cloudpickle",
     "lazy_loader",
 )
-OPTIONAL = ("torch", "xarray", "h5netcdf", "scikit-learn", "distributed", "mpi4py", "jupytext")
+OPTIONAL = ("torch", "xarray", "h5netcdf", "zarr", "scikit-learn", "distributed", "mpi4py", "jupytext")
 
 
 def report() -> str:

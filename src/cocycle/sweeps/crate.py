@@ -24,7 +24,7 @@ from cocycle.sweeps.records import WITHOUT_RESULT, Status
 
 METADATA = "ro-crate-metadata.json"
 CRATE, PROFILE = "https://w3id.org/ro/crate/1.1", "https://w3id.org/ro/wfrun/process/0.5"
-CONTEXT = [f"{CRATE}/context", "https://w3id.org/ro/terms/workflow-run/context"]
+CONTEXT = [f"{CRATE}/context", {"sha256": "http://schema.org/sha256"}]  # a newer word than 1.1 has
 SPDX = "https://spdx.org/licenses/"
 ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
 DOI = re.compile(r"10\.\d{4,9}/\S+")
@@ -84,7 +84,7 @@ def write_crate(archive: Archive, folder: Path, credits: Credits) -> None:
         "conformsTo": _reference(PROFILE),
         "license": _reference(licence["@id"]),
         "hasPart": _references([*parts, *measures]),
-        "mentions": _references(actions),
+        **({"mentions": _references(actions)} if actions else {}),
         **({"author": _references(people)} if people else {}),
         **({"citation": _references(cited)} if cited else {}),
     }
@@ -173,7 +173,7 @@ def _actions(archive: Archive, parts: list[Entity], measures: list[Entity], cred
         complete = after.get("outcome") == "complete"
         versions = [f"{k.removesuffix('_version')} {v}" for k, v in entry.items() if k.endswith("_version")]
         commit = f"; commit {entry['git_commit']}" if entry.get("git_commit") else ""
-        used = [f"#cocycle-{entry['cocycle_version']}"] if "cocycle_version" in entry else []
+        used = f"#cocycle-{entry['cocycle_version']}" if "cocycle_version" in entry else ""
         found.append(
             {
                 "@id": f"#run-{len(found) + 1}",
@@ -182,12 +182,12 @@ def _actions(archive: Archive, parts: list[Entity], measures: list[Entity], cred
                 "description": f"{entry.get('command')} ({', '.join(versions)}{commit})",
                 "startTime": str(entry.get("time")),
                 **({"endTime": str(after["time"])} if "time" in after else {}),
-                "actionStatus": _reference(f"http://schema.org/{'Completed' if complete else 'Failed'}ActionStatus"),
+                "actionStatus": f"http://schema.org/{'Completed' if complete else 'Failed'}ActionStatus",
                 **({} if complete else {"error": str(after.get("outcome", "no end on record"))}),
-                "instrument": [_reference(name) for name in used],
-                "object": _references(measures),
+                **({"instrument": _reference(used)} if used else {}),
+                **({"object": _references(measures)} if measures else {}),
                 "result": _references(parts),
-                **({"agent": _references(_people(credits)[:1])[0]} if credits.authors else {}),
+                **({"agent": _references(_people(credits)[:1])} if credits.authors else {}),
             }
         )
     return found
@@ -245,5 +245,7 @@ def _reference(name: str) -> Entity:
     return {"@id": name}
 
 
-def _references(entities: Sequence[Entity]) -> list[Entity]:
-    return [_reference(entity["@id"]) for entity in entities]
+def _references(entities: Sequence[Entity]) -> Entity | list[Entity]:
+    """References to entities, not in a list if there is one: as RO-Crate recommends."""
+    found = [_reference(entity["@id"]) for entity in entities]
+    return found[0] if len(found) == 1 else found
