@@ -1,0 +1,11 @@
+"""The frame of a page: it fits the width of its window."""
+
+PAGE = """
+{% block preamble %}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<style>
+  body { font: 15px/1.4 system-ui, sans-serif; margin: 0 auto; max-width: 1320px; padding: 8px 12px; color: #1b1b1b; }
+</style>
+{% endblock %}
+"""
