@@ -184,12 +184,14 @@ class Decoder(nn.Module):
 class RMSNorm(nn.Module):
     """As in Llama, computed in single precision."""
 
+    precision = torch.float32
+
     def __init__(self, width):
         super().__init__()
         self.weight = nn.Parameter(torch.rand(width) + 0.5)
 
     def forward(self, x):
-        kind, x = x.dtype, x.to(torch.float32)
+        kind, x = x.dtype, x.to(self.precision)
         return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)).to(kind)
 
 

@@ -9,7 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from architectures import ARCHITECTURES, Branches, Decoder, Perceptron, ResNet, UNet, numbers, randomised, tokens
+from architectures import (
+    ARCHITECTURES,
+    Branches,
+    Decoder,
+    Perceptron,
+    ResNet,
+    RMSNorm,
+    UNet,
+    numbers,
+    randomised,
+    tokens,
+)
 from cocycle import feedforward, finite_time_exponents, frame, ftle, orbit
 from cocycle.networks.exported import output_of
 
@@ -42,21 +53,23 @@ def jacobian(network, x):
 
 
 @pytest.mark.filterwarnings("ignore:factors from number")  # behind units that are off
-def test_layers_are_those_of_the_network(architecture):
+def test_layers_are_those_of_the_network(architecture, monkeypatch):
     """Their number, their values, and the singular values of the whole by brute force."""
     network, x, count = architecture
     layers = feedforward(network, x)
     assert len(layers) == count
     start = layers.start(x)
     *_, y = orbit(layers, start)
-    single = any(type(m).__name__ == "RMSNorm" for m in network.modules())  # these cast to single precision
-    expected = output_of(network(x))[1].reshape(len(x), -1)
-    torch.testing.assert_close(y, expected, rtol=0, atol=1e-6 if single else 1e-12)
+    with monkeypatch.context() as patch:
+        patch.setattr(RMSNorm, "precision", torch.float64)  # casts to a lower precision are left out
+        expected = output_of(network(x))[1].reshape(len(x), -1)
+        exact = torch.linalg.svdvals(jacobian(network, x)).log()
+    torch.testing.assert_close(y, expected, rtol=0, atol=1e-12)
     with torch.no_grad():
         found = finite_time_exponents(layers, start[:1], frame(start[:1], start.shape[-1])).log_factors[0]
-    exact = torch.linalg.svdvals(jacobian(network, x)).log()[: len(found)]
+    exact = exact[: len(found)]
     large = exact > exact[0] - 11  # brute force knows the others to less than eight digits
-    torch.testing.assert_close(found[large], exact[large], rtol=0, atol=1e-5 if single else 1e-8)
+    torch.testing.assert_close(found[large], exact[large], rtol=0, atol=1e-8)
 
 
 def test_vectors_pushed_and_covectors_pulled_agree(architecture):
@@ -95,8 +108,6 @@ def test_in_single_precision(architecture):
 def test_exponents_differentiate_with_respect_to_the_weights_of(architecture):
     """Along a random direction of all weights: the derivative of central differences."""
     network, x, _ = architecture
-    if any(type(m).__name__ == "RMSNorm" for m in network.modules()):
-        network = network.double()
     layers = feedforward(network, x)
     start = layers.start(x)[:1].detach()
     weights = [p for p in network.parameters() if p.requires_grad]
