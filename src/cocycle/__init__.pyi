@@ -1,4 +1,5 @@
 from . import formulas as formulas
+from . import interop as interop
 from . import lyapunov as lyapunov
 from . import networks as networks
 from . import orbits as orbits

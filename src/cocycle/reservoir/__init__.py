@@ -6,6 +6,7 @@ from cocycle.reservoir.capacity import Capacity, information_capacity, kernel_ra
 from cocycle.reservoir.climate import correlation_dimension, histogram_distance, maxima, power_spectrum
 from cocycle.reservoir.design import Design
 from cocycle.reservoir.diagnosis import Diagnosis, diagnose
+from cocycle.reservoir.exponents import closed_loop_exponents, conditional_exponents
 from cocycle.reservoir.features import HalfSquared, Polynomial, WithSquares
 from cocycle.reservoir.forecast import Forecaster, forecast
 from cocycle.reservoir.layered import Deep, DelayLine
@@ -62,8 +63,10 @@ __all__ = [
     "Synchronisation",
     "ValidTimes",
     "WithSquares",
+    "closed_loop_exponents",
     "compact",
     "componentwise",
+    "conditional_exponents",
     "consistency",
     "correlation_dimension",
     "cycle",

@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, repeat
+from itertools import chain
 from typing import final
 
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy
-from cocycle.lyapunov import Diverged, Spectrum, frame, lyapunov_spectrum
+from cocycle.lyapunov import Diverged, Spectrum
 from cocycle.maps import orbit
 from cocycle.networks import LINEAR
 from cocycle.progress import tracked
 from cocycle.reservoir.climate import histogram_distance
+from cocycle.reservoir.exponents import WASHOUT, closed_loop_exponents, conditional_exponents
 from cocycle.reservoir.forecast import Forecaster
 from cocycle.reservoir.metrics import ValidTimes, nrmse, valid_times
 from cocycle.reservoir.reservoir import Reservoir
 from cocycle.results import Plotted, html_table
 
-WASHOUT = 200  # steps after which the state no longer depends on its start
 SATURATED = 2.0  # a local field beyond it: tanh' is below 0.07
 FIELDS_EVERY = 10  # steps between two samples of the local fields
 LINEAR_BELOW = 0.2  # standard deviation of local fields: there tanh differs from the identity by 1 %
@@ -136,18 +136,15 @@ def diagnose(
         )
     if len(series) < 1000:
         raise ValueError(f"series must have at least 1000 times, which `model` was not trained on; got {len(series)}")
-    closed_map, rest = model.closed, model.network.rest()
+    model.closed  # noqa: B018  # refused before anything is computed
     true = None if true_exponents is None else np.asarray(true_exponents, dtype=float)
-    conditional = lyapunov_spectrum(model.driven(series), rest, frame(rest, 1, rng), transient=WASHOUT)
+    conditional = conditional_exponents(model, series, rng=rng)
     start = model.warmed(series[:WASHOUT])
     k = min(3 if true is None else len(true), start.shape[-1])
-    with np.errstate(over="ignore", invalid="ignore"):
-        try:
-            closed = lyapunov_spectrum(
-                repeat(closed_map, steps), start, frame(start, k, rng), every="auto", transient=WASHOUT
-            )
-        except Diverged:
-            closed = None
+    try:
+        closed = closed_loop_exponents(model, series[:WASHOUT], k=k, steps=steps, rng=rng)
+    except Diverged:
+        closed = None
     field_std, saturated = _fields(model, series)
     exponent = float(conditional.exponents[0]) * model.network.joint.dt
     predictions = model.predictions(series)
