@@ -50,5 +50,5 @@ print(f"λ₁ changes sign at weight_std {border:.2f}; without a drive it would 
 figure, ax = plt.subplots(figsize=(4.6, 3), layout="constrained")
 ax.errorbar(scales, exponents, 2 * errors, fmt="o-", markersize=3)
 ax.axhline(0, color="black", linewidth=0.8)
-ax.set(xlabel="weight scale weight_std", ylabel="conditional exponent λ₁ (per step)")
+ax.set(xlabel="weight scale $σ_W$", ylabel="conditional exponent λ₁ (per step)")
 plt.show()

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from cocycle import Archive, Grid, Reservoir, frame, lyapunov_spectrum, run, train, valid_times
-from cocycle.plotting import exponent_plane, signed_ticks, valid_time_plane, zero_line
+from cocycle.plotting import colour_bar, exponent_plane, valid_time_plane, zero_line
 from cocycle.systems import Lorenz63
 
 
@@ -46,14 +46,16 @@ print(archive)
 
 # %%
 x, y = grid.axes["input_std"], grid.axes["weight_std"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), sharey=True, layout="constrained")
 mesh = exponent_plane(left, x, y, archive["exponent"])
-figure.colorbar(mesh, ax=left, ticks=signed_ticks(mesh.norm), label="conditional exponent (per step)")
-figure.colorbar(valid_time_plane(right, x, y, archive["valid_time"]), ax=right, label="valid time (Lyapunov times)")
+colour_bar(mesh, left, archive["exponent"], label="conditional exponent λ₁ (per step)", location="top")
+mesh = valid_time_plane(right, x, y, archive["valid_time"])
+colour_bar(mesh, right, archive["valid_time"], label="valid time (Lyapunov times)", location="top")
 zero_line(left, x, y, archive["exponent"], color="black")
 zero_line(right, x, y, archive["exponent"], color="white")
-left.set(xlabel="input scale input_std", ylabel="weight scale weight_std")
-right.set(xlabel="input scale input_std")
+inputs = r"input scale $σ_\mathrm{in}$ (per unit of the signal)"
+left.set(xlabel=inputs, ylabel="weight scale $σ_W$")
+right.set(xlabel=inputs)
 plt.show()
 
 # %%

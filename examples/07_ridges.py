@@ -12,7 +12,7 @@ import numpy as np
 from cocycle import feedforward, ftle, plane
 from cocycle.lyapunov.ridges import distances, level_lines, ridges
 from cocycle.networks import Recipe, circle, fit, perceptron
-from cocycle.plotting import boundary_lines, exponent_plane, ridge_figure, ridge_points
+from cocycle.plotting import boundary_lines, colour_bar, exponent_plane, ridge_figure, ridge_points
 from cocycle.trajectories import end
 
 X = np.linspace(-1, 1, 121)
@@ -51,12 +51,13 @@ plt.show()
 
 # %%
 descent = Recipe(learning_rate=0.05, epochs=40)
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(11, 4.8), layout="constrained")
 for ax, width in zip(axes, (10, 40, 160), strict=True):
     network, history = trained(width, depth=4, recipe=descent)
     field = ftle(feedforward(network)[:-1], plane(X, X))
     found = ridges(X, X, field.exponents)
-    figure.colorbar(exponent_plane(ax, X, X, field.log_factors), ax=ax, label="ln Λ₁ = L λ₁")
+    mesh = exponent_plane(ax, X, X, field.log_factors)
+    colour_bar(mesh, ax, field.log_factors, label="ln Λ₁ = L λ₁", location="bottom")
     boundary_lines(ax, X, X, end(feedforward(network), plane(X, X)))
     ridge_points(ax, found)
     ax.set(title=f"width {width}: error {history.error[-1]:.1%}", xlabel="x₁", ylabel="x₂", aspect="equal")

@@ -15,7 +15,7 @@ import numpy as np
 
 from cocycle import Layer, ftle, plane
 from cocycle.lyapunov.ridges import distances, level_lines, ridges
-from cocycle.plotting import boundary_lines, exponent_plane, ridge_points
+from cocycle.plotting import boundary_lines, colour_bar, exponent_plane, ridge_points
 from cocycle.trajectories import end
 
 GAIN = 4.0  # the larger, the sharper is the transition of a unit
@@ -72,11 +72,12 @@ print("parity over the eight sectors between four lines:", sectors.astype(int))
 assert (sectors[1:] == -sectors[:-1]).all()
 
 # %% The figure
-figure, panels = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+figure, panels = plt.subplots(1, 3, figsize=(12, 5.2), layout="constrained")
 for ax, (name, layers) in zip(panels, networks.items(), strict=True):
     field, y = ftle(layers, plane(X, X)), outputs(layers, plane(X, X))
     found = ridges(X, X, field.exponents)
-    figure.colorbar(exponent_plane(ax, X, X, field.exponents, lowest=-6.0), ax=ax, label="λ₁ (per layer)")
+    mesh = exponent_plane(ax, X, X, field.exponents, lowest=-6.0)
+    colour_bar(mesh, ax, field.exponents, label="λ₁ (per layer)", location="bottom")
     ridge_points(ax, found)
     boundary_lines(ax, X, X, y)
     ax.set(title=name, xlabel="x₁", ylabel="x₂", aspect="equal")

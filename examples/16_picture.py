@@ -24,7 +24,7 @@ from cocycle import (
 )
 from cocycle.lyapunov.ridges import ridges
 from cocycle.networks import Recipe, circle, fit, perceptron
-from cocycle.plotting import boundary_lines, exponent_plane, ridge_points, signed_ticks, valid_time_plane, zero_line
+from cocycle.plotting import boundary_lines, colour_bar, exponent_plane, ridge_points, valid_time_plane, zero_line
 from cocycle.systems import Lorenz63
 from cocycle.trajectories import end
 
@@ -57,16 +57,18 @@ field = ftle(layers[:-1], plane(X, X))
 
 # %%
 x, y = grid.axes["input_std"], grid.axes["weight_std"]
-figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 4.8), layout="constrained")
 mesh = exponent_plane(left, x, y, exponent)
-ticks = signed_ticks(mesh.norm)  # above zero and below, where the scales differ
-figure.colorbar(mesh, ax=left, extend="min", ticks=ticks, label="conditional exponent λ₁ (per step)")
-figure.colorbar(valid_time_plane(middle, x, y, times), ax=middle, label="median valid time (Lyapunov times)")
+colour_bar(mesh, left, exponent, label="conditional exponent λ₁ (per step)", location="bottom")
+mesh = valid_time_plane(middle, x, y, times)
+colour_bar(mesh, middle, times, label="median valid time (Lyapunov times)", location="bottom")
 zero_line(left, x, y, exponent, color="black")
 zero_line(middle, x, y, exponent, color="white")
-left.set(title="reservoirs driven by Lorenz", xlabel="input scale", ylabel="weight scale")
-middle.set(title="their closed loops predict", xlabel="input scale")
-figure.colorbar(exponent_plane(right, X, X, field.exponents), ax=right, label="maximal exponent λ₁ (per layer)")
+inputs = r"input scale $σ_\mathrm{in}$ (per unit of the signal)"
+left.set(title="reservoirs driven by Lorenz", xlabel=inputs, ylabel="weight scale $σ_W$")
+middle.set(title="their closed loops predict", xlabel=inputs)
+mesh = exponent_plane(right, X, X, field.exponents)
+colour_bar(mesh, right, field.exponents, label="maximal exponent λ₁ (per layer)", location="bottom")
 ridge_points(right, ridges(X, X, field.exponents))
 boundary_lines(right, X, X, end(layers, plane(X, X)))
 right.set(title="a deep classifier over its inputs", xlabel="x₁", ylabel="x₂", aspect="equal")

@@ -115,7 +115,7 @@ print(f"energies changed by {abs(energy(largest.x) - energy(released)).max():.0e
 figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
 ax.axhline(0, color="black", linewidth=0.8)
 ax.errorbar(angles, largest.exponents[:, 0], 2 * largest.standard_error[:, 0], fmt=".", markersize=3, linewidth=0.6)
-ax.set(xlabel="angle from which both bars are released", ylabel="λ1 ± 2 standard errors (per unit time)")
+ax.set(xlabel="angle from which both bars are released", ylabel="λ₁ ± 2 standard errors (per unit time)")
 above = ax.secondary_xaxis("top", functions=(lambda angle: -3 * np.cos(angle), lambda e: np.arccos(-e / 3)))
 above.set(xlabel="energy", xticks=[-2.9, -2, -1, 0, 1, 2, 2.9])
 plt.show()

@@ -97,6 +97,6 @@ figure, axes = plt.subplots()
 for length, result in spectra.items():
     axes.plot((np.arange(len(result.exponents)) + 0.5) / length, result.exponents, "o", label=f"length {length:.0f}")
 axes.axhline(0, color="grey", linewidth=0.5)
-axes.set(xlabel="number of exponents per length", ylabel="exponent")
+axes.set(xlabel="number of exponents per length", ylabel="exponent λᵢ (per unit time)")
 axes.legend()
 plt.show()

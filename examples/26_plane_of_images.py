@@ -16,7 +16,7 @@ from torch import nn
 from cocycle import feedforward, ftle, plane_through, straight_path
 from cocycle.lyapunov.ridges import distances, level_lines, ridges
 from cocycle.networks import Recipe, digits, error, fit, perceptron
-from cocycle.plotting import boundary_lines, exponent_plane, input_points, plane_labels, ridge_points, signed_ticks
+from cocycle.plotting import boundary_lines, colour_bar, exponent_plane, input_points, plane_labels, ridge_points
 from cocycle.trajectories import end
 
 CLASSES = (3, 5, 8)
@@ -79,7 +79,7 @@ middle.set(title="classes (pale: less certain)")
 
 last = figure.add_subplot(grid[:, 2])
 mesh = exponent_plane(last, axis, axis, field.exponents, lowest=-2.0)
-figure.colorbar(mesh, ax=last, ticks=signed_ticks(mesh.norm), extend="min", label="maximal exponent λ₁ (per layer)")
+colour_bar(mesh, last, field.exponents, label="maximal exponent λ₁ (per layer)")
 ridge_points(last, found).set(zorder=4, sizes=[5])
 last.set(title="exponent (ridges: black)")
 for ax in (middle, last):

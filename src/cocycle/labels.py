@@ -1,13 +1,13 @@
-"""What figures and tables call the quantities of this package: words and a symbol for each name in code, units in
-words."""
+"""What figures call the quantities of this package: words and a symbol, in matplotlib's mathtext where it has an index
+of letters, for each name in code; units in words."""
 
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "bias_std": "bias scale σ_b",
+    "bias_std": "bias scale $σ_b$",
     "exponent": "exponent λ",
     "exponent_error": "standard error of λ",
-    "input_std": "input scale σ_in",
+    "input_std": r"input scale $σ_\mathrm{in}$",
     "lambda1": "maximal exponent λ₁",
     "lambda2": "exponent λ₂",
     "lambda3": "exponent λ₃",
@@ -18,9 +18,9 @@ WORDS: Mapping[str, str] = {
     "realisation": "realisation",
     "ridge": "ridge parameter β",
     "spectral_radius": "spectral radius ρ",
-    "threshold_std": "threshold scale σ_θ",
+    "threshold_std": "threshold scale $σ_θ$",
     "valid_time": "valid time",
-    "weight_std": "weight scale σ_w",
+    "weight_std": "weight scale $σ_W$",
 }
 UNITS: Mapping[str, str] = {
     "1": "",

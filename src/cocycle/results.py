@@ -37,6 +37,11 @@ def rounded(value: float, error: float) -> tuple[str, str]:
     return (f"{value:.6g}", f"{error:.2g}") if places is None else (f"{value:.{places}f}", f"{error:.{places}f}")
 
 
+def html_facts(caption: str, facts: Iterable[tuple[str, object]]) -> str:
+    """An HTML table with a row for each name and what it is."""
+    return html_table(caption, ("", ""), facts)
+
+
 def html_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """An HTML table; the contents of cells are shown as text."""
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from cocycle.arrays import as_numpy, floating, require_count
 from cocycle.progress import tracked
-from cocycle.results import Plotted
+from cocycle.results import Plotted, html_facts, html_table
 
 MINIMUM, CROSSING = "first minimum of the mutual information", "first 1/e crossing of the autocorrelation"
 SHORTEST = 200  # samples
@@ -45,6 +45,9 @@ class EmbeddingDelay(Plotted):
     def __repr__(self):
         return f"EmbeddingDelay of {self.delay} samples: {self.rule}"
 
+    def _repr_html_(self):
+        return html_facts("EmbeddingDelay", [("delay (samples)", self.delay), ("chosen by", self.rule)])
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -68,6 +71,14 @@ class EmbeddingDimension(Plotted):
         words = f"EmbeddingDimension {self.dimension} ({self.method}): {what} {self.curve[self.dimension - 1]:.3g}"
         missed = "" if self.enough else f", which is not enough, and is in no dimension up to {len(self.curve)}"
         return words + missed + (", E2 = 1 throughout as for random numbers" if self.random else "")
+
+    def _repr_html_(self):
+        first = "false neighbours" if self.second is None else "E1"
+        head = ("dimension", first) if self.second is None else ("dimension", first, "E2")
+        columns = [self.curve] if self.second is None else [self.curve, self.second]
+        rows = [(i, *(f"{value:.3g}" for value in row)) for i, row in enumerate(zip(*columns, strict=False), 1)]
+        chosen = "chosen" if self.enough else "not enough, taken"
+        return html_table(f"EmbeddingDimension {self.dimension} ({self.method}), {chosen}", head, rows)
 
 
 def embed(series: Any, dimension: int, delay: int = 1) -> np.ndarray:

@@ -11,6 +11,7 @@ import scipy
 from contourpy import contour_generator
 
 from cocycle.arrays import Array, State, as_numpy, floating, require_finite
+from cocycle.results import html_facts
 
 NEIGHBOURS = np.ones((3, 3))  # adjacent grid points, which belong to one curve
 UNEVEN = 1e-4  # relative tolerance of grid steps and of unit vectors: above the rounding of single precision
@@ -46,6 +47,11 @@ class Ridges:
         curves = len(np.unique(self.curves))
         words = f", median contrast {np.median(self.contrasts):.4g}" if len(self) else ""
         return f"Ridges: {len(self)} points on {curves} curves{words}"
+
+    def _repr_html_(self):
+        rows: list[tuple[str, object]] = [("points", len(self)), ("curves", len(np.unique(self.curves)))]
+        rows += [("median contrast", f"{np.median(self.contrasts):.4g}")] if len(self) else []
+        return html_facts("Ridges", rows)
 
     def alignment(self, directions: np.ndarray) -> np.ndarray:
         """|cos| (m,) of the angle between the normals and unit vectors `directions` (m, 2), such as those of maximal

@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 
 from cocycle.arrays import as_numpy, floating, refuse_masked, require_finite
-from cocycle.results import Plotted
+from cocycle.results import Plotted, html_facts
 
 ROUNDING = 1e-4  # by which the sum of probabilities in single precision may differ from 1
 
@@ -53,6 +53,12 @@ class AccuracyMap(Plotted):
     epistemic: np.ndarray
     accuracy: np.ndarray
     count: np.ndarray
+
+    def _repr_html_(self):
+        known, total = self.count > 0, self.count.sum()
+        right = (self.accuracy[known] * self.count[known]).sum() / total if total else np.nan
+        rows = [("samples", int(total)), ("bins with samples", f"{known.sum()} of {known.size}")]
+        return html_facts("AccuracyMap", [*rows, ("accuracy of all", f"{right:.4g}")])
 
     def __call__(self, found: Uncertainty) -> np.ndarray:
         """The expected accuracy (*batch,): that of the bin, or of the nearest bin that is not empty."""

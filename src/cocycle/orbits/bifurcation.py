@@ -17,7 +17,7 @@ from cocycle.lyapunov.exponents import Diverged, Spectrum
 from cocycle.lyapunov.qr import frame
 from cocycle.lyapunov.spectrum import lyapunov_spectrum
 from cocycle.orbits.section import crossing_blocks
-from cocycle.results import Plotted
+from cocycle.results import Plotted, html_facts
 from cocycle.trajectories import end, trajectory
 
 FEW = 10  # crossings, of which fewer are said
@@ -49,6 +49,15 @@ class BifurcationDiagram(Plotted):
             f"BifurcationDiagram of {self.name} at {len(self.values)} values from {self.values.min():g} to"
             f" {self.values.max():g}: λ1 > 0 by two standard errors at {above} of them"
         )
+
+    def _repr_html_(self):
+        above = int((self.exponents[:, 0] > 2 * as_numpy(self.spectrum.standard_error)[:, 0]).sum())
+        rows = [(self.name, f"{len(self.values)} values, {self.values.min():g} to {self.values.max():g}")]
+        rows += [
+            ("states at each value", self.states.shape[1]),
+            ("λ₁ > 0 by two standard errors", f"at {above} values"),
+        ]
+        return html_facts("BifurcationDiagram", rows)
 
 
 def bifurcation_diagram(

@@ -16,7 +16,7 @@ from cocycle.formulas.height import Height
 from cocycle.formulas.of_time import depends_on_time
 from cocycle.maps import Map
 from cocycle.progress import progress_bar
-from cocycle.results import Plotted
+from cocycle.results import Plotted, html_facts
 from cocycle.trajectories import blocks_of_states, end
 
 CHUNK = 2**20  # numbers between two searches for crossings, at most
@@ -40,6 +40,14 @@ class Section(Plotted):
         count = len(self.times)
         mean = f", one every {self.times[-1] / count:.4g} units of time" if count else ""
         return f"Section with {count} crossings{mean}"
+
+    def _repr_html_(self):
+        count, rows = len(self.times), []
+        if count:
+            rows = [("mean time between crossings", f"{self.times[-1] / count:.4g}")]
+            ends = enumerate(zip(self.states.min(0), self.states.max(0), strict=True), 1)
+            rows += [(f"component {i}", f"{low:.4g} to {high:.4g}") for i, (low, high) in ends]
+        return html_facts(f"Section with {count} crossings", rows[:12])
 
 
 def poincare_section(

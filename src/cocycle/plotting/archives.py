@@ -114,8 +114,8 @@ def result_figure(
     """
     refuse_masked("values", values)
     values = np.asarray(values)
-    left_out = np.isnan(values).reshape(*values.shape[: len(axes)], -1).all(-1) if scattered else None
-    return facets(Result(values, axes, label, dict(labels or {}), left_out=left_out), ax)
+    missing = np.asarray(np.isnan(values).reshape(*values.shape[: len(axes)], -1).all(-1))
+    return facets(Result(values, axes, label, dict(labels or {}), left_out=missing if scattered else None), ax)
 
 
 def table_figure(

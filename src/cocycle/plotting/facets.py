@@ -1,6 +1,6 @@
 """Figures of one result over its axes: lines or planes, one panel for each value of further axes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -128,7 +128,7 @@ def _draw(figure: FigureBase, panels: np.ndarray, result: Result) -> None:
     if len(shown) == 1:
         _lines(used, result)
     else:
-        _planes(figure, used, result)
+        _planes(used, result)
     for i, (ax, key) in enumerate(zip(panels.ravel(), keys, strict=False)):
         lowest = i + panels.shape[1] >= len(keys)
         ax.set(title=result.title(key), xlabel=result.named(shown[-1]) if lowest else "")
@@ -144,7 +144,7 @@ def _draw(figure: FigureBase, panels: np.ndarray, result: Result) -> None:
         used[0].set_title(result.heading)
 
 
-def _lines(panels: Sequence[Axes], result: Result) -> None:
+def _lines(panels: Iterable[Axes], result: Result) -> None:
     values, x = result.ordered(result.values), result.axes[result.shown[0]]
     for ax, key in zip(panels, result.keys, strict=True):
         _line(ax, x, values[key], result)
@@ -180,7 +180,7 @@ def _line(ax: Axes, x: np.ndarray, values: np.ndarray, result: Result) -> None:
         ax.legend(frameon=False, loc="best")
 
 
-def _planes(figure: FigureBase, panels: Sequence[Axes], result: Result) -> None:
+def _planes(panels: np.ndarray, result: Result) -> None:
     values, (y, x) = result.ordered(result.values), (result.axes[name] for name in result.shown)
     left_out = None if result.left_out is None else result.ordered(result.left_out)
     planes = [mean_over(values[key], (-1,)) for key in result.keys]
@@ -196,4 +196,4 @@ def _planes(figure: FigureBase, panels: Sequence[Axes], result: Result) -> None:
             drawn, known = cells(bounded(part), mask), between(bounded(part), mask)
         plane(ax, x, y, drawn, norm=norm, cmap=colours)
         zero_line(ax, x, y, known, color="black")
-    colour_bar(ScalarMappable(norm, colours), panels, every, label=result.label)
+    colour_bar(ScalarMappable(norm, colours), panels.tolist(), every, label=result.label)

@@ -1,5 +1,7 @@
 """Values on planes between the points where they are known."""
 
+from typing import Any
+
 import numpy as np
 from scipy.interpolate import LinearNDInterpolator, PchipInterpolator, interp1d
 from scipy.ndimage import distance_transform_cdt
@@ -66,8 +68,8 @@ def between(values: np.ndarray, left_out: np.ndarray) -> np.ndarray:
 def _of_nearest(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
     if not missing.any() or missing.all():
         return np.where(missing, np.nan, values) if missing.all() else values
-    rows, columns = distance_transform_cdt(missing, "chessboard", return_distances=False, return_indices=True)
-    return values[rows, columns]
+    nearest: Any = distance_transform_cdt(missing, "chessboard", return_distances=False, return_indices=True)
+    return values[tuple(nearest)]
 
 
 def _finer(u: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ def divergence_curves(ax: Axes, result: Any, **style):
             color="tab:red",
             linestyle="--",
             linewidth=0.9,
-            label=f"λ1 = {result.in_words}",
+            label=f"λ₁ = {result.in_words}",
         )
         ax.set_ylim(*_limits(result.curves))
         ax.legend(frameon=False, loc="lower right")

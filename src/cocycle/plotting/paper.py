@@ -42,6 +42,7 @@ def style(*, columns: int = 1) -> Iterator[None]:
     if columns not in WIDTHS:
         raise ValueError(f"columns must be 1 or 2; got {columns!r}")
     width = WIDTHS[columns]
+    _load_backend()
     token = _width.set(width)
     try:
         with plt.style.context([STYLE, {**PAPER, "figure.figsize": (width, 0.7 * width)}]):
@@ -52,7 +53,14 @@ def style(*, columns: int = 1) -> Iterator[None]:
 
 def own_style() -> AbstractContextManager[None]:
     """The style in which figures are drawn: the package's, or that of the paper where it is in force."""
+    _load_backend()
     return plt.style.context(STYLE) if _width.get() is None else nullcontext()
+
+
+def _load_backend() -> None:
+    """The backend of a notebook switches to interactive mode when it is loaded: within the style that would be undone
+    at its end, and no later figure would be shown."""
+    plt.draw_if_interactive()
 
 
 def sized(width: float, height: float) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Colour plots over two axes: exponents with a scale centred at zero, valid times, zero lines, colour bars."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ def diverging(low: float, high: float) -> Normalize:
     return TwoSlopeNorm(0.0, low, high)
 
 
-def scale_words(norm: Normalize) -> str:
+def scale_words(norm: Any) -> str:
     """What a colour bar says of its scale, on a line of its own: both scales where there are two."""
     if not isinstance(norm, TwoSlopeNorm):
         return ""
@@ -58,13 +59,15 @@ def colour_bar(
     Beside further panels it belongs above its own: location="top".
     """
     panels = list(np.ravel(np.array(ax, dtype=object)))
-    norm = colours.norm
+    norm: Any = colours.norm
+    signed, short = norm.vmin < 0 < norm.vmax, location in ("top", "bottom")
     return panels[0].figure.colorbar(
         colours,
         ax=panels,
         location=location,
         label=label + scale_words(norm),
-        ticks=signed_ticks(norm) if norm.vmin < 0 < norm.vmax else None,
+        ticks=signed_ticks(norm, count=2 if short else 4) if signed else None,
+        format=_number if signed else None,
         extend=extended(values, norm),
     )
 
@@ -86,7 +89,7 @@ def zero_line(ax: Axes, x: np.ndarray, y: np.ndarray, exponent: np.ndarray, *, c
     return None
 
 
-def extended(values: np.ndarray, norm: Normalize) -> str:
+def extended(values: np.ndarray, norm: Any) -> str:
     """The argument `extend` of matplotlib's colorbar: which ends are pointed because there are values beyond them."""
     margin = 1e-9 * abs(norm.vmax - norm.vmin)
     below, above = bool((values < norm.vmin - margin).any()), bool((values > norm.vmax + margin).any())
@@ -108,9 +111,13 @@ def scale_axes(ax: Axes, x: np.ndarray, y: np.ndarray | None = None) -> None:
         ax.set_yscale("log")
 
 
-def signed_ticks(norm) -> np.ndarray:
-    """Round numbers on both sides of zero, which may have different scales."""
-    locator = MaxNLocator(4)
+def _number(value: float, _: int) -> str:
+    return f"{value:g}".replace("-", "−")
+
+
+def signed_ticks(norm, *, count: int = 4) -> np.ndarray:
+    """Round numbers, about `count` on each side of zero, which may have different scales."""
+    locator = MaxNLocator(count)
     if norm.vmin > 0 or norm.vmax < 0:
         ticks = np.asarray(locator.tick_values(norm.vmin, norm.vmax))
         return ticks[(ticks >= norm.vmin) & (ticks <= norm.vmax)]

@@ -13,7 +13,7 @@ from cocycle.driven import Driven
 from cocycle.maps import orbit
 from cocycle.progress import tracked
 from cocycle.reservoir.moments import Moments, MomentSum, check_moments
-from cocycle.results import Plotted
+from cocycle.results import Plotted, html_facts
 from cocycle.trajectories import end
 
 Product = tuple[tuple[int, int], ...]  # (delay, degree) of each factor
@@ -55,6 +55,10 @@ class Capacity(Plotted):
     def __repr__(self):
         parts = ", ".join(f"degree {d}: {c:.2f}" for d, c in self.by_degree.items())
         return f"capacity {self.total:.2f} of at most {self.bound} ({parts})"
+
+    def _repr_html_(self):
+        rows = [(f"degree {degree}", f"{capacity:.2f}") for degree, capacity in self.by_degree.items()]
+        return html_facts("Capacity", [*rows, ("total", f"{self.total:.2f}"), ("at most", self.bound)])
 
 
 def memory_capacity(

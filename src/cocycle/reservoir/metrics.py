@@ -8,7 +8,7 @@ import numpy as np
 
 from cocycle.arrays import as_numpy, floating, require_finite
 from cocycle.reservoir.forecast import Forecaster, forecast
-from cocycle.results import Plotted
+from cocycle.results import Plotted, html_facts
 
 
 def euclidean(error: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -131,6 +131,15 @@ class ValidTimes(Plotted):
             f"; {self.reached_end.sum()} reached the horizon of {self.horizon:.3g}" if self.reached_end.any() else ""
         )
         return f"{text} over {self.times.shape[-1]} starts{networks}{ended}"
+
+    def _repr_html_(self):
+        low, median, high = np.quantile(self.times, [0.25, 0.5, 0.75])
+        rows = [("median", f"{median:.2f}"), ("quartiles", f"{low:.2f} to {high:.2f}")]
+        rows += [
+            ("forecasts", self.times.size),
+            (f"valid at the horizon of {self.horizon:.3g}", self.reached_end.sum()),
+        ]
+        return html_facts("Valid times (Lyapunov times)", rows)
 
 
 def valid_times(

@@ -9,7 +9,7 @@ from cocycle.arrays import Array, as_numpy, generator, like, tolerances
 from cocycle.driven import Driven, check_inputs
 from cocycle.maps import orbit
 from cocycle.progress import tracked
-from cocycle.results import Plotted
+from cocycle.results import Plotted, html_facts
 from cocycle.threads import one_thread_if_small
 
 
@@ -43,12 +43,21 @@ class Synchronisation(Plotted):
         met = max(1e-6, 100 * tolerances(self.distances.dtype).eps)
         return bool((self.distances[-1] <= met * self.distances[0]).all())
 
+    @property
+    def unit(self) -> str:
+        """The unit of the rate."""
+        return "per step" if self.dt == 1 else "per unit time"
+
     def __repr__(self):
         copies, steps, rate = self.distances.shape[1] + 1, self.distances.shape[0], self.rate
         verdict = "synchronised" if self.synchronised else "not synchronised"
-        unit = "per step" if self.dt == 1 else "per unit time"
-        words = f", rate {rate:.4g} {unit}" if np.isfinite(rate) else ""
+        words = f", rate {rate:.4g} {self.unit}" if np.isfinite(rate) else ""
         return f"Synchronisation of {copies} copies over {steps} steps: {verdict}{words}"
+
+    def _repr_html_(self):
+        rows = [("copies", self.distances.shape[1] + 1), ("steps", len(self.distances))]
+        rows += [("synchronised", "yes" if self.synchronised else "no"), (f"rate ({self.unit})", f"{self.rate:.4g}")]
+        return html_facts("Synchronisation", rows)
 
 
 def synchronisation(

@@ -8,7 +8,11 @@ from typing import final
 
 import numpy as np
 
+from cocycle.results import html_table
+from cocycle.sweeps.text import printable
+
 MESSAGE_BYTES = 200
+SHOWN = 20  # rows in the table of a notebook
 CHUNK = 2**24  # bytes of rows that are looked at together when all of them are read
 
 
@@ -94,6 +98,19 @@ class Records:
 
     def __len__(self):
         return len(self.points)
+
+    def _repr_html_(self):
+        heads = ("point", "status", *self.values, "message")
+        rows = [
+            (
+                self.points[i],
+                Status(self.status[i]).words,
+                *(np.array2string(np.asarray(value[i]), precision=6, threshold=4) for value in self.values.values()),
+                printable(self.messages[i].decode(errors="replace")),
+            )
+            for i in range(min(len(self), SHOWN))
+        ]
+        return html_table(f"Records of {len(self)} points" + f", the first {SHOWN}" * (len(self) > SHOWN), heads, rows)
 
     def __getitem__(self, rows) -> "Records":
         """The rows of a slice or a mask."""

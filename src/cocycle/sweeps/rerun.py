@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from cocycle.results import html_table
 from cocycle.sweeps import provenance
 from cocycle.sweeps.archive import Archive
 from cocycle.sweeps.computing import Call
@@ -18,6 +19,7 @@ from cocycle.sweeps.jobs import Job, Measure
 from cocycle.sweeps.pool import Pool, WorkerDied
 from cocycle.sweeps.records import Records, Status
 from cocycle.sweeps.run import task_of
+from cocycle.sweeps.text import printable
 from cocycle.sweeps.workers import limit_to_one_thread
 
 LOG = logging.getLogger("cocycle")
@@ -53,6 +55,19 @@ class Comparison:
         if self.changed:
             lines.append(f"the text of {self.changed} is not that of the last run")
         return "\n".join([*lines, "every bit is the same" if self.same else "NOT the same"])
+
+    def _repr_html_(self):
+        rows = []
+        for name in self.stored.values:
+            old, new = (rows.values[name][0] for rows in (self.stored, self.computed))
+            same = np.array_equal(old, new, equal_nan=True)
+            rows.append((name, _short(old), _short(new), "" if same else _largest(old - new)))
+        states = (Status(records.status[0]).words for records in (self.stored, self.computed))
+        where = ", ".join(f"{name} = {value}" for name, value in self.coordinates.items())
+        verdict = "every bit is the same" if self.same else "not the same"
+        changed = f"; the text of {self.changed} is not that of the last run" if self.changed else ""
+        head = ("", "stored", "now", "largest difference")
+        return html_table(printable(f"{where}: {verdict}{changed}"), head, [("status", *states, ""), *rows])
 
 
 def rerun(archive: Archive, point: Mapping[str, Any] | Index, measure: Measure | None = None) -> Comparison:
@@ -93,11 +108,21 @@ def arguments(
     point that is not in the grid.
     """
     index = archive.index_at(point)
+    job = _job(archive.contents.grid, index)
+    return _arguments(archive, index, task_of(archive).points(job, int(job.blocks[0])))
+
+
+def arguments_alone(archive: Archive, point: Mapping[str, Any] | Index):
+    """The same, in a block of this point alone: what `run` calls the measure with after the block has failed."""
+    index = archive.index_at(point)
+    return _arguments(archive, index, np.array([archive.contents.grid.number(index)]))
+
+
+def _arguments(archive: Archive, index: Index, points: np.ndarray):
     state = Status(archive.status[index])
     if state == Status.LEFT_OUT:
         raise ValueError(f"the point {index} is {state.words}: the measure is not called there")
-    task, job = task_of(archive), _job(archive.contents.grid, index)
-    points = task.points(job, int(job.blocks[0]))
+    task = task_of(archive)
     if limit_to_one_thread():
         LOG.warning("linear algebra has one thread in this process from now on, as in the workers of a sweep")
     return {**deepcopy(archive.fixed), **task.grid.coordinates(points)}, task.generators(points)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from cocycle.results import html_table
+from cocycle.results import html_table, rounded
 from cocycle.sweeps.coordinates import labels_of, position, short
 from cocycle.sweeps.means import error_of_mean, mean_over
 from cocycle.sweeps.records import Status
@@ -35,6 +35,11 @@ class Best:
 
     def __iter__(self):
         return iter((self.point, self.value))
+
+    def _repr_html_(self):
+        mean, error = rounded(self.value, self.error)
+        words = f"{mean} ± {error} over {self.count} independent values" if self.count > 1 else mean
+        return html_table("Best", ("", ""), [("mean", words), *self.point.items()])
 
 
 def point(archive: "Archive", /, **coordinates: Any) -> dict[str, Any]:
