@@ -18,7 +18,9 @@ from cocycle.reservoir.persistence import load, save
 from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.reservoir import Reservoir
 from cocycle.reservoir.ridge import CrossValidated, HeldOut, RidgeChoice, ridge_path, ridge_readout
+from cocycle.reservoir.running import RunningForecaster
 from cocycle.reservoir.synchronisation import Synchronisation, consistency, synchronisation
+from cocycle.reservoir.tables import timed
 from cocycle.reservoir.training import train
 from cocycle.reservoir.weights import (
     compact,
@@ -60,6 +62,7 @@ __all__ = [
     "Reservoir",
     "ReservoirRegressor",
     "RidgeChoice",
+    "RunningForecaster",
     "Synchronisation",
     "ValidTimes",
     "WithSquares",
@@ -94,6 +97,7 @@ __all__ = [
     "sparse",
     "spectral_radius",
     "synchronisation",
+    "timed",
     "train",
     "train_online",
     "uniform",

@@ -1,4 +1,4 @@
-"""A forecaster as a JSON description and a set of arrays, and the forecaster made from both."""
+"""A forecaster, also a running one, as a JSON description and a set of arrays, and what is made from both."""
 
 import dataclasses
 import json
@@ -20,31 +20,37 @@ from cocycle.reservoir.layered import Deep, DelayLine
 from cocycle.reservoir.normalisation import Normalisation
 from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.reservoir import Reservoir
+from cocycle.reservoir.running import RunningForecaster
 from cocycle.reservoir.shapes import ROOM, check_loop, check_readout, check_units
 
 ACTIVATIONS = {activation.name: activation for activation in (TANH, ERF, RELU, LINEAR, SIGMOID)}
 DEEPEST = 16  # so deep parts may be in one another
 
 
-def described(model: Forecaster) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def described(model: Forecaster | RunningForecaster) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What JSON says of the model, and its arrays by name.
 
     Raises TypeError for parts that cannot be stored, ValueError for parts that do not fit.
     """
     arrays: dict[str, np.ndarray] = {}
+    if isinstance(model, RunningForecaster):
+        model = dataclasses.replace(model, labels=None)
     description = _described("", model, arrays)
-    _check(_fields(model), _room(sum(array.nbytes for array in arrays.values())))
+    _check(
+        _fields(model.model if isinstance(model, RunningForecaster) else model),
+        _room(sum(array.nbytes for array in arrays.values())),
+    )
     return description, arrays
 
 
-def built(description: Any, arrays: dict[str, np.ndarray], size: int) -> Forecaster:
+def built(description: Any, arrays: dict[str, np.ndarray], size: int) -> Forecaster | RunningForecaster:
     """The model of a description and its arrays, from a file of `size` bytes, which limits the size of its states.
 
     Raises one of `persistence.REFUSED` for a description or arrays that `described` does not make.
     """
     parts = _Parts(arrays, _room(size))
     model = parts.built("", description)
-    if not isinstance(model, Forecaster) or parts.used != set(arrays):
+    if not isinstance(model, Forecaster | RunningForecaster) or parts.used != set(arrays):
         raise ValueError("it must hold a Forecaster and nothing else")
     return model
 
@@ -84,6 +90,15 @@ PARTS: dict[type, dict[str, Callable[[Any], bool]]] = {
         "external": _is_count,
         "closable": _is_truth,
         "settings": _is(Mapping),
+    },
+    RunningForecaster: {
+        "model": _is(Forecaster),
+        "state": _is(np.ndarray),
+        "last_input": _is(np.ndarray),
+        "starts": _is_count,
+        "times": _is_count,
+        "gaps": _is(str, type(None)),
+        "labels": _is(type(None)),
     },
     Reservoir: {
         "weight": _is_weight,

@@ -14,6 +14,8 @@ from cocycle.progress import tracked
 from cocycle.reservoir.normalisation import RAW, Normalisation
 from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.reservoir import Reservoir
+from cocycle.reservoir.running import RunningForecaster, started
+from cocycle.reservoir.tables import check_names, labelled
 from cocycle.results import html_facts
 from cocycle.threads import one_thread_if_small
 from cocycle.trajectories import end
@@ -39,7 +41,7 @@ class Forecaster:
 
     def __post_init__(self):
         width = self.network.dimension + (self.network.inputs if self.readout.reads_input else 0)
-        seen = self._own(np.zeros(width))[self.readout.components]
+        seen = self.own(np.zeros(width))[self.readout.components]
         features = seen if self.readout.functions is None else self.readout.functions(seen)
         if self.readout.weight.shape[-1] != len(features):
             raise ValueError(
@@ -69,7 +71,7 @@ class Forecaster:
             raise ValueError(
                 "the closed loop of a network with an external input is driven: take `closed_with(external)`"
             )
-        self._require_closable()
+        self.require_closable()
         readout = self.readout
         if isinstance(self.network, Reservoir) and readout.sees_state_alone:
             return self.network.closed(readout.weight, readout.offset)
@@ -77,9 +79,9 @@ class Forecaster:
 
     def closed_with(self, external: Array) -> Iterator[Map]:
         """The maps of the closed loop, one for each value of the external input (time, *batch, v)."""
-        self._require_closable()
+        self.require_closable()
         part = self.inputs.part(slice(self.external), self.network.inputs)
-        external = self._own(part.applied(check_inputs("external", as_numpy(external), self.external)))
+        external = self.own(part.applied(check_inputs("external", as_numpy(external), self.external)))
         return (self._closed(now) for now in external)
 
     def driven(self, series: Array, external: Array | None = None) -> Iterator[Map]:
@@ -88,7 +90,7 @@ class Forecaster:
         For the conditional exponents of the trained network.  Raises ValueError for another shape or values that are
         not finite.
         """
-        return self.network.driven(self._input(series, external))
+        return self.network.driven(self.network_input(series, external))
 
     def predictions(self, series: Array, external: Array | None = None, *, state: Array | None = None) -> np.ndarray:
         """The output of the readout after each value of series (time, *batch, m): row t follows series[t].
@@ -98,15 +100,19 @@ class Forecaster:
         Batch axes of the series are paired with those of the networks: for every network with every series, take
         `with_start_axes(1)` first.
         One-step predictions of series[t+1], or the estimate of the unobserved at t.  The first rows still depend on
-        the state at the start.
+        the state at the start.  Of a table a table, at the times that are predicted.
         """
-        u = self._input(series, external)
+        u = self.network_input(series, external)
         if len(u) < 1:
             raise ValueError("series must have at least one time; got an empty one")
         pairs = tracked(driven_states(self.network, u, state), "network", len(u))
         with one_thread_if_small(self.network.rest(tuple(u.shape[1:-1]))):
             rows = [as_numpy(self.readout(self.readout.read(*pair))) for pair in pairs]
-        return self.outputs.undone(np.stack(rows))
+        values, labels = self.outputs.undone(np.stack(rows)), labelled("series", series).labels
+        if labels is None:
+            return values
+        names = None if self.closable else self.settings.get("outputs", ())
+        return labels.table(values, first=1 - len(values) + int(self.closable), names=names)
 
     def warmed(self, warm_up: Array, external: Array | None = None) -> Array:
         """The state of the closed loop after series warm_up (time, *batch, m), from rest: (*batch, n).
@@ -115,15 +121,29 @@ class Forecaster:
         `with_start_axes(1)` first, as `forecast` does.
         Raises ValueError for a warm-up that is empty, of another shape, or with values that are not finite.
         """
-        u = self._input(warm_up, external, "warm_up")
+        u = self.network_input(warm_up, external, "warm_up")
         if len(u) < 1:
             raise ValueError("warm_up must have at least one time; got an empty one")
         state = self.network.rest(tuple(u.shape[1:-1]))
         with one_thread_if_small(state):
             state = end(tracked(self.network.driven(u), "warm-up", len(u)), state)
+        return self.loop_state(u[-1], state)
+
+    def loop_state(self, last_input: Array, state: Array) -> Array:
+        """The state of the closed loop after an input (*batch, v + m) in the network's units and the state after it."""
         if not self.readout.reads_input:
             return state
-        return beside(self.readout(self.readout.read(u[-1], state)), state)
+        return beside(self.readout(self.readout.read(last_input, state)), state)
+
+    def start(self, series: Any, external: Array | None = None, *, gaps: str | None = None) -> RunningForecaster:
+        """A running forecaster, which keeps the state after series (time, *starts, m), and takes what comes next.
+
+        From rest.  `external` (time, ..., v) goes with the series.  With gaps="bridge" missing values (NaN), now and
+        later, are replaced by the network's own one-step forecast; without, they are refused.
+
+        Raises ValueError for a series that is empty, of another shape, not finite, or begins with a missing value.
+        """
+        return started(self, "series", series, external, gaps)
 
     def continued(self, state: Array, steps: int, external: Array | None = None) -> tuple[np.ndarray, Array]:
         """`steps` outputs (steps, *batch, m) of the closed loop from `state` on, and the state that follows them.
@@ -156,14 +176,22 @@ class Forecaster:
     def _output(self, state):
         return state[..., : self.readout.weight.shape[-2]] if self.readout.reads_input else self.readout(state)
 
-    def _own(self, values: np.ndarray) -> Array:
+    def own(self, values: np.ndarray) -> Array:
+        """Values as an array of the library and precision of the network."""
         return like(values, self.network.rest())
 
-    def _input(self, series, external, name="series"):
-        series = check_inputs(name, as_numpy(series), self.network.inputs - self.external)
-        return self._own(self.inputs.applied(with_external(series, external, self.external)))
+    def network_input(self, series: Any, external: Any = None, name: str = "series") -> Array:
+        """[external | series] (time, *batch, v + m) in the network's units.
 
-    def _require_closable(self):
+        Raises ValueError, about a series called `name`, for another shape or values that are not finite.
+        """
+        series, labels = labelled(name, series)
+        check_names(name, self.settings.get("names"), labels)
+        series = check_inputs(name, as_numpy(series), self.network.inputs - self.external)
+        return self.own(self.inputs.applied(with_external(series, external, self.external)))
+
+    def require_closable(self) -> None:
+        """Raise ValueError unless the output is the next input."""
         if not self.closable:
             raise ValueError(
                 "a closed loop takes a network trained to give the next input; this one was trained on another target:"
@@ -185,24 +213,26 @@ def with_external(series: np.ndarray, external: Array | None, width: int) -> np.
         return series
     if external is None:
         raise ValueError(f"the network takes an external input of {width} components; got none")
-    external = as_numpy(check_inputs("external", external, width))
+    external = as_numpy(check_inputs("external", labelled("external", external).values, width))
     if len(external) != len(series):
         raise ValueError(f"external must have as many times as the series, {len(series)}; got {len(external)} times")
     axes = max(series.ndim, external.ndim)
     return beside(*(a.reshape(len(a), *[1] * (axes - a.ndim), *a.shape[1:]) for a in (external, series)))
 
 
-def forecast(model: Forecaster, warm_up: np.ndarray, steps: int, external: np.ndarray | None = None) -> np.ndarray:
+def forecast(model: Forecaster, warm_up: Any, steps: int, external: Any = None, *, gaps: str | None = None) -> Any:
     """The `steps` values that follow the series warm_up (time, *starts, m): shape (steps, *networks, *starts, m).
 
     The network is driven from rest by the warm-up, then by its own output: row 0 is the first value after the warm-up.
     An orbit that diverges is NaN from there on, without an error.  `external` (len(warm_up) + steps, ...,
-    v) goes with the warm-up, then with the steps.
+    v) goes with the warm-up, then with the steps.  Of a table (pandas, xarray, polars by `timed`) the forecast is a
+    table of the same kind, with its names, at the times that follow.  With gaps="bridge" missing values (NaN) of the
+    warm-up are replaced by the network's own one-step forecast; without, they are refused.
 
     Raises ValueError for a warm-up of another shape, an empty one, or with values that are not finite.
     """
     if not isinstance(model, Forecaster):
         raise TypeError(f"model must be a Forecaster, which `train` makes; got {type(model).__name__}")
-    model = model.with_start_axes(max(np.ndim(warm_up) - 2, 0))
+    external = labelled("external", external).values
     before, after = (None, None) if external is None else (external[: len(warm_up)], external[len(warm_up) :])
-    return model.continued(model.warmed(warm_up, before), steps, after)[0]
+    return started(model, "warm_up", warm_up, before, gaps).forecast(steps, after)

@@ -6,24 +6,27 @@
 import os
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from cocycle.reservoir.checked_file import is_saved, read, write
 from cocycle.reservoir.description import built, described
 from cocycle.reservoir.forecast import Forecaster
+from cocycle.reservoir.running import RunningForecaster
 
 REFUSED = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 
 
-def save(model: Forecaster, path: str | os.PathLike) -> None:
-    """Write the model to the file `path`, in one step: the file is the old one or the new one, never a part.
+def save(model: Forecaster | RunningForecaster, path: str | os.PathLike) -> None:
+    """Write the model, or a running one with its state, to the file `path`, in one step.
 
-    It is an HDF5 file with checksums at its end.  A model that is there already is replaced; a link is replaced, too,
-    and not what it leads to.  Raises TypeError for parts that cannot be stored: torch tensors, maps and activations of
-    your own; ValueError for parts that do not fit; FileExistsError if there is a file that is no model.
+    The file is the old one or the new one, never a part: an HDF5 file with checksums at its end.  A model that is there
+    already is replaced; a link is replaced, too, and not what it leads to.  Raises TypeError for parts that cannot be
+    stored: torch tensors, maps and activations of your own; ValueError for parts that do not fit; FileExistsError if
+    there is a file that is no model.
     """
     path = Path(path)
-    if not isinstance(model, Forecaster):
-        raise TypeError(f"model must be a Forecaster; got {type(model).__name__}")
+    if not isinstance(model, Forecaster | RunningForecaster):
+        raise TypeError(f"model must be a Forecaster or a RunningForecaster; got {type(model).__name__}")
     if path.exists() and not (path.is_file() and is_saved(path)):
         raise FileExistsError(f"{path} exists and is no saved model: it will not be overwritten")
     if not path.parent.is_dir():
@@ -31,8 +34,8 @@ def save(model: Forecaster, path: str | os.PathLike) -> None:
     write(path, *described(model))
 
 
-def load(path: str | os.PathLike) -> Forecaster:
-    """The model in the file `path`: its forecasts are those of the one that was saved, bit for bit.
+def load(path: str | os.PathLike) -> Any:
+    """The Forecaster or RunningForecaster in the file `path`: it forecasts what the one saved does, to the bit.
 
     Raises FileNotFoundError, and ValueError for all else: a file that was damaged or cut short, one of another schema,
     one whose parts do not fit, something that is no saved model.  Nothing in a file is ever executed.
