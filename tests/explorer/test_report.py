@@ -1,4 +1,4 @@
-"""A report is one file with all that it shows: it asks for no other, and text of the archive in it is never a program."""
+"""A report is one file with all that it shows: it asks for no other, and text of the archive is no program in it."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor

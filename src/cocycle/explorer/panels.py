@@ -58,10 +58,13 @@ class Panel:
     figure: Any
     heading: Div
     sources: Mapping[str, ColumnDataSource]
+    mapper: Any = None
 
-    def show(self, plane: Plane, *, zero_line: bool) -> None:
+    def show(self, plane: Plane, colours: Colours, *, zero_line: bool) -> None:
         """Draw another plane over the same axes."""
-        self.heading.text = heading(plane)
+        self.heading.text = heading(plane, colours.words)
+        if self.mapper:
+            self.mapper.update(low=colours.low, high=colours.high, palette=list(colours.palette))
         for name, found in columns(plane, zero_line=zero_line).items():
             self.sources[name].data = found
 
@@ -69,8 +72,9 @@ class Panel:
 def panel(plane: Plane, shared: Shared, colours: Colours, *, zero_line: bool = True) -> Panel:
     """The panel of a plane: an image, or a line where it has one row."""
     sources = {name: ColumnDataSource(found) for name, found in columns(plane, zero_line=zero_line).items()}
-    drawn = _line(plane, shared, sources) if plane.is_line else _image(plane, shared, colours, sources)
-    return Panel(drawn, Div(text=heading(plane, colours.words), sizing_mode="stretch_width"), sources)
+    mapper = None if plane.is_line else colours.mapper()
+    drawn = _image(plane, shared, mapper, sources) if mapper else _line(plane, shared, sources)
+    return Panel(drawn, Div(text=heading(plane, colours.words), sizing_mode="stretch_width"), sources, mapper)
 
 
 def placed(panels: Sequence[Panel]) -> Row:
@@ -105,10 +109,9 @@ def selection(plane: Plane, chosen: np.ndarray | None) -> Columns:
     return {"image": [shown], **_extent(plane)}
 
 
-def _image(plane: Plane, shared: Shared, colours: Colours, sources: Mapping[str, ColumnDataSource]) -> Any:
+def _image(plane: Plane, shared: Shared, mapper: Any, sources: Mapping[str, ColumnDataSource]) -> Any:
     drawn = _figure(plane, shared, "pan,wheel_zoom,box_zoom,box_select,reset,save,tap")
     box = {"x": "x", "y": "y", "dw": "dw", "dh": "dh"}
-    mapper = colours.mapper()
     drawn.background_fill_color = "white"
     states = LinearColorMapper(palette=list(STATES.values()), low=-0.5, high=len(STATES) - 0.5)
     values = drawn.image("image", source=sources["values"], color_mapper=mapper, **box)

@@ -46,6 +46,11 @@ class Relation:
         box = {"x": [self.low[0]], "y": [self.low[1]], "dw": [size[0]], "dh": [size[1]]}
         return {"image": [np.where(counts > 0, counts, np.nan).astype("f4")], **box}
 
+    def move(self, panel: Panel) -> None:
+        """Show this rectangle in a panel that showed another."""
+        for span, low, high in zip((panel.figure.x_range, panel.figure.y_range), self.low, self.high, strict=True):
+            span.update(start=low, end=high)
+
     def panel(self, a: Plane, b: Plane) -> Panel:
         """The panel of two planes over the same axes."""
         sources = {"values": ColumnDataSource(self.columns(a, b))}

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from bokeh.embed import file_html
-from bokeh.models import Column, CustomJS, Div, Row, Select, Slider
+from bokeh.models import Column, CustomJS, Div, Row, Select
 from bokeh.resources import INLINE
 
 from cocycle.explorer.colours import colours
+from cocycle.explorer.controls import axis_slider
 from cocycle.explorer.panels import Panel, Shared, columns, heading, panel, placed
 from cocycle.explorer.planes import Plane, plane
 from cocycle.explorer.relation import Relation, relation_heading
@@ -38,8 +39,6 @@ FAILURES = 500  # that are listed
 CHOOSE = """
 const place = ({widget, texts}) => texts ? texts.indexOf(widget.value) : widget.value
 const k = controls.reduce((sum, control) => sum + control.stride * place(control), 0)
-for (const {widget, title, labels} of controls)
-    if (labels) widget.title = title + " = " + labels[widget.value]
 for (const {slices, sources, heading} of panels) {
     heading.text = slices[k].heading
     for (const name of Object.keys(sources)) sources[name].data = slices[k][name]
@@ -176,13 +175,9 @@ def _controls(archive: "Archive", slices: _Slices, panels: list[dict[str, Any]])
         title, texts = label(archive, name), [one_line(value_text(value)) for value in values]
         stride = prod(lengths[i + 1 :])
         if values.dtype.kind in "iuf":
-            words = f"{title} = {texts[0]}"
-            widget: Any = Slider(
-                start=0, end=len(values) - 1, value=0, step=1, title=words, show_value=False, width=280
-            )
-            controls.append({"widget": widget, "stride": stride, "title": title, "labels": texts})
+            controls.append({"widget": axis_slider(title, texts, start=0, value=0), "stride": stride})
         else:
-            widget = Select(options=list[Any](texts), value=texts[0], title=title, width=200)
+            widget = Select(options=list[Any](texts), value=texts[0], title=title, width=220)
             controls.append({"widget": widget, "stride": stride, "texts": texts})
     for control in controls:
         control["widget"].js_on_change("value", CustomJS(args={"controls": controls, "panels": panels}, code=CHOOSE))

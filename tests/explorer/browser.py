@@ -1,0 +1,83 @@
+"""A headless Chromium of the system, and a page in it that keeps its errors and what it asked for from elsewhere."""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+FLAGS += " --disable-component-update --disable-sync"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+PLACE = """([number, x, y]) => {
+    const models = [...Bokeh.documents[0]._all_models.values()]
+    const drawn = models.filter(model => model.type == "Figure").map(model => Bokeh.index.find_one(model)).filter(Boolean)
+    const view = drawn.sort((a, b) => {
+        const [p, q] = [a, b].map(v => v.el.getBoundingClientRect())
+        return Math.round((p.top - q.top) / 50) || p.left - q.left
+    })[number]
+    view.el.scrollIntoView({block: "center"})
+    const {left, top} = view.canvas_view.el.getBoundingClientRect()
+    return [left + view.frame.x_scale.compute(x), top + view.frame.y_scale.compute(y)]
+}"""
+SOURCES = """(number) => [...Bokeh.documents[0]._all_models.values()].filter(model => model.type == "ColumnDataSource")
+    .map(source => source.data)"""
+
+
+def missing():
+    """Why there is no browser, empty if there is one."""
+    try:
+        import playwright  # noqa: F401
+    except ImportError:
+        return "playwright is not installed: the extra test brings it"
+    return "" if Path(CHROMIUM).exists() else "there is no Chromium: apt-get install chromium"
+
+
+@dataclass
+class Watched:
+    """A page of playwright, with what went wrong on it."""
+
+    page: object
+    wrong: list = field(default_factory=list)
+    elsewhere: list = field(default_factory=list)
+
+    @classmethod
+    def opened(cls, browser, address, width):
+        made = cls(browser.new_page(viewport={"width": width, "height": 900}))
+        made.page.on("pageerror", lambda error: made.wrong.append(str(error)))
+        made.page.on(
+            "console", lambda said: made.wrong.append(said.text) if said.type in ("error", "warning") else None
+        )
+        made.page.on("request", lambda request: made.asked(request.url, address))
+        made.page.goto(address)
+        made.page.wait_for_selector(".bk-Figure")
+        made.page.wait_for_function("Bokeh.documents.length && Bokeh.documents[0].is_idle")
+        return made
+
+    def asked(self, url, address):
+        own, asked = urlsplit(address), urlsplit(url)
+        if asked.scheme not in ("data", "blob") and (asked.scheme.replace("ws", "http"), asked.netloc) != own[:2]:
+            self.elsewhere.append(url)
+
+    def place(self, number, x, y):
+        """Where on the screen the place (x, y) of a figure is; it is scrolled into view."""
+        return self.page.evaluate(PLACE, [number, x, y])
+
+    def click(self, number, x, y):
+        self.page.mouse.click(*self.place(number, x, y))
+
+    def box(self, number, x0, y0, x1, y1):
+        """Drag a box in a figure with its tool for boxes."""
+        start, end = self.place(number, x0, y0), self.place(number, x1, y1)
+        self.page.mouse.move(*start)
+        self.page.mouse.down()
+        for part in (0.3, 0.7, 1.0):
+            self.page.mouse.move(*(a + (b - a) * part for a, b in zip(start, end, strict=True)))
+        self.page.mouse.up()
+
+    def fits(self):
+        """Whether nothing is wider than the window."""
+        return self.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+    def text(self):
+        """All the text that can be seen."""
+        return "\n".join(self.page.locator(".bk-clearfix").all_inner_texts())

@@ -1,0 +1,188 @@
+"""In a real browser the report and the live page open, react and stay quiet: no error, nothing asked for elsewhere.
+
+Screenshots are written to the folder that the variable COCYCLE_SCREENSHOTS names, if it does.
+"""
+
+import csv
+import os
+import re
+import threading
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from archives import empty, grid, measure
+from browser import CHROMIUM, FLAGS, Watched, missing
+
+from cocycle.explorer.report import report
+from cocycle.explorer.server import in_background
+from cocycle.sweeps import run
+
+if missing():
+    print(f"browser tests are skipped: {missing()}")
+    pytest.skip(missing(), allow_module_level=True)
+
+from playwright.sync_api import sync_playwright
+
+SIZES = (1280, 390)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def served(archive):
+    page = in_background(archive)
+    yield page.address
+    page.close()
+
+
+@pytest.fixture
+def watch(browser):
+    """Open an address; at the end nothing may have gone wrong."""
+    opened = []
+
+    def watched(address, width=1280):
+        opened.append(Watched.opened(browser, address, width))
+        return opened[-1]
+
+    yield watched
+    for one in opened:
+        assert one.wrong == []
+        assert one.elsewhere == []
+        one.page.close()
+
+
+def keep(watched, name):
+    folder = os.environ.get("COCYCLE_SCREENSHOTS")
+    if folder:
+        watched.page.wait_for_timeout(500)
+        watched.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("width", SIZES)
+def test_the_report_shows_slices_and_marks_cells(archive, tmp_path, watch, width):
+    shown = watch(report(archive, tmp_path / "report.html").as_uri(), width)
+    assert shown.fits()
+    assert "points failed" in shown.text()
+    assert "observed = full" in shown.text()
+    keep(shown, f"report-{width}")
+    shown.page.locator("select").select_option("second")
+    assert "observed = second" in shown.text()
+    shown.box(2, -10, -1, 0, 20)
+    shown.page.wait_for_timeout(200)
+    assert re.search(r"\d+ of 30 cells selected", shown.text())
+    keep(shown, f"report-marked-{width}")
+
+
+@pytest.mark.parametrize("width", SIZES)
+def test_values_are_shown_under_the_pointer(served, watch, width):
+    shown = watch(served, width)
+    shown.page.mouse.move(*shown.place(0, -1.5, 0.92))
+    shown.page.wait_for_selector(".bk-Tooltip")
+    said = shown.page.locator(".bk-Tooltip").first.inner_text()
+    assert "standard error" in said
+    assert "0.0316228" in said  # the coordinate of the cell, not the logarithm at which it stands
+    assert "0.92" in said
+    keep(shown, f"hover-{width}")
+
+
+@pytest.mark.parametrize("width", SIZES)
+def test_a_click_shows_the_points_of_a_cell_and_how_to_compute_them_again(served, watch, width):
+    shown = watch(served, width)
+    shown.click(0, 0.0, 2.0)
+    shown.page.wait_for_selector("text=points of the cell")
+    assert "no convergence at weight_std = 2" in shown.text()
+    assert "cocycle rerun" in shown.text()
+    assert "measure(*arguments(Archive.open(" in shown.text()
+    assert shown.fits()
+    keep(shown, f"click-{width}")
+
+
+def test_controls_change_the_view_and_its_address(served, watch, tmp_path):
+    shown = watch(served)
+    shown.page.get_by_label("observed").select_option(label="second")
+    shown.page.wait_for_selector("text=observed = second")
+    handle = shown.page.locator(".noUi-handle").first
+    handle.focus()
+    for _ in range(2):
+        handle.press("ArrowRight")
+    shown.page.wait_for_selector("text=realisation = 1")
+    shown.page.get_by_label("averaged values by their").select_option(label="median")
+    shown.page.wait_for_selector("text=median over start")
+    shown.page.get_by_label("logarithmic colours").check()
+    shown.page.wait_for_selector("text=no colour on a logarithmic scale")
+    shown.page.wait_for_function("location.search.includes('colours=log')")
+    again = watch(shown.page.url)
+    assert "realisation = 1" in again.text()
+    assert "median over start" in again.text()
+    assert again.page.get_by_label("logarithmic colours").is_checked()
+    keep(again, "address")
+
+
+def test_axes_are_exchanged_and_a_line_is_drawn(served, watch):
+    shown = watch(served)
+    shown.page.get_by_label("vertical axis").select_option(label="input_std")
+    shown.page.wait_for_function("location.search.includes('x=weight_std&y=input_std')")
+    shown.page.get_by_label("vertical axis").select_option(label="none: a line")
+    shown.page.wait_for_selector("text=mean over realisation (3 values) and input_std (5 values)")
+    keep(shown, "line")
+
+
+def test_a_box_selects_cells_in_both_planes_and_the_selection_is_saved(served, watch, tmp_path, archive):
+    shown = watch(served)
+    shown.box(2, -10, 3, 0, 20)
+    shown.page.wait_for_selector("text=cells selected")
+    keep(shown, "selection")
+    with shown.page.expect_download() as download:
+        shown.page.get_by_text("save the selection").click()
+    rows = list(csv.reader(Path(download.value.path()).read_text().splitlines()))
+    assert rows[0][:3] == ["weight_std", "input_std", "observed"]
+    assert len(rows) - 1 == int(re.search(r"(\d+) of 30 cells selected", shown.text())[1])
+    assert all(float(row[3]) <= 0 and float(row[6]) >= 3 for row in rows[1:])
+    point = archive.point(weight_std=float(rows[1][0]), input_std=float(rows[1][1]), observed="full", realisation=0)
+    assert point["status"] == 1
+
+
+def test_the_page_follows_a_running_sweep(watch, tmp_path):
+    waiting, gate = empty(tmp_path / "live.h5", grid(rows=4)), threading.Event()
+
+    def slowly(point, rng):
+        if point["observed"] == "second":
+            gate.wait(30)
+        return measure(point, rng)
+
+    page = in_background(waiting)
+    shown = watch(page.address)
+    assert "no process computes them" in shown.text()
+    with ThreadPoolExecutor(1) as executor, ThreadPoolExecutor(1) as other:
+        done = other.submit(run, slowly, waiting, executor, progress=False)
+        shown.page.wait_for_selector("text=running")
+        keep(shown, "running")
+        gate.set()
+        done.result()
+    shown.page.wait_for_selector("text=114 of 120 points done, 6 failed")
+    values = shown.page.evaluate("[...Bokeh.documents[0]._all_models.values()].filter(m => m.data?.error).length")
+    assert values >= 2
+    page.close()
+
+
+def test_the_page_is_refused_without_its_token(served):
+    host = served.partition("/?")[0].rpartition("/")[0]
+    for wrong in (f"{host}/", f"{host}/wrong/", f"{host}/static/js/bokeh.min.js"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(wrong)
+        assert refused.value.code in (403, 404)
+    assert urllib.request.urlopen(served).status == 200
+
+
+def test_an_address_of_another_archive_says_what_is_wrong(served, watch):
+    shown = watch(served.partition("?")[0] + "?output=nothing")
+    assert "output must be one of exponent, valid_time; got 'nothing'" in shown.text()
