@@ -1,8 +1,10 @@
 """Reservoir computing: random networks, a trained readout, forecasts and how long they hold."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from cocycle.reservoir.capacity import Capacity, information_capacity, kernel_rank, memory_capacity
+from cocycle.reservoir.classification import SeriesClassifier, train_classifier
 from cocycle.reservoir.climate import correlation_dimension, histogram_distance, maxima, power_spectrum
 from cocycle.reservoir.design import Design
 from cocycle.reservoir.diagnosis import Diagnosis, diagnose
@@ -38,6 +40,7 @@ from cocycle.reservoir.weights import (
 )
 
 if TYPE_CHECKING:
+    from cocycle.reservoir.classifier import ReservoirClassifier
     from cocycle.reservoir.estimator import ReservoirRegressor
 
 __all__ = [
@@ -60,9 +63,11 @@ __all__ = [
     "Readout",
     "RecursiveLeastSquares",
     "Reservoir",
+    "ReservoirClassifier",
     "ReservoirRegressor",
     "RidgeChoice",
     "RunningForecaster",
+    "SeriesClassifier",
     "Synchronisation",
     "ValidTimes",
     "WithSquares",
@@ -99,6 +104,7 @@ __all__ = [
     "synchronisation",
     "timed",
     "train",
+    "train_classifier",
     "train_online",
     "uniform",
     "valid_time",
@@ -107,11 +113,11 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """The name that needs scikit-learn."""
-    if name == "ReservoirRegressor":
-        try:
-            from cocycle.reservoir.estimator import ReservoirRegressor
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(f'{error}: install the extra, python -m pip install -e ".[sklearn]"') from error
-        return ReservoirRegressor
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """The names that need scikit-learn."""
+    modules = {"ReservoirClassifier": "classifier", "ReservoirRegressor": "estimator"}
+    if name not in modules:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"cocycle.reservoir.{modules[name]}"), name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f'{error}: install the extra, python -m pip install -e ".[sklearn]"') from error
