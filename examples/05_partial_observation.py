@@ -41,7 +41,7 @@ for name, times in medians.items():
     low, high = np.array([t.quartiles for t in times]).T
     middle = np.array([t.median for t in times])
     ax.errorbar(radii, middle, [middle - low, high - middle], fmt="o-", markersize=3, capsize=2, label=name)
-ax.set(xlabel="spectral radius", ylabel="valid time (Lyapunov times; bars: quartiles)")
+ax.set(xlabel="spectral radius", ylabel="valid time (Lyapunov times)", title="medians; bars: quartiles")
 ax.legend(title="observed", frameon=False)
 plt.show()
 
@@ -59,6 +59,6 @@ figure, ax = plt.subplots(figsize=(6, 2.5), layout="constrained")
 time = np.arange(600) * 0.02
 ax.plot(time, unseen[200:800, 2], color="black", label="z")
 ax.plot(time, estimate[200:800, 0], "--", color="tab:orange", label="estimate from y")
-ax.set(xlabel="time (time units of the system)", ylabel="z")
-ax.legend(frameon=False, ncols=2)
+ax.set(xlabel="time (units of the system)", ylabel="z")
+ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
 plt.show()

@@ -55,6 +55,7 @@ figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrain
 for ax, found, name in zip(axes, (true, learned), ("Lorenz", "closed loop, at its output"), strict=True):
     angle_histograms(ax, np.array(found))
     ax.set_title(name)
+    ax.label_outer()
 plt.show()
 
 # %%

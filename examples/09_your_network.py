@@ -50,7 +50,7 @@ print(f"largest difference of ln Λ₁: {abs(field.log_factors - np.log(singular
 x = torch.as_tensor(images[:1])
 figure, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 for layer in range(1, len(steps) + 1):
-    factors = finite_time_exponents(steps[:layer], x, frame(x, 64)).log_factors[0].numpy()
+    factors = finite_time_exponents(steps[:layer], x, frame(x, 64)).log_factors[0].detach().numpy()
     ax.plot(np.arange(1, len(factors) + 1), factors, ".-", markersize=3, label=f"after step {layer}")
 ax.set(xlabel="index i", ylabel="ln Λᵢ", ylim=(-8, None))
 ax.legend(frameon=False)

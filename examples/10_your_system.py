@@ -78,7 +78,7 @@ time = np.arange(steps) * 0.05 * exponent
 right.plot(time, truth[:, 0], color="black", label="measured")
 right.plot(time, prediction[:, 0], "--", color="tab:orange", label="forecast")
 right.set(xlabel="time (Lyapunov times)", ylabel="position")
-right.legend(frameon=False, ncols=2)
+right.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% Without the force as input the network has to infer its phase

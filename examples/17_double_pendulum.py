@@ -90,7 +90,7 @@ for ax, level in zip(panels, (-2.4, -1.8, -1.0), strict=True):
         colour = "tab:red" if is_chaotic else "tab:blue"
         ax.plot(section.states[:, 1], section.states[:, 3], ".", color=colour, markersize=2, markeredgewidth=0)
     print(f"energy {level}: λ1 above 5 ln T / T = {limit:.3f} for {are_chaotic.sum()} of {len(starts)} orbits")
-    ax.set(title=f"energy {level}", xlabel="angle of the lower bar")
+    ax.set(title=f"energy {level}", xlabel="angle of the lower bar (radians)")
 panels[0].set_ylabel("its momentum")
 panels[0].plot([], [], ".", color="tab:red", label="chaotic")
 panels[0].plot([], [], ".", color="tab:blue", label="regular")
@@ -115,7 +115,7 @@ print(f"energies changed by {abs(energy(largest.x) - energy(released)).max():.0e
 figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
 ax.axhline(0, color="black", linewidth=0.8)
 ax.errorbar(angles, largest.exponents[:, 0], 2 * largest.standard_error[:, 0], fmt=".", markersize=3, linewidth=0.6)
-ax.set(xlabel="angle from which both bars are released", ylabel="λ₁ ± 2 standard errors (per unit time)")
+ax.set(xlabel="angle from which both bars are released (radians)", ylabel="λ₁ ± 2 standard errors (per unit time)")
 above = ax.secondary_xaxis("top", functions=(lambda angle: -3 * np.cos(angle), lambda e: np.arccos(-e / 3)))
 above.set(xlabel="energy", xticks=[-2.9, -2, -1, 0, 1, 2, 2.9])
 plt.show()

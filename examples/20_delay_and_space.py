@@ -76,7 +76,7 @@ states = trajectory(repeat(flow, 1600), x)
 modulus = np.hypot(*np.moveaxis(field.fields(states), 1, 0))
 figure, axes = plt.subplots()
 image = axes.imshow(modulus, origin="lower", aspect="auto", extent=(0, 50, 0, 80))
-axes.set(xlabel="x", ylabel="t")
+axes.set(xlabel="place x", ylabel="time t (units of the system)")
 figure.colorbar(image, label="|A|")
 plt.show()
 

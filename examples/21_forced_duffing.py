@@ -27,7 +27,7 @@ start = np.array([1.0, 0.5])
 states = trajectory(repeat(over_a_period, 20_000), start)[100:]
 fig, ax = plt.subplots(figsize=(5, 4), constrained_layout=True)
 ax.plot(*states.T, ",", color="k")
-ax.set(xlabel="x", ylabel="dx/dt", title="once in every period of the force")
+ax.set(xlabel="x", ylabel="dx/dt (per unit time)", title="once in every period of the force")
 plt.show()
 
 # %% [markdown]

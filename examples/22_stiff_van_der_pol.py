@@ -23,7 +23,7 @@ start = np.array([2.0, 0.0])
 states = trajectory(repeat(Flow(van_der_pol, 0.05, integrator=Radau()), 8000), start)
 fig, ax = plt.subplots(figsize=(6, 2.4), constrained_layout=True)
 ax.plot(0.05 * np.arange(len(states)), states[:, 0], lw=0.8)
-ax.set(xlabel="time", ylabel="x")
+ax.set(xlabel="time (units of the system)", ylabel="x")
 plt.show()
 
 # %% [markdown]

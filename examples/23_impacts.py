@@ -26,7 +26,7 @@ start = np.array([2.0, 0.0])
 states = trajectory([ball] * 500, start)
 fig, ax = plt.subplots(figsize=(6, 2.4), constrained_layout=True)
 ax.plot(0.02 * np.arange(1, 501), states[:, 0], lw=0.8)
-ax.set(xlabel="time", ylabel="height")
+ax.set(xlabel="time (units of the system)", ylabel="height")
 plt.show()
 
 # %% [markdown]
@@ -62,7 +62,7 @@ print(lyapunov_spectrum([forced] * 400, start, frame(start, 2), transient=50))
 states = trajectory([forced] * 1500, start)[100:]
 fig, ax = plt.subplots(figsize=(4, 3), constrained_layout=True)
 ax.plot(*states.T, ".", ms=1.5, color="k")
-ax.set(xlabel="x", ylabel="dx/dt", title="once in every period of the force")
+ax.set(xlabel="x", ylabel="dx/dt (per unit time)", title="once in every period of the force")
 plt.show()
 
 # %% [markdown]

@@ -177,7 +177,7 @@ def scales_figure(folder):
         print(f"    mean field before training {np.round(theory, 3)}; test errors {np.round(learned, 3)}")
         ax.plot(stds, theory, "k:", label="mean field, before")
         ax.axhline(0, color="black", linewidth=0.8)
-        ax.set(title=f"N = {archive.fixed['width']}, L = {depth}", xlabel="initial weight_std")
+        ax.set(title=f"N = {archive.fixed['width']}, L = {depth}", xlabel="initial weight scale $σ_w$")
     panels[0].set_ylabel("λ₁ (per layer), 5 to 95 %")
     panels[0].legend(frameon=False)
     return figure

@@ -12,9 +12,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from cocycle import Archive
-from cocycle.plotting import exponent_plane, valid_time_plane, zero_line
+from cocycle.labels import words
+from cocycle.plotting import colour_bar, exponent_plane, valid_time_plane, zero_line
 from cocycle.plotting.paper import STYLE
-from cocycle.plotting.planes import signed_ticks
+from cocycle.plotting.planes import diverging
 from cocycle.studies.commands import figures_command
 from cocycle.studies.summary import share_interval
 from cocycle.systems.references import REFERENCE
@@ -66,18 +67,21 @@ def place(plane, index):
 def labelled(ax, title, *, left=True, bottom=True):
     ax.set_title(title)
     if left:
-        ax.set_ylabel("weight scale weight_std")
+        ax.set_ylabel(words("weight_std"))
     if bottom:
-        ax.set_xlabel("input scale input_std")
+        ax.set_xlabel(words("input_std"))
 
 
 def exponents_figure(folder):
     """(a) the conditional exponent, its zero line and the mean field's, full and each component."""
     plane = Plane(part(folder, "plane"))
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.2), sharey=True, sharex=True, layout="constrained")
+    every = np.array([plane.exponent(i) for i in range(len(plane.axes["observed"]))])
+    norm = diverging(-2.0, max(float(np.nanmax(every)), 0.1))
     for i, (ax, name) in enumerate(zip(axes, plane.axes["observed"], strict=True)):
-        found, theory = plane.exponent(i), plane.exponent(i, name="mean_field")
+        found, theory = every[i], plane.exponent(i, name="mean_field")
         mesh = exponent_plane(ax, plane.x, plane.y, found)
+        mesh.set_norm(norm)  # of all panels, which share a colour bar
         zero_line(ax, plane.x, plane.y, found, color="black")
         line = zero_line(ax, plane.x, plane.y, theory, color="tab:green")
         if line is not None:
@@ -90,8 +94,7 @@ def exponents_figure(folder):
             f" {np.median(gap[weak]):.3f} where the drive's variance is below 1, largest {gap.max():.2f};"
             f" {(found < 0).mean():.0%} of the plane is negative"
         )
-    ticks = signed_ticks(mesh.norm)
-    figure.colorbar(mesh, ax=axes, extend="min", ticks=ticks, label="conditional exponent λ₁ (per step)")
+    colour_bar(mesh, axes.tolist(), every, label="conditional exponent λ₁ (per step)")
     figure.suptitle("λ₁ = 0: black measured, green dashed mean field")
     return figure
 
@@ -204,8 +207,8 @@ def controls_figure(folder):
     bias, delays, plane = (Plane(part(folder, name)) for name in ("bias", "delays", "plane"))
     row = abs(bias.y - 0.8).argmin()
     for i, value in enumerate(bias.axes["bias_std"]):
-        axes[0].semilogx(bias.x, bias.valid(i)[row], "o-", label=f"bias_std {value:g}")
-    axes[0].set(title=f"full, weight_std {bias.y[row]:.2f}", xlabel="input scale input_std")
+        axes[0].semilogx(bias.x, bias.valid(i)[row], "o-", label=f"{words('bias_std')} = {value:g}")
+    axes[0].set(title=f"full, {words('weight_std')} = {bias.y[row]:.2f}", xlabel=words("input_std"))
     small = bias.x < 5e-3
     print(
         f"(f) bias, the smallest ridge: input_std < 0.005, weight_std {bias.y[row]:.2f}: median valid times"
@@ -216,7 +219,7 @@ def controls_figure(folder):
         axes[1].plot(
             delays.y, delays.valid(i)[:, column], "o-", label=f"{value} input{'s' if value > 1 else ''} at once"
         )
-    axes[1].set(title=f"y alone, input_std {delays.x[column]:.3f}", xlabel="weight scale weight_std")
+    axes[1].set(title=f"y alone, {words('input_std')} = {delays.x[column]:.3f}", xlabel=words("weight_std"))
     print(
         f"(f) delays, the smallest ridge: y alone, weight_std {delays.y[0]:g}, input_std {delays.x[column]:.3f}:"
         f" {delays.valid(0)[0, column]:.2f} with one input at a time, {delays.valid(1)[0, column]:.2f} with six;"
@@ -231,7 +234,7 @@ def controls_figure(folder):
             f"(f) ridge {ridge:g}: full, weight_std {plane.y[row]:.2f}: longest {np.nanmax(times[row]):.2f}, more than"
             f" half of it for input_std from {plane.x[half[0]]:.4f} to {plane.x[half[-1]]:.4f}"
         )
-    axes[2].set(title=f"full, weight_std {plane.y[row]:.2f}", xlabel="input scale input_std")
+    axes[2].set(title=f"full, {words('weight_std')} = {plane.y[row]:.2f}", xlabel=words("input_std"))
     for ax in axes:
         ax.set_ylabel("median valid time (Lyapunov times)")
         ax.legend()
@@ -278,7 +281,7 @@ def mirror_figure(folder):
             f" ⟨z⟩ > 15, {(means < -15).mean():.0%} on the mirror side, ⟨z⟩ < -15"
         )
     ax.set_yticks(range(len(biases)), [f"{bias:g}" for bias in biases])
-    ax.set(xlabel="mean of z over the last half of the run", ylabel="bias_std")
+    ax.set(xlabel="mean of z over the last half of the run", ylabel=words("bias_std"))
     return figure
 
 

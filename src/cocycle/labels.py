@@ -32,6 +32,11 @@ UNITS: Mapping[str, str] = {
     "per iteration": "per step",
 }
 OF_INPUTS = "per unit of the signal"  # the unit of an input scale
+TIMES: Mapping[str, str] = {
+    "per step": "time (steps)",
+    "per layer": "layers",
+    "per unit time": "time (units of the system)",
+}
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 

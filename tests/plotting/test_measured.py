@@ -23,7 +23,7 @@ def test_the_line_has_the_slope_of_the_exponent(ax, series):
     fitted = np.polyfit(stretch.get_xdata(), stretch.get_ydata(), 1)
     assert fitted[0] == pytest.approx(result.exponent, rel=1e-9)
     assert fitted[1] == pytest.approx(slope.get_xy1()[1] - result.exponent * slope.get_xy1()[0], rel=1e-9)
-    assert ax.get_xlabel() == "time"
+    assert ax.get_xlabel() == "time (units of the system)"
     assert "per unit time" in ax.get_legend().get_texts()[0].get_text()
 
 
@@ -31,7 +31,7 @@ def test_no_line_without_divergence(ax, rng):
     result = exponent_from_series(rng.normal(size=2000))
     plot(result, ax=ax)
     assert len(ax.lines) == 1
-    assert (ax.get_title(), ax.get_xlabel()) == ("no exponential divergence", "steps")
+    assert (ax.get_title(), ax.get_xlabel()) == ("no exponential divergence", "time (steps)")
 
 
 def test_information_and_delay(ax):

@@ -144,7 +144,7 @@ def test_a_slice_with_a_chosen_average_says_both(tmp_path):
     archive, values = leaking(tmp_path)
     ax, colours = archive.plot("lambda1", leak=0.5, over="realisation").axes
     np.testing.assert_allclose(mesh(ax).get_array().reshape(4, 5), values[1].mean((-1, -2)))
-    assert ax.get_title() == "mean of 3 × realisation, 2 × start; leak rate α = 0.5"
+    assert ax.get_title() == "mean of 3 × realisation, 2 × start;\nleak rate α = 0.5"
     assert colours.get_ylabel() == "maximal exponent λ₁ (per step)"
 
 
@@ -152,7 +152,7 @@ def test_fixed_coordinates_leave_a_line_and_its_axes(tmp_path):
     archive, values = leaking(tmp_path)
     (ax,) = archive.plot("lambda1", leak=0.1, y=Y[2], realisation=1, start=0).axes
     np.testing.assert_allclose(ax.lines[0].get_ydata(), values[0, 2, :, 1, 0])
-    assert ax.get_title() == f"leak rate α = 0.1, y = {Y[2]:.4g}, realisation = 1, start = 0"
+    assert ax.get_title() == f"leak rate α = 0.1, y = {Y[2]:.3g}, realisation = 1, start = 0"
     assert ax.get_legend() is None
     panels = archive.plot("lambda1", leak=0.1, over=()).axes
     assert [ax.get_title() for ax in panels[:3]] == [f"realisation = {i}" for i in range(3)]

@@ -15,7 +15,7 @@ def test_convergence_of_one_orbit():
     x = Henon().series(1)[0]
     result = lyapunov_spectrum(repeat(Henon(), 500), x, frame(x, 2))
     figure = result.plot(unit="per iteration")
-    first, second, right = figure.axes  # 0.4 and -1.6, an axis for each
+    first, right, second = figure.axes  # 0.4 and -1.6, an axis for each
     for ax, i in ((first, 0), (second, 1)):
         np.testing.assert_allclose(ax.lines[0].get_ydata()[-1], result.exponents[i])
         low, high = ax.get_ylim()

@@ -13,11 +13,12 @@ from matplotlib.figure import Figure, FigureBase
 from cocycle.labels import words
 from cocycle.plotting.interpolation import between, bounded, cells
 from cocycle.plotting.panels import figure_and_axes, figure_of
-from cocycle.plotting.paper import own_style
+from cocycle.plotting.paper import in_paper, own_style, stacked
 from cocycle.plotting.planes import colour_bar, diverging, plane, scale_axes, zero_line
 from cocycle.sweeps.means import mean_over
 
 PANELS = 12  # in one figure, at most
+WIDE = 50  # characters of a title in one line
 COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3, 9: 3}  # of so many panels; four of others
 
 
@@ -88,7 +89,8 @@ class Result:
     @property
     def heading(self) -> str:
         """What is averaged, and which part of the result this is."""
-        return "; ".join(part for part in (f"mean of {self.averages}" if self.averages else "", self.note) if part)
+        parts = [part for part in (f"mean of {self.averages}" if self.averages else "", self.note) if part]
+        return (";\n" if len("; ".join(parts)) > WIDE else "; ").join(parts)
 
     def named(self, name: str) -> str:
         return self.labels.get(name, words(name))
@@ -97,7 +99,7 @@ class Result:
 def coordinate(name: str, value: object) -> str:
     """weight scale σ_w = 0.5"""
     number = isinstance(value, float | np.floating)
-    return f"{words(name)} = {value:.4g}" if number else f"{words(name)} = {value}"
+    return f"{words(name)} = {value:.3g}" if number else f"{words(name)} = {value}"
 
 
 def facets(result: Result, ax: Axes | None = None) -> Figure:
@@ -114,7 +116,7 @@ def facets(result: Result, ax: Axes | None = None) -> Figure:
         _draw(ax.figure, np.array([[ax]]), result)
         return figure_of(ax)
     with own_style():
-        columns = COLUMNS.get(count, 4)
+        columns = min(COLUMNS.get(count, 4), 2 if stacked() else 3 if in_paper() else 4)
         rows = -(-count // columns)
         size = (1 + 3.6 * columns, 3.2 * rows) if columns < 3 else (1 + 2.6 * columns, 2.5 * rows)
         figure, panels = figure_and_axes(rows, columns, size=size, sharex=True, sharey=True)

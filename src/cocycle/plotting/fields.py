@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cocycle.arrays import as_numpy
 from cocycle.plotting.panels import figure_and_axes, one_panel
-from cocycle.plotting.paper import own_style
+from cocycle.plotting.paper import own_style, stacked
 from cocycle.plotting.planes import colour_bar, exponent_plane
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ def ridge_figure(distances: np.ndarray, alignment: np.ndarray, contrasts: np.nda
     |cos| of the angle between stretching direction and ridge normal, and their heights above the background."""
     words = ("distance from the boundary (domain's width)", "|cos(stretching, normal)|", "height above background")
     with own_style():
-        figure, panels = figure_and_axes(1, 3, size=(9, 2.8))
-        axes = panels[0]
+        figure, panels = figure_and_axes(*((3, 1) if stacked() else (1, 3)), size=(9, 2.8))
+        axes = panels.ravel()
         for ax, values, word in zip(axes, (distances, alignment, contrasts), words, strict=True):
             ax.hist(values, bins=30, color="tab:blue")
             ax.axvline(np.median(values), color="black", linewidth=1, label=f"median {np.median(values):.3g}")

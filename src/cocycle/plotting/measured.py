@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from cocycle.labels import TIMES
+
 
 def divergence_curves(ax: Axes, result: Any, **style):
     """The mean ln d of a `SeriesExponent` against time, a line for each neighbourhood size, and the stretch whose slope
@@ -32,7 +34,7 @@ def divergence_curves(ax: Axes, result: Any, **style):
         )
         ax.set_ylim(*_limits(result.curves))
         ax.legend(frameon=False, loc="lower right")
-    ax.set(xlabel="steps" if result.dt == 1 else "time", ylabel="mean ln(distance / std)")
+    ax.set(xlabel=TIMES[result.unit], ylabel="mean ln(distance / std)")
     return lines
 
 

@@ -124,4 +124,5 @@ def bifurcation_figure(result: Any, *, component: int | None = None) -> Figure:
         bifurcation_points(top, result, component=component)
         parameter_exponents(bottom, result)
         top.set_xlabel("")
+        figure.supxlabel("bands: ± 2 standard errors", fontsize="small")
     return figure

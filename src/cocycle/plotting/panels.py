@@ -34,12 +34,19 @@ def figure_and_axes(rows: int = 1, columns: int = 1, *, size: tuple[float, float
     return plt.subplots(
         rows,
         columns,
-        figsize=sized(*size),
+        figsize=sized(*size, rows),
         squeeze=False,
         layout="constrained",
         FigureClass=ResultFigure,
         **options,
     )
+
+
+def mosaic(places: list[list[str]], *, size: tuple[float, float]) -> Any:
+    """The figure and named axes of matplotlib's `subplot_mosaic`, for a figure of `size` inches on a screen."""
+    shape: Any = places
+    look: Any = {"figsize": sized(*size, len(places)), "layout": "constrained", "FigureClass": ResultFigure}
+    return plt.subplot_mosaic(shape, **look)
 
 
 def one_panel(

@@ -24,6 +24,7 @@ PAPER: Mapping[str, Any] = {
 }
 WIDTHS = {1: 3.375, 2: 7.0}  # inches of one column and of two: Physical Review 86 mm and 178 mm
 HEIGHT = 9.0  # inches of a page of a paper, at most
+ROW = 1.6  # inches of a row of panels, at least, where it is as high on a screen
 
 _width: ContextVar[float | None] = ContextVar("width", default=None)
 
@@ -63,10 +64,20 @@ def _load_backend() -> None:
     plt.draw_if_interactive()
 
 
-def sized(width: float, height: float) -> tuple[float, float]:
+def sized(width: float, height: float, rows: int = 1) -> tuple[float, float]:
     """The size in inches of a figure that is width by height on a screen: in a paper of the same shape, as wide as its
-    columns, and at least as high for its fonts as half a panel."""
+    columns, with `rows` that are high enough for its fonts."""
     paper = _width.get()
     if paper is None:
         return width, height
-    return paper, min(max(height * paper / width, 0.75 * min(height, 2.6)), HEIGHT)
+    return paper, min(max(height * paper / width, rows * min(ROW, height / rows)), HEIGHT)
+
+
+def in_paper() -> bool:
+    """Whether figures are for a paper, where fewer panels fit side by side."""
+    return _width.get() is not None
+
+
+def stacked() -> bool:
+    """Whether panels stand one above the other: in one column of a paper."""
+    return _width.get() == WIDTHS[1]

@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cocycle.labels import TIMES
 from cocycle.plotting.forecasts import valid_time_histogram
 from cocycle.plotting.panels import figure_and_axes
-from cocycle.plotting.paper import own_style
+from cocycle.plotting.paper import own_style, stacked
 from cocycle.plotting.spectra import running_exponents, spectrum_points
 
 
@@ -17,7 +18,7 @@ def synchronisation_lines(ax: Axes, result: Any):
     distances = np.asarray(result.distances)
     shown = np.where(distances > 0, distances, np.nan)
     lines = ax.plot(np.arange(len(shown)) * result.dt, shown)
-    ax.set(yscale="log", xlabel="steps" if result.dt == 1 else "time", ylabel="distance from the first copy")
+    ax.set(yscale="log", xlabel=TIMES[result.unit], ylabel="distance from the first copy")
     return lines
 
 
@@ -34,7 +35,8 @@ def diagnosis_figure(result: Any) -> Figure:
     """A `Diagnosis` in four panels: conditional exponent, valid times, exponents of the closed loop (with those of the
     system if they were given), and the error of the climate."""
     with own_style():
-        figure, ((top, valid), (closed, climate)) = figure_and_axes(2, 2, size=(8, 5.2))
+        figure, panels = figure_and_axes(*((4, 1) if stacked() else (2, 2)), size=(8, 5.2))
+        top, valid, closed, climate = panels.ravel()
         running_exponents(top, result.conditional)
         top.set(title="conditional exponent: negative where it synchronises")
         valid_time_histogram(valid, result.valid)

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cocycle.arrays import as_numpy
-from cocycle.labels import indexed
-from cocycle.plotting.panels import figure_and_axes
-from cocycle.plotting.paper import own_style
+from cocycle.labels import TIMES, indexed
+from cocycle.plotting.panels import mosaic
+from cocycle.plotting.paper import own_style, stacked
 
 FEW = 6  # exponents with an axis for each
 APART = 10.0  # times the range within which each exponent converges: then they share no axis
@@ -34,7 +34,7 @@ def running_exponents(ax: Axes, result: Any, *, unit: str | None = None, most: i
         lines[-1].set_label(_name(i, exponents[-1, i]) if i in _named(count) else f"_{i}")
     ax.axhline(0, color="black", linewidth=0.8)
     _limit(ax, exponents[:, :count], 0.0)
-    ax.set(xlabel=_time(result), ylabel=f"running exponents ({unit or result.unit})")
+    ax.set(xlabel=TIMES[result.unit], ylabel=f"running exponents ({unit or result.unit})")
     return lines
 
 
@@ -66,23 +66,24 @@ def convergence_figure(result: Any, *, unit: str | None = None, most: int = 10) 
     times, exponents, errors = _running(result)
     shown = [i for i in range(min(most, exponents.shape[-1])) if np.isfinite(exponents[-1, i])]
     apart = 1 < len(shown) <= FEW and len(shown) == exponents.shape[-1] and _apart(exponents)
+    names = [f"λ{i}" for i in (shown if apart else [0])]
+    places = [[name] for name in names] + [["all"], ["all"]] if stacked() else [[name, "all"] for name in names]
     with own_style():
-        rows = len(shown) if apart else 1
-        figure, panels = figure_and_axes(rows, 2, size=(8, max(3.1, 1.1 * rows)), sharex="col" if apart else False)
-        grid = panels[0, 1].get_gridspec()
-        for ax in panels[:, 1]:
-            ax.remove()
-        right = figure.add_subplot(grid[:, 1])
+        figure, axes = mosaic(places, size=(8, max(3.1, 1.1 * len(places))))
+        left, right = [axes[name] for name in names], axes["all"]
         if apart:
-            for ax, i, colour in zip(panels[:, 0], shown, _colours(rows), strict=True):
+            for ax, i, colour in zip(left, shown, _colours(len(shown)), strict=True):
                 _line(ax, times, exponents[:, i], errors[:, i], colour)
                 _limit(ax, exponents[:, [i]])
                 ax.set(ylabel=indexed("λ", i + 1))
-            panels[-1, 0].set(xlabel=_time(result))
-            panels[0, 0].set_title(f"running exponents ({unit or result.unit})")
+            for ax in left[:-1]:
+                ax.sharex(left[-1])
+                ax.tick_params(labelbottom=False)
+            left[-1].set(xlabel=TIMES[result.unit])
+            left[0].set_title(f"running exponents ({unit or result.unit})")
         else:
-            running_exponents(panels[0, 0], result, unit=unit, most=most)
-            panels[0, 0].legend(ncols=1, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+            running_exponents(left[0], result, unit=unit, most=most)
+            left[0].legend(ncols=1, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
         spectrum_points(right, result, unit=unit)
         figure.supxlabel(_caption(result, min(most, exponents.shape[-1])), fontsize="small")
     return figure
@@ -130,10 +131,6 @@ def _named(count: int) -> set[int]:
 
 def _name(i: int, value: float) -> str:
     return indexed("λ", i + 1) + (", -∞" if np.isneginf(value) else "")
-
-
-def _time(result: Any) -> str:
-    return "time (steps)" if result.unit == "per step" else "time"
 
 
 def _later(exponents: np.ndarray) -> np.ndarray:
