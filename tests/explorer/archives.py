@@ -1,6 +1,8 @@
 """Archives that the tests of the page look at, made without a sweep's workers."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
@@ -44,3 +46,10 @@ def empty(path, over=None):
 def computed(path, over=None):
     with ThreadPoolExecutor(1) as executor:
         return run(measure, empty(path, over), executor, progress=False)
+
+
+def measure_behind(point, rng, *, gate):
+    """The same; the second half of the points waits until there is a file `gate`."""
+    while point["observed"] == "second" and not Path(gate).exists():
+        time.sleep(0.02)
+    return measure(point, rng)

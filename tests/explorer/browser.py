@@ -10,17 +10,20 @@ FLAGS += " --disable-component-update --disable-sync"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
 PLACE = """([number, x, y]) => {
     const models = [...Bokeh.documents[0]._all_models.values()]
-    const drawn = models.filter(model => model.type == "Figure").map(model => Bokeh.index.find_one(model)).filter(Boolean)
+    const figures = models.filter(model => model.type == "Figure")
+    const drawn = figures.map(model => Bokeh.index.find_one(model)).filter(Boolean)
     const view = drawn.sort((a, b) => {
         const [p, q] = [a, b].map(v => v.el.getBoundingClientRect())
         return Math.round((p.top - q.top) / 50) || p.left - q.left
     })[number]
     view.el.scrollIntoView({block: "center"})
+    const [u, v] = [view.frame.x_range, view.frame.y_range].map(({start, end}, i) => {
+        const margin = (end - start) / 50
+        return Math.min(Math.max(i ? y : x, start + margin), end - margin)
+    })
     const {left, top} = view.canvas_view.el.getBoundingClientRect()
-    return [left + view.frame.x_scale.compute(x), top + view.frame.y_scale.compute(y)]
+    return [left + view.frame.x_scale.compute(u), top + view.frame.y_scale.compute(v)]
 }"""
-SOURCES = """(number) => [...Bokeh.documents[0]._all_models.values()].filter(model => model.type == "ColumnDataSource")
-    .map(source => source.data)"""
 
 
 def missing():
@@ -48,6 +51,7 @@ class Watched:
             "console", lambda said: made.wrong.append(said.text) if said.type in ("error", "warning") else None
         )
         made.page.on("request", lambda request: made.asked(request.url, address))
+        made.page.set_default_timeout(8000)
         made.page.goto(address)
         made.page.wait_for_selector(".bk-Figure")
         made.page.wait_for_function("Bokeh.documents.length && Bokeh.documents[0].is_idle")
@@ -59,7 +63,7 @@ class Watched:
             self.elsewhere.append(url)
 
     def place(self, number, x, y):
-        """Where on the screen the place (x, y) of a figure is; it is scrolled into view."""
+        """Where on the screen the place (x, y) of a figure is, or the nearest in it; it is scrolled into view."""
         return self.page.evaluate(PLACE, [number, x, y])
 
     def click(self, number, x, y):

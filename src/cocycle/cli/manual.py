@@ -52,6 +52,26 @@ MANUAL = {
         " planes.",
         ("cocycle plot run.h5", "cocycle plot run.h5 --result exponent --output exponent.pdf"),
     ),
+    "explore": Entry(
+        "look at an archive in the browser, also while it is computed",
+        "Serve a page on which an archive can be looked at, to this machine only, at an address with a random word in"
+        " it: choose the axes of the plane, outputs, averages or values of the other axes; errors under the pointer; a"
+        " click lists the points of a cell and how to compute them again; a box marks cells and saves them; a running"
+        " sweep fills in. The address of the page reproduces the view: after a restart give what it has after its '?'"
+        " as --view. A second archive is compared. Needs the extra explorer.",
+        (
+            "cocycle explore run.h5",
+            "cocycle explore run.h5 other.h5",
+            "cocycle explore run.h5 --view 'output=valid_time'",
+        ),
+    ),
+    "report": Entry(
+        "one file of HTML that shows an archive",
+        "Write one file that shows an archive in any browser, without network and without this package: the planes of"
+        " every output with errors and counts, controls for the axes that are not averaged, boxes that mark cells, the"
+        " failures, and who computed it with what. Needs the extra explorer.",
+        ("cocycle report run.h5", "cocycle report run.h5 --output run.html"),
+    ),
     "verify": Entry(
         "find damage by the checksums",
         "Compare every byte of archives that has a meaning with its checksum, and print the damage of each archive, or"

@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 from cocycle import __version__, sweeps
-from cocycle.cli import archives, commands, exports
+from cocycle.cli import archives, commands, exports, pages
 from cocycle.cli.manual import EXIT_STATUS, MANUAL
 from cocycle.studies import dysts_spectra, reservoir_constraints
 
@@ -142,6 +142,13 @@ def _add_readers(add) -> None:
     command = _add_archive(add, archives.plot)
     command.add_argument("--result", metavar="NAME", help="the result to draw (default: the first)")
     command.add_argument("--output", type=Path, metavar="FILE", help="(default: ARCHIVE-NAME.png)")
+    command = _add_archive(add, pages.explore)
+    command.add_argument("other", type=Path, nargs="?", help="a second archive, to be compared")
+    command.add_argument("--view", default="", metavar="QUERY", help="what an address of the page has after its '?'")
+    command.add_argument("--port", type=int, default=0, metavar="N", help="(default: one that is free)")
+    command.add_argument("--no-browser", action="store_true", help="print the address only")
+    command = _add_archive(add, pages.report)
+    command.add_argument("--output", type=Path, metavar="FILE", help="ends in .html (default: ARCHIVE.html)")
     add(archives.verify).add_argument("archives", type=Path, nargs="+")
     command = _add_archive(add, exports.export)
     _add_export(command)

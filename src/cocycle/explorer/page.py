@@ -186,7 +186,8 @@ class Page:
         found = Column(children=[Div()], sizing_mode="stretch_width")
 
         def chosen() -> None:
-            code.text = f"<pre>{escape(look.calls(self._archive, listed[int(which.value)]))}</pre>"
+            words = escape(look.calls(self._archive, listed[int(which.value)]))
+            code.text = f"<pre style='white-space: pre-wrap; overflow-wrap: anywhere'>{words}</pre>"
 
         which.on_change("value", lambda attr, old, new: chosen())
         again.on_click(lambda: self._look(listed[int(which.value)], found))

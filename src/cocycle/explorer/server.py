@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -64,6 +65,19 @@ def served(archive: "Archive", other: "Archive | None" = None, *, query: str = "
     server = Server({"/": application}, address=LOOPBACK, port=port, prefix=f"/{token}")
     server.start()
     return Served(f"http://localhost:{server.port}/{token}/?{address(archive, view)}", server)
+
+
+def explore(archive: "Archive", other: "Archive | None" = None) -> Served:
+    """The page of an archive, served on this machine until the process ends or `close` is called; a second archive is
+    compared with it.  A notebook shows it; elsewhere its address is printed.
+
+    Anyone who knows the address, on this machine, can look at it.  Raises ImportError without bokeh, and ValueError for
+    a table, and for an archive with one point on each axis.
+    """
+    page = in_background(archive, other)
+    if "ipykernel" not in sys.modules:
+        print(page)
+    return page
 
 
 def in_background(archive: "Archive", other: "Archive | None" = None) -> Served:

@@ -215,7 +215,7 @@ class Archive(Plotted):
         """Who computed this, when and with what: one entry at the start of each run and one at its end."""
         return layout.journal_of(self.path).entries
 
-    point, sel, best, dataset = views.point, views.sel, views.best, views.dataset
+    point, sel, best, dataset, explore = views.point, views.sel, views.best, views.dataset, views.explore
     damage, writer = damage_of, writing
     _repr_html_ = views.html
 

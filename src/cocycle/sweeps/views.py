@@ -17,6 +17,7 @@ from cocycle.sweeps.text import printable
 if TYPE_CHECKING:
     import xarray
 
+    from cocycle.explorer import Served
     from cocycle.sweeps.archive import Archive
 
 
@@ -150,6 +151,13 @@ def _near(values: np.ndarray, end: Any) -> Any:
         return values[position("", values, end)]
     except ValueError:
         return end
+
+
+def explore(archive: "Archive", /, other: "Archive | None" = None) -> "Served":
+    """The page of `cocycle explore`, in a notebook, or at an address that is printed: see `cocycle.explorer`."""
+    from cocycle.explorer import explore as served  # here, because importing bokeh takes long
+
+    return served(archive, other)
 
 
 def drawn_axes(axes: Mapping[str, np.ndarray]) -> list[str]:
