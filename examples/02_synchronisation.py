@@ -26,7 +26,7 @@ for ax, weight_std in zip(axes, (0.9, 2.5), strict=True):
     print(f"weight_std {weight_std}: conditional exponent {exponent}")
     print(f"    {found}; consistency {consistency(network, u):.3f}")
     synchronisation_lines(ax, found)
-    ax.set_title(f"weight scale $σ_W$ = {weight_std}: λ₁ = {exponent.exponents[0]:.3f} per step")
+    ax.set_title(f"$σ_W$ = {weight_std}: λ₁ = {exponent.exponents[0]:.3f} per step")
     ax.label_outer()
 plt.show()
 

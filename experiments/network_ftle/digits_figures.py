@@ -22,7 +22,7 @@ def bottleneck_figure(folder):
     archive = part(folder, "digits")
     classes, fixed = archive["path_class"], archive.fixed
     r = int(np.argmax(classes[:, -1] == fixed["to"]))
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 4.4), layout="constrained")
     places, target, path = (archive[name][r] for name in ("plane", "target", "path_plane"))
     mixed, exponent = archive["mixed_plane"][r], archive["mixed_exponent"][r]
     for ax, values, label in (
@@ -31,7 +31,7 @@ def bottleneck_figure(folder):
     ):
         mean, x, y, _ = binned_statistic_2d(*mixed.T, values, bins=60)
         mesh = ax.pcolormesh(x, y, mean.T, cmap="viridis", rasterized=True)
-        figure.colorbar(mesh, ax=ax, label=label)
+        figure.colorbar(mesh, ax=ax, label=label, location="top")
         ax.scatter(*places.T, c=target, cmap="tab10", s=3, linewidths=0)
         ax.plot(*path.T, color="white", linewidth=1.5)
         for digit in range(10):
@@ -44,7 +44,7 @@ def bottleneck_figure(folder):
     for step in {*borders(classes[r])[:1], *borders(classes[r])[-1:]}:
         right.axvline(step, color="black", linewidth=0.8)
     right.set(xlabel=f"step from {fixed['from']} to {fixed['to']} (lines: class changes)")
-    right.legend(frameon=False)
+    right.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     print(f"(f) test error with the bottleneck {np.round(archive['bottleneck_error'], 3)}")
     inside, between = archive["exponent"], archive["mixed_exponent"]
     print(f"    mean λ₁ of images {np.nanmean(inside):.3f}, of mixtures of two {np.nanmean(between):.3f}")
@@ -84,7 +84,7 @@ def uncertainty_figure(folder):
                   f" rank correlation {spearmanr(centres, means)[0]:.3f} of bins, {single:.3f} of images")  # fmt: skip
     left.set(xlabel="λ₁ (per layer)", ylabel="share of members that are wrong")
     right.set(xlabel="λ₁ (per layer)", ylabel="uncertainty (nats)")
-    right.legend(frameon=False)
+    right.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     return figure
 
 
@@ -113,7 +113,7 @@ def acquisition_figure(folder):
         error = np.nanstd(accuracy[:, i], axis=0, ddof=1) / np.sqrt(np.isfinite(accuracy[:, i, 0]).sum())
         ax.errorbar(labels, mean, error, fmt="o-", markersize=3, label=name)
         print(f"acquisition, {name}: accuracy {np.round(mean, 3)}, ± {error[-1]:.3f} at last; {cost(labels, mean)}")
-    ax.set(xlabel="labels", ylabel="accuracy on test digits")
+    ax.set(xlabel="number of labels", ylabel="accuracy on test digits")
     ax.legend(frameon=False)
     return figure
 

@@ -63,6 +63,8 @@ def fields_figure(folder):
         print(f"(a) N = {width}, L = {depth}: L λ₁ {centre:.2f} at the centre, at most {field.log_factors.max():.2f}")
     figure.colorbar(mesh, ax=panels, ticks=signed_ticks(norm), extend="both", label="L λ₁ = ln Λ₁", shrink=0.8)
     figure.suptitle("dashed: decision boundary; short lines: stretching directions")
+    figure.supxlabel("input x₁", fontsize="medium")
+    figure.supylabel("input x₂", fontsize="medium")
     return figure
 
 
@@ -115,6 +117,7 @@ def crossover(widths, ring, centre):
 
 def ridges_figure(folder):
     """(c) ridges against decision boundaries."""
+    depths = len(part(folder, "fields").grid.axes["depth"])
     figure, panels = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
     for i, (width, depth, net, field, output) in enumerate(networks(folder)):
         found = ridges(X, X, field.log_factors)
@@ -129,8 +132,10 @@ def ridges_figure(folder):
             f" |cos(stretching, normal)| on the boundary {network_ftle.ring(net)['alignment']:.4f} in the mean"
         )
         label = f"N = {width}, L = {depth}"
+        row, column = divmod(i, depths)  # colours for widths, dashes for depths
+        look = {"color": f"C{row}", "linestyle": ("-", "--", "-.", ":")[column % 4]}
         for ax, values in zip(panels, (away, 1 - aligned, found.contrasts), strict=True):
-            ax.plot(np.sort(values), np.linspace(0, 1, len(values)), color=f"C{i % 10}", label=label)
+            ax.plot(np.sort(values), np.linspace(0, 1, len(values)), label=label, **look)
     panels[0].set(xscale="log", xlabel="distance from the boundary (domain's width)", ylabel="share of ridge points")
     panels[1].set(xscale="log", xlabel="1 - |cos(stretching, ridge normal)|")
     panels[2].set(xlabel="height above the background (L λ₁)")
@@ -142,7 +147,7 @@ def frozen_figure(folder):
     """(d) frozen hidden weights against full training."""
     archive = part(folder, "frozen")
     widths, thresholds, trained = (archive.grid.axes[name] for name in ("width", "threshold_std", "trained"))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
     for (i, kind), (j, std) in product(enumerate(trained), enumerate(thresholds)):
         error, moved = archive["error"][i, j], archive["movement"][i, j]
         label = f"{'fully trained' if kind == 'all' else 'frozen'}, thresholds of std {std:g}"
@@ -156,7 +161,7 @@ def frozen_figure(folder):
     left.set(xscale="log", yscale="log", xlabel="width N, L = 2", ylabel="test error")
     right.set(xscale="log", yscale="log", xlabel="width N, L = 2", ylabel="relative change of the hidden weights")
     for ax in (left, right):
-        ax.legend(frameon=False)
+        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     return figure
 
 

@@ -129,7 +129,7 @@ def scatter_figure(folder):
     """(d) valid time against exponent; (e) the same in the plane of exponent and local-field variance."""
     archive = part(folder, "plane")
     names = archive.grid.axes["observed"]
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
     for i, name in enumerate(names):
         exponent, times = archive["exponent"][i], per_network(archive["valid_time"][i][..., -1, :])
         axes[0].plot(exponent.ravel(), times.ravel(), ".", markersize=2, label=OBSERVED[str(name)])
@@ -137,7 +137,7 @@ def scatter_figure(folder):
     axes[0].set(
         xlim=(-3, 0.4), xlabel="conditional exponent λ₁ (per step)", ylabel="median valid time (Lyapunov times)"
     )
-    axes[0].legend(markerscale=4)
+    axes[0].legend(markerscale=4, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
     for ax, name in zip(axes[1:], ("full", "second"), strict=True):
         i = list(names).index(name)
         exponent, field = archive["exponent"][i], archive["field_variance"][i]
@@ -146,7 +146,7 @@ def scatter_figure(folder):
         points = ax.scatter(
             exponent.ravel()[order], field.ravel()[order], c=times.ravel()[order], s=3, cmap="viridis", vmin=0
         )
-        figure.colorbar(points, ax=ax, label="median valid time (Lyapunov times)")
+        figure.colorbar(points, ax=ax, label="median valid time (Lyapunov times)", location="top")
         ax.axvline(0, color="black", linewidth=0.8)
         ax.set(xlim=(-3, 0.4), yscale="log", title=OBSERVED[name])
         ax.set(xlabel="conditional exponent λ₁ (per step)", ylabel="variance of the local fields")
