@@ -29,8 +29,9 @@ from cocycle.plotting.networks import accuracy_plane, training_lines
 from cocycle.plotting.orbits import bifurcation_figure, bifurcation_points, section_points
 from cocycle.plotting.panels import one_panel
 from cocycle.plotting.reservoirs import diagnosis_figure, forgetting_curve, synchronisation_lines
+from cocycle.plotting.searches import interval_figure, search_figure
 from cocycle.plotting.spectra import convergence_figure, leading_points, running_exponents
-from cocycle.reservoir import Capacity, Diagnosis, Synchronisation, ValidTimes
+from cocycle.reservoir import Capacity, Diagnosis, ForecastIntervals, SearchResult, Synchronisation, ValidTimes
 from cocycle.sweeps import Archive
 
 
@@ -51,6 +52,8 @@ def plot(result: Any, *, ax: Axes | None = None, **options: Any) -> Figure:
     - a `Section`: its points.
     - a `SeriesExponent`: the mean logarithm of distances, and its linear stretch; an `EmbeddingDelay`: the mutual
       information; an `EmbeddingDimension`: E1 and E2, or the fraction of false neighbours.
+    - `ForecastIntervals`: the band of each component, with the `truth` if it is given, and `names=` of components; a
+      `SearchResult`: the score against each parameter; on axes `ax` only the first.
     - a `Diagnosis`, in four panels; `ValidTimes`, `Synchronisation`, `Capacity`, `History`, `AccuracyMap`, in one.
 
     Raises TypeError for other objects, ValueError where `ax` is given for a figure of several panels.
@@ -106,6 +109,8 @@ def _(result: BifurcationDiagram, *, component: int | None = None, ax: Axes | No
 
 
 plot.register(Archive, archive_figure)
+plot.register(ForecastIntervals, interval_figure)
+plot.register(SearchResult, search_figure)
 
 for _kind, _draw in (
     (AccuracyMap, accuracy_plane),

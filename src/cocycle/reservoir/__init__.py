@@ -11,6 +11,7 @@ from cocycle.reservoir.diagnosis import Diagnosis, diagnose
 from cocycle.reservoir.exponents import closed_loop_exponents, conditional_exponents
 from cocycle.reservoir.features import HalfSquared, Polynomial, WithSquares
 from cocycle.reservoir.forecast import Forecaster, forecast
+from cocycle.reservoir.intervals import ForecastIntervals, forecast_intervals
 from cocycle.reservoir.layered import Deep, DelayLine
 from cocycle.reservoir.metrics import ValidTimes, componentwise, euclidean, nrmse, valid_time, valid_times
 from cocycle.reservoir.moments import Moments, MomentSum
@@ -21,6 +22,8 @@ from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.reservoir import Reservoir
 from cocycle.reservoir.ridge import CrossValidated, HeldOut, RidgeChoice, ridge_path, ridge_readout
 from cocycle.reservoir.running import RunningForecaster
+from cocycle.reservoir.search import MedianValidTime, SearchResult, search
+from cocycle.reservoir.space import Range
 from cocycle.reservoir.synchronisation import Synchronisation, consistency, synchronisation
 from cocycle.reservoir.tables import timed
 from cocycle.reservoir.training import train
@@ -50,16 +53,19 @@ __all__ = [
     "DelayLine",
     "Design",
     "Diagnosis",
+    "ForecastIntervals",
     "Forecaster",
     "HalfSquared",
     "HeldOut",
     "LeastMeanSquares",
+    "MedianValidTime",
     "MomentSum",
     "Moments",
     "Normalisation",
     "Online",
     "OnlineRule",
     "Polynomial",
+    "Range",
     "Readout",
     "RecursiveLeastSquares",
     "Reservoir",
@@ -67,6 +73,7 @@ __all__ = [
     "ReservoirRegressor",
     "RidgeChoice",
     "RunningForecaster",
+    "SearchResult",
     "SeriesClassifier",
     "Synchronisation",
     "ValidTimes",
@@ -82,6 +89,7 @@ __all__ = [
     "diagnose",
     "euclidean",
     "forecast",
+    "forecast_intervals",
     "gaussian",
     "histogram_distance",
     "information_capacity",
@@ -98,6 +106,7 @@ __all__ = [
     "ridge_readout",
     "save",
     "scaled",
+    "search",
     "small_world",
     "sparse",
     "spectral_radius",

@@ -73,7 +73,7 @@ def train_classifier(
     series: np.ndarray | Sequence[np.ndarray],
     labels: Sequence[Any] | np.ndarray,
     *,
-    windows: int | None = 4,
+    windows: int | None = 5,
     ridge: float | RidgeChoice = BY_VALIDATION,
     normalise: bool | Normalisation = True,
 ) -> SeriesClassifier:

@@ -20,8 +20,8 @@ class ReservoirClassifier(ClassifierMixin, BaseEstimator):
     draws a `Reservoir.random` and calls `train_classifier`.  The scores are no probabilities; scikit-learn's
     `CalibratedClassifierCV` makes some of them.
 
-    Parameters: those of `Reservoir.random`, windows and ridge of `train_classifier`, where ridge=None is generalised
-    cross-validation, random_state an integer seed.
+    Parameters: those of `Reservoir.random`, with other defaults (benchmarks/classification.py), windows and ridge of
+    `train_classifier`, where ridge=None is generalised cross-validation, random_state an integer seed.
     After `fit`: `model_`, a `SeriesClassifier`, `classes_`, and `n_features_in_`, m, or the length of the series of a
     table.
     """
@@ -30,9 +30,9 @@ class ReservoirClassifier(ClassifierMixin, BaseEstimator):
         self,
         size: int = 200,
         *,
-        windows: int | None = 4,
-        spectral_radius: float = 0.9,
-        input_scaling: float = 0.3,
+        windows: int | None = 5,
+        spectral_radius: float = 0.6,
+        input_scaling: float = 0.6,
         bias_scaling: float = 1.0,
         leak_rate: float = 1.0,
         ridge: float | RidgeChoice | None = None,
