@@ -222,7 +222,6 @@ TAKES_A_SERIES = {
     "series": lambda s: train(Reservoir.random(20, 3), s),
     "a list of series": lambda s: train(Reservoir.random(20, 3), [SERIES, s]),
     "rows": lambda s: train(Reservoir.random(20, 3), list(s)),
-    "target": lambda s: train(Reservoir.random(20, 3), SERIES, target=s),
     "external": lambda s: train(Reservoir.random(20, 6), SERIES, external=s),
     "online": lambda s: train_online(Reservoir.random(20, 3), s),
     "warm-up": lambda s: forecast(train(Reservoir.random(20, 3), SERIES), s, 5),

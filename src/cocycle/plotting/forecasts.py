@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from cocycle.arrays import refuse_masked
 from cocycle.plotting.panels import figure_and_axes
 from cocycle.plotting.paper import own_style
+from cocycle.reservoir.tables import labelled, names_of
 
 
 def forecast_lines(
@@ -30,8 +31,8 @@ def forecast_lines(
 
 
 def forecast_figure(
-    prediction: np.ndarray,
-    truth: np.ndarray,
+    prediction: Any,
+    truth: Any,
     *,
     lyapunov_time: float,
     valid_time: float | None = None,
@@ -39,8 +40,11 @@ def forecast_figure(
 ) -> Figure:
     """`forecast_lines` of all components of prediction and truth (time, m), one above the other.
 
+    The names of tables (pandas, xarray, polars by `timed`) are those of the axes, unless others are given.
     Raises ValueError for shapes that do not fit.
     """
+    names = names or names_of(prediction) or names_of(truth)
+    prediction, truth = (labelled(name, x).values for name, x in (("prediction", prediction), ("truth", truth)))
     prediction, truth = _checked(prediction, truth, 2)
     names = names or [f"component {i + 1}" for i in range(truth.shape[1])]
     with own_style():

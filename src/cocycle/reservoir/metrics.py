@@ -8,6 +8,7 @@ import numpy as np
 
 from cocycle.arrays import as_numpy, floating, require_finite
 from cocycle.reservoir.forecast import Forecaster, forecast
+from cocycle.reservoir.tables import check_names, labelled
 from cocycle.results import Plotted, html_facts
 
 
@@ -160,6 +161,8 @@ def valid_times(
 
     Raises ValueError for a series that is shorter than one warm-up and one horizon, and as `valid_time` does.
     """
+    series, labels = labelled("series", series)
+    check_names("series", model.settings.get("names"), labels)
     series = floating("series", series)
     steps = round(horizon * lyapunov_time)
     room = len(series) - warm_up - steps

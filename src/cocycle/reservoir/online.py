@@ -16,6 +16,7 @@ from cocycle.operators import linear
 from cocycle.progress import tracked
 from cocycle.reservoir.design import Design, untrained
 from cocycle.reservoir.forecast import Forecaster
+from cocycle.reservoir.gaps import given, with_dt
 from cocycle.reservoir.normalisation import Normalisation
 from cocycle.reservoir.problem import Piece, read_and_wanted, regression
 from cocycle.reservoir.symmetry import warn_if_odd
@@ -171,7 +172,8 @@ def train_online(
 
     With `own_output` the network's input is, once the washout is over, the output of its readout and not the series:
     the corrections have to keep the closed loop near the series (FORCE learning; Sussillo & Abbott, Neuron 63, 544,
-    2009).  The other arguments are those of `train`; one network, no batch.
+    2009).  The other arguments are those of `train`; one network, no batch.  There is no correction at a time at which
+    a component of the target is missing (NaN or masked).
 
     Warns if the errors of the second half exceed ten times the largest target.  Raises ValueError for a batch of
     networks or series, for own_output with another target, when an error exceeds a million times the largest target,
@@ -180,7 +182,9 @@ def train_online(
     rule = rule or RecursiveLeastSquares()
     if not isinstance(rule, OnlineRule):
         raise TypeError(f"rule must be an OnlineRule, such as RecursiveLeastSquares(); got {rule!r}")
-    problem = regression(network, series, target, external, washout, normalise)
+    learned = given(network, series, target, external, gaps=None, washout=washout)
+    network = with_dt(network, learned.labels)
+    problem = regression(network, learned, washout, normalise)
     if network.batch or problem.pieces[0].inputs.ndim > 2:
         raise ValueError("online training takes a single network and series of shape (time, m); got a batch")
     if own_output and not problem.closable:
@@ -189,26 +193,29 @@ def train_online(
         )
     readout, constant = untrained(network, design, problem.width, problem.closable)
     warn_if_odd(network, readout, problem, constant)
-    largest = LOST * max(float(abs(piece.targets).max()) for piece in problem.pieces)
+    largest = LOST * max(float(np.nanmax(abs(piece.targets), initial=0.0)) for piece in problem.pieces)
     weight, memory, errors = np.zeros((0, 0)), None, []
     for piece in problem.pieces:
         fed_back: list[np.ndarray] = []  # the last output
         states = _with_feedback(network, piece, problem.external, fed_back) if own_output else None
         pairs = tracked(read_and_wanted(network, readout, piece, states), "training", len(piece.inputs))
+        complete = piece.complete
         for t, (z, wanted) in enumerate(pairs):
             features = as_numpy(readout.features(z))
             if constant:
                 features = np.append(features, 1.0)
-            if not errors:
+            if not weight.size:
                 weight, memory = rule.start(problem.width, len(features), constant)
             if t < washout:
                 continue
             output = linear(weight, features)
+            fed_back[:] = [output if readout.added is None else output + as_numpy(z[..., readout.added])]
+            if not complete[t]:
+                continue
             errors.append(wanted - output)
             _require_bounded(errors, largest)
-            fed_back[:] = [output if readout.added is None else output + as_numpy(z[..., readout.added])]
             weight, memory = rule.corrected(weight, memory, features, errors[-1])
-    settings = {"rule": repr(rule), "washout": washout, "own_output": own_output}
+    settings = {"rule": repr(rule), "washout": washout, "own_output": own_output} | learned.settings
     _warn_of_bursts(np.stack(errors), largest / LOST)
     weight, offset = (weight[:, :-1], weight[:, -1]) if constant else (weight, 0.0)
     model = problem.forecaster(network, readout, weight, offset, settings)

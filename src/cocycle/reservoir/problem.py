@@ -7,8 +7,9 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, is_number, like
-from cocycle.driven import Driven, check_inputs, driven_states
+from cocycle.driven import Driven, driven_states
 from cocycle.reservoir.forecast import Forecaster, with_external
+from cocycle.reservoir.gaps import Given
 from cocycle.reservoir.normalisation import RAW, Normalisation, refuse_constant
 from cocycle.reservoir.readout import Readout
 
@@ -18,6 +19,11 @@ class Piece(NamedTuple):
 
     inputs: np.ndarray
     targets: np.ndarray
+
+    @property
+    def complete(self) -> np.ndarray:
+        """Whether the target is known, with all its components, at each time (time,): the others are left out."""
+        return _complete(self.targets)
 
 
 @final
@@ -59,58 +65,43 @@ class Problem:
         return Forecaster(network, readout, self.inputs, self.outputs, self.external, self.closable, settings)
 
 
-def regression(network: Driven, series, target, external, washout: int, normalise: bool | Normalisation) -> Problem:
-    """To give the next value of series, or `target`, after each input [external | series].
+def regression(network: Driven, given: Given, washout: int, normalise: bool | Normalisation) -> Problem:
+    """To give the next value of the series, or the target, after each input [external | series].
 
-    Each may be an array or a list of arrays.  Raises ValueError for what does not fit, is too short or not finite.
+    Raises ValueError for what does not fit or is too short, and if a value of the target is missing at all times.
     """
-    count = len(series) if _is_list_of_series(series) else None
-    many_series, targets, externals = (_as_list(part, count) for part in (series, target, external))
-    if external is not None and np.ndim(externals[0]) < 2:
-        raise ValueError(f"external must have shape (time, *batch, v), external[:, None]; got {np.shape(externals[0])}")
-    width = 0 if external is None else np.shape(externals[0])[-1]
-    if not isinstance(washout, int | np.integer):
-        raise TypeError(f"washout must be an integer; got {washout!r}")
-    many_series = [as_numpy(check_inputs("series", s, network.inputs - width)) for s in many_series]
-    shortest = min(len(s) for s in many_series)
+    shortest = min(len(s) for s in given.series)
     if not 0 <= washout < shortest - 1:
         raise ValueError(
             f"washout must be in 0..{shortest - 2} for a series of {shortest} times; got {washout}: take a smaller"
             " one, or a longer series"
         )
-    inputs = [with_external(s, v, width) for s, v in zip(many_series, externals, strict=True)]
+    width = 0 if given.external[0] is None else given.external[0].shape[-1]
+    closable = given.targets[0] is None
+    inputs = [with_external(s, v, width) for s, v in zip(given.series, given.external, strict=True)]
     units = _units(normalise, inputs, width)
-    if target is None:
-        pairs = [(u[:-1], s[1:]) for u, s in zip(inputs, many_series, strict=True)]
+    if closable:
+        pairs = [(u[:-1], s[1:]) for u, s in zip(inputs, given.observed, strict=True)]
         output_units = units.part(slice(width, None), network.inputs)
     else:
-        pairs = [(u, _checked_target(y, u)) for u, y in zip(inputs, targets, strict=True)]
-        output_units = RAW if normalise is False else Normalisation.standard(*(y for _, y in pairs), name="target")
+        pairs = [(u, _checked_target(y, u)) for u, y in zip(inputs, given.targets, strict=True)]
+        known = (y[_complete(y)] for _, y in pairs)
+        output_units = RAW if normalise is False else Normalisation.standard(*known, name="target")
     pieces = [Piece(units.applied(u), output_units.applied(y)) for u, y in pairs]
-    return Problem(pieces, units, output_units, width, target is None)
-
-
-def _is_list_of_series(series) -> bool:
-    return isinstance(series, list | tuple) and len(series) > 0 and np.ndim(series[0]) >= 2
-
-
-def _as_list(part, count: int | None) -> list:
-    """What belongs to each of `count` series, or to the only one, which is not in a list."""
-    if count is None:
-        return [part]
-    if part is None:
-        return [None] * count
-    if len(part) != count:
+    if not any(piece.complete[washout:].any() for piece in pieces):
         raise ValueError(
-            f"target and external must be lists with one array for each of the {count} series; got {len(part)}"
+            f"target must have all its components at some time after the washout of {washout}, or the mask leaves"
+            " nothing to learn from; got none"
         )
-    return list(part)
+    return Problem(pieces, units, output_units, width, closable)
 
 
-def _checked_target(target, inputs: np.ndarray) -> np.ndarray:
-    if np.ndim(target) < 2:
-        raise ValueError(f"target must have shape (time, *batch, k), target[:, None]; got {np.shape(target)}")
-    target = as_numpy(check_inputs("target", target, np.shape(target)[-1]))
+def _complete(values: np.ndarray) -> np.ndarray:
+    """Whether no value is missing, at each time."""
+    return np.all(np.isfinite(values).reshape(len(values), -1), axis=1)
+
+
+def _checked_target(target: Any, inputs: np.ndarray) -> np.ndarray:
     if len(target) != len(inputs):
         raise ValueError(f"target must have as many times as the series, {len(inputs)}; got {len(target)}")
     return target

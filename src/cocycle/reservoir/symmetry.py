@@ -59,7 +59,8 @@ def is_odd(network: Driven, readout: Readout) -> bool:
 
 
 def _rows(series: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([values.reshape(-1, values.shape[-1]) for values in series])
+    rows = np.concatenate([values.reshape(-1, values.shape[-1]) for values in series])
+    return rows[~np.isnan(rows).any(axis=1)]
 
 
 def _has_mean(rows: np.ndarray) -> bool:
@@ -108,6 +109,8 @@ def _recent(piece) -> tuple[np.ndarray, np.ndarray]:
         y.reshape(len(y), *[1] * (u.ndim - y.ndim), *y.shape[1:]), (len(y), *u.shape[1:-1], y.shape[-1])
     )
     lagged, y = lagged.reshape(-1, lagged.shape[-1]), y[LAGS - 1 :].reshape(-1, y.shape[-1])
+    known = ~np.isnan(y).any(axis=1)
+    lagged, y = lagged[known], y[known]
     if lagged.shape[1] > COMBINATIONS:
         lagged = lagged @ np.random.default_rng(0).normal(size=(lagged.shape[1], COMBINATIONS)) / COMBINATIONS**0.5
     return lagged, y
