@@ -48,6 +48,8 @@ def _surface(drawn: Any, sight: Surface) -> None:
         if pairs:
             xs, ys = ([curve[:, i] for curve in pairs] for i in (0, 1))
             drawn.multi_line(xs, ys, color=colour, line_width=1.5, legend_label=name)
+    for name, points in sight.marks.items():
+        drawn.scatter(points[:, 0], points[:, 1], color="black", size=3, legend_label=name)
     drawn.x_range.update(start=x0, end=x1)
     drawn.y_range.update(start=y0, end=y1)
     drawn.add_layout(ColorBar(color_mapper=mapper, title=sight.label, padding=0, height=12), "above")

@@ -12,14 +12,16 @@ import torch
 from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from cocycle.lyapunov import ftle
-from cocycle.lyapunov.ridges import overlap
+from cocycle.lyapunov import ftle, plane
+from cocycle.lyapunov.ridges import level_lines, overlap, ridges
 from cocycle.maps import Map
 from cocycle.networks.data import RADIUS, dataset_named, digest
 from cocycle.networks.feed_forward import feedforward
 from cocycle.networks.training import Recipe, error, fit, perceptron
 from cocycle.sweeps import Archive, Grid, Status
 from cocycle.sweeps.contents import Contents, described
+from cocycle.sweeps.sights import Lines, Sight, Surface
+from cocycle.trajectories import end
 
 SETTINGS: dict[str, Any] = {
     "task": "circle",  # or "digits", a folder with MNIST's files, an .npz file: see `networks.data.dataset_named`
@@ -42,6 +44,7 @@ WORDS = {"first_fan": ("inputs", "width"), "trained": ("all", "readout")}
 QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 SAMPLES = 2000  # test inputs at which exponents are computed
 RAYS = 400  # from the centre of the circle, along which its boundary is looked for
+LOOK = 121  # inputs along each side of the square, of which `look` computes exponents
 CENTRE = 0.1  # radius of what is called the centre
 OF_RECIPE = tuple(field.name for field in fields(Recipe))
 OF_CIRCLE = ("boundary", "centre", "alignment")
@@ -135,6 +138,26 @@ def measure(point: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     if point["checkpoint"]:
         found["parameters"] = _padded(parameters_to_vector(net.parameters()).detach().numpy(), point["checkpoint"])
     return found | (ring(net) if point["task"] == "circle" else {})
+
+
+def look(point: dict[str, Any], rng: np.random.Generator) -> list[Sight]:
+    """What `cocycle explore` shows of one point: the network is trained again as by the measure; its loss, and, where
+    it has two inputs, the field of its exponents over the square, with the ridge and the decision boundary."""
+    of_task, of_weights, of_training = rng.spawn(3)
+    task = dataset_named(point["task"], of_task if point["data_seed"] is None else point["data_seed"])
+    net = _drawn(point, point["ends"], of_weights)
+    history = fit(net, task, of_training, recipe(point))
+    epochs = np.arange(1, len(history.loss) + 1)
+    losses = {"training": np.asarray(history.loss)}
+    shown: list[Sight] = [Lines("training", epochs, losses, "epochs", "training loss")]
+    if point["ends"][0] != 2:
+        return shown
+    x = np.linspace(-1, 1, LOOK)
+    field, outputs = ftle(hidden(net), plane(x, x)).exponents, end(feedforward(net), plane(x, x))
+    curves = {"decision boundary": level_lines(x, x, outputs[..., 0])} if outputs.shape[-1] == 1 else {}
+    marks = {"ridge": ridges(x, x, field).points}
+    words = ("first input", "second input", "maximal exponent λ₁ (per layer)")
+    return [Surface("maximal exponents of the hidden layers", x, x, field, *words, curves, marks), *shown]
 
 
 def recipe(point: dict[str, Any]) -> Recipe:

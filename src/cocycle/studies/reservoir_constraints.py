@@ -28,6 +28,7 @@ from cocycle.reservoir import (
 )
 from cocycle.sweeps import Archive, Grid
 from cocycle.sweeps.contents import Contents, described
+from cocycle.sweeps.sights import Sight
 from cocycle.systems.references import REFERENCE
 
 ORDINALS = ("first", "second", "third")  # what `observed` may be besides "full": one component
@@ -166,6 +167,13 @@ def measure(point: dict[str, Any], rngs: Sequence[np.random.Generator]) -> dict[
         "field_variance": made.field_variance,
         "valid_time": np.stack([made.valid_time(prediction) for prediction in predictions], axis=1),
     }
+
+
+def look(point: dict[str, Any], rngs: Sequence[np.random.Generator]) -> list[Sight]:
+    """What `cocycle explore` shows of one point: see `reservoir_look`."""
+    from cocycle.studies import reservoir_look
+
+    return reservoir_look.look(point, rngs)
 
 
 @final

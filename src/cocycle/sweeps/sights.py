@@ -22,7 +22,8 @@ class Lines:
 @final
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """`values` (len(y), len(x)) over evenly spaced x and y, and `curves` (m, 2) on that plane, by their names."""
+    """`values` (len(y), len(x)) over evenly spaced x and y; on that plane `curves`, each (m, 2), and single points
+    `marks` (m, 2), by their names."""
 
     title: str
     x: np.ndarray
@@ -32,6 +33,7 @@ class Surface:
     y_label: str
     label: str
     curves: Mapping[str, Sequence[np.ndarray]] = field(default_factory=dict)
+    marks: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 Sight = Lines | Surface
