@@ -26,6 +26,7 @@ PARTS = {
     "block": "Points that share a network",
     "series": "Series",
     "reservoirs": "Reservoirs beside other packages",
+    "classification": "Labels of series",
     "sparse": "Sparse and dense weights",
     "large": "Ten thousand units",
     "workers": "Two workers",

@@ -22,6 +22,7 @@ SMALL = {
         "REPEATS": 1,
         "COMPARED": 10,
     },
+    "classification": {"SIZES": (20,), "SEEDS": range(2), "READOUTS": {"mean state": 1}},
     "orbits": {"STEPS": 2000, "REPEATS": 1},
     "large": {"SIZE": 60, "CONNECTIONS": 10, "STEPS": 1200},
     "workers": {
@@ -54,6 +55,7 @@ SAID = {  # a row of each, as a pattern
     "peers": r"Hénon, 2 exponents +cocycle +\d+ +1\.00 +0\.\d{4}",
     "sparse": r" 20 +5 +\d+\.\d\d",
     "reservoirs": r"numpy +\d+\.\d+ +\d+\.\d\d +forecasts agree to 1e-1\d",
+    "classification": r"skipped: give the folder(.|\n)*mean state +20 units \d\d\.\d\d \(",
     "orbits": r"Lorenz, 3 exponents, auto +\d+\.\d ns/step",
     "large": r"conditional exponent, 1,000 steps +\d+\.\d s",
     "workers": r"one worker \d+\.\d s, two \d+\.\d s: ratio \d+\.\d\d",

@@ -28,7 +28,7 @@ class ReservoirClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        size: int = 200,
+        size: int = 100,
         *,
         windows: int | None = 5,
         spectral_radius: float = 0.6,
