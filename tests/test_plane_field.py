@@ -138,7 +138,7 @@ def test_the_archive_is_a_labelled_picture(tmp_path, monkeypatch):
     xarray = pytest.importorskip("xarray")
     data = xarray.load_dataset(tmp_path / "field.h5", engine=pytest.importorskip("h5netcdf") and "h5netcdf")
     assert data.exponent.dims == ("t", "s")
-    assert (data.exponent.units, data.s.long_name, data.s.units) == ("1/step", over.names[0], over.units[0])
+    assert (data.exponent.units, data.s.long_name, data.s.units) == ("1/layer", over.names[0], over.units[0])
     np.testing.assert_array_equal(data.s, S)
     np.testing.assert_array_equal(data.exponent, found.exponents)
     figure = Archive.open(tmp_path / "field.h5").plot()
