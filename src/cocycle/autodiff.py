@@ -95,7 +95,7 @@ class Autodiff(Dual):
         derivative in torch, or none that can be batched."""
         followed = torch.is_grad_enabled() and (x.requires_grad or self._value(x).requires_grad)
         with torch.enable_grad():
-            x = x if followed else x.detach().requires_grad_()
+            x = x if followed and x.requires_grad else x.detach().requires_grad_()
             y = self._value(x)
             rows = [
                 torch.autograd.grad(one.sum(), x, retain_graph=True, create_graph=followed)[0] for one in y.unbind(-1)

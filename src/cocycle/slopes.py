@@ -181,6 +181,8 @@ def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False,
     if attn_mask is not None:
         boolean = attn_mask.dtype == torch.bool
         scores = scores.masked_fill(~attn_mask, -math.inf) if boolean else scores + attn_mask
+        nothing = (scores == -math.inf).all(-1, keepdim=True)  # a query that attends to nothing gets 0
+        return softmax(scores.masked_fill(nothing, 0.0), -1).masked_fill(nothing, 0.0) @ value
     return softmax(scores, -1) @ value
 
 

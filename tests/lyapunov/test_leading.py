@@ -28,7 +28,8 @@ def exact(steps, x, k):
     return found.log_factors[..., :k], found.right[..., :k], found.left[..., :k]
 
 
-def test_values_and_vectors_are_those_of_the_whole_product(rng):
+def test_values_and_vectors_are_those_of_the_whole_product(rng, monkeypatch):
+    monkeypatch.setattr(lanczos, "SMALL", 2)
     steps, x = layers(rng), rng.normal(size=(2, SIZES[0]))
     found = leading_exponents(steps, x, 4)
     values, right, left = exact(steps, x, 4)
@@ -57,7 +58,8 @@ def test_residuals_bound_the_error(k, seed, dense):
     w = rng.normal(size=(90, 120)) * np.geomspace(1, 0.05, 120)
     x = rng.normal(size=120)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lanczos, "DENSE", 1000 if dense else 1)
+        patch.setattr(lanczos, "SMALL", 1000 if dense else 1)
+        patch.setattr(lanczos, "DENSE", 1)
         found = leading_exponents([Linear(w)], x, k, tolerance=0.1)
     all_values = np.linalg.svd(w, compute_uv=False)
     for value, residual in zip(np.exp(found.log_factors), found.residuals, strict=True):
@@ -67,6 +69,7 @@ def test_residuals_bound_the_error(k, seed, dense):
 def test_what_has_not_converged_is_told(rng, monkeypatch):
     """Values that are nearly equal, and too few iterations."""
     monkeypatch.setattr(lanczos, "RESTARTS", 1)
+    monkeypatch.setattr(lanczos, "SMALL", 2)
     w = np.linalg.qr(rng.normal(size=(400, 400)))[0] * np.linspace(1, 1.001, 400)
     with pytest.warns(UserWarning, match=r"of 5 singular values have not converged: residuals up to"):
         found = leading_exponents([Linear(w)], np.zeros(400), 5, tolerance=1e-12)
@@ -137,6 +140,7 @@ def test_layer_by_layer(rng):
 def test_networks_of_torch(dtype, memory, monkeypatch):
     """Products that are traced once, and those computed layer by layer where memory does not hold the trace."""
     monkeypatch.setattr(lanczos, "DENSE", 2)
+    monkeypatch.setattr(lanczos, "SMALL", 2)
     monkeypatch.setattr(steps_of_torch, "WORTH", 0)
     network = randomised(ResNet()).to(dtype)
     x = numbers(2, 2, 6, 6).to(dtype)
@@ -199,10 +203,35 @@ def test_bad_input(rng):
         ((steps, x, 0), {}, "k must be an integer of at least 1"),
         (([], x), {}, "steps must hold at least one map"),
         ((steps, np.full(20, np.nan)), {}, "x must be finite"),
-        ((steps, x), {"within": []}, "within must be indices"),
+        ((steps, x), {"within": []}, "within must be different indices"),
+        ((steps, x), {"within": [1, 1]}, "within must be different indices"),
         ((steps, x), {"tolerance": 0}, "tolerance must be positive"),
     ):
         with pytest.raises(ValueError, match=message):
             leading_exponents(*arguments, **options)
     with pytest.raises(TypeError, match="steps must be an iterable of maps"):
         leading_exponents(steps[0], x)
+
+
+def test_one_map_that_overflows_does_not_spoil_those_before_it():
+    steps = [Linear(np.eye(80)), Linear(1e300 * np.eye(80)), Linear(1e300 * np.eye(80))]
+    with np.errstate(over="ignore"):
+        found = exponents_by_layer(steps, np.ones(80))
+    assert found[0].log_factors == pytest.approx(0, abs=1e-12)
+    assert found[1].log_factors == pytest.approx(300 * np.log(10))
+    assert np.isnan(found[2].log_factors)
+
+
+def test_double_inputs_of_a_network_in_single_precision():
+    """The tolerance is that of the precision in which the network computes."""
+    network = nn.Sequential(nn.Linear(700, 600), nn.Tanh(), nn.Linear(600, 550))
+    found = leading_exponents(feedforward(network), np.ones((1, 700)), 2)
+    assert found.converged.all()
+
+
+def test_very_small_and_very_large_jacobians(rng):
+    w = rng.normal(size=(600, 600))
+    largest = np.linalg.svd(w, compute_uv=False)[0]
+    for scale in (1e-200, 1e200):
+        found = leading_exponents([Linear(scale * w)], np.zeros(600))
+        assert found.log_factors == pytest.approx(np.log(largest) + np.log(scale), rel=1e-12)

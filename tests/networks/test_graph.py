@@ -22,7 +22,7 @@ from architectures import (
     tokens,
 )
 from cocycle import feedforward, finite_time_exponents, frame, ftle, orbit
-from cocycle.networks.exported import output_of
+from cocycle.networks.arguments import output_of
 
 
 @pytest.fixture(params=ARCHITECTURES)
@@ -240,7 +240,7 @@ def test_weights_are_followed_and_changes_of_the_modules_refused():
         network.fc.weight *= 2
     torch.testing.assert_close(ftle(layers, start).log_factors, before + np.log(2))
     network.layer1[0].relu.register_forward_hook(lambda m, a, y: 2 * y)
-    with pytest.raises(ValueError, match=r"its module layer1\.0\.relu was exchanged, got a hook"):
+    with pytest.raises(ValueError, match=r"its layer1\.0\.relu was exchanged, got a hook"):
         ftle(layers, start)
     assert feedforward(network, x)[0] is not None
     other = randomised(ResNet())
@@ -388,3 +388,128 @@ def test_autocasting_is_off():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = ftle(layers, start).log_factors
     torch.testing.assert_close(found, expected)
+
+
+def test_shared_weights_that_come_apart_are_told():
+    network, ids = randomised(Decoder()), tokens(1, 5)
+    layers = feedforward(network, ids)
+    network.lm_head.weight = nn.Parameter(network.lm_head.weight.detach().clone())
+    with pytest.raises(ValueError, match="shares its weights no longer"):
+        layers[0](layers.start(ids))
+
+
+class WithSettings(nn.Module):
+    """A layer with attributes that its forward reads, as adapters have them."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.on, self.slope, self.function = nn.Linear(4, 4), True, 0.1, torch.tanh
+
+    def forward(self, x):
+        y = self.linear(x)
+        return self.function(F.leaky_relu(y, self.slope)) if self.on else y
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("on", False), ("slope", 0.3), ("function", torch.sin), ("extra", nn.Linear(2, 2))]
+)
+def test_attributes_that_change_are_told(name, value):
+    network = randomised(WithSettings())
+    layers = feedforward(network, (4,))
+    layers[0](numbers(1, 4))
+    setattr(network, name, value)
+    with pytest.raises(ValueError, match="network must not change after feedforward"):
+        layers[0](numbers(1, 4))
+
+
+def test_hooks_that_are_exchanged_are_told():
+    network = randomised(Perceptron())
+    handle = network.fc1.register_forward_hook(lambda m, a, y: 2 * y)
+    layers = feedforward(network, (3,))
+    handle.remove()
+    network.fc1.register_forward_hook(lambda m, a, y: 3 * y)
+    with pytest.raises(ValueError, match="its fc1 was exchanged, got a hook"):
+        layers[0](numbers(1, 3))
+
+
+class Masked(nn.Module):
+    def __init__(self, mask):
+        super().__init__()
+        self.mask, self.query, self.head = mask, nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        y = self.query(x)
+        return self.head(F.scaled_dot_product_attention(y, x, x, self.mask))
+
+
+def test_queries_that_attend_to_nothing():
+    """As torch has it: 0, and no derivative."""
+    mask = torch.tensor([[True, False, True], [False, False, False], [True, True, True]])
+    network, x = randomised(Masked(mask)), numbers(2, 3, 4)
+    layers = feedforward(network, x)
+    *_, y = orbit(layers, layers.start(x))
+    torch.testing.assert_close(y, network(x).reshape(2, -1))
+    exact = torch.linalg.svdvals(jacobian(network, x)).log()[0]
+    torch.testing.assert_close(ftle(layers, layers.start(x)).log_factors[0], exact)
+
+
+def test_a_mixed_batch_behind_a_normalisation_is_seen():
+    """A constant added to all inputs would not show it."""
+    block = nn.TransformerEncoderLayer(4, 2, 8, norm_first=True)  # the batch is its second axis
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block = block
+
+        def forward(self, x):
+            return self.block(x)
+
+    with pytest.raises(ValueError, match="must treat the inputs of a batch separately"):
+        feedforward(Network().double().eval(), numbers(2, 3, 4))
+
+
+def assigned(y):
+    z = torch.zeros_like(y)
+    z[:, ::2] = y[:, :2]
+    z[:, 1] = y[:, 3] * y[:, 0]
+    return z
+
+
+def test_parts_of_tensors_that_are_assigned():
+    network, x = randomised(Inner(assigned)), numbers(3, 4)
+    exact = torch.linalg.svdvals(jacobian(network, x)).log()[0]
+    torch.testing.assert_close(ftle(feedforward(network, x), x).log_factors[0], exact)
+
+
+def test_masks_of_real_numbers_beside_tokens():
+    """The first argument is the state, or its embedding."""
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.linear = nn.Embedding(11, 3), nn.Linear(3, 2)
+
+        def forward(self, ids, mask):
+            return self.linear(self.embed(ids) * mask[..., None])
+
+    ids, mask = tokens(2, 4), torch.tensor([[1.0, 1.0, 1.0, 0.0]]).expand(2, 4)
+    layers = feedforward(Network().eval(), {"ids": ids, "mask": mask})
+    assert layers.start(ids).shape == (2, 12)
+    assert isinstance(layers.start(ids.numpy()), np.ndarray)
+    assert not layers.start(ids).requires_grad
+
+
+def test_functions_without_a_batched_derivative():
+    network = randomised(Inner(lambda y: torch.cdist(y[:, None], y[:, None] + 1)[:, 0].expand(-1, 4) * y))
+    x = numbers(2, 4)
+    exact = torch.linalg.svdvals(jacobian(network, x)).log()[0]
+    torch.testing.assert_close(ftle(feedforward(network, x), x).log_factors[0], exact)
+
+
+def test_a_cast_to_half_precision_is_left_out():
+    network = randomised(Inner(lambda y: torch.tanh(y.to(torch.bfloat16)).to(y.dtype))).float()
+    exact = randomised(Inner(torch.tanh)).float()
+    x = numbers(2, 4).float()
+    found = ftle(feedforward(network, x), x).log_factors
+    torch.testing.assert_close(found, ftle(feedforward(exact, x), x).log_factors)

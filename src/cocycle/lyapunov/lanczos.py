@@ -16,6 +16,7 @@ from cocycle.lyapunov.qr import orthonormalise
 from cocycle.lyapunov.tangent_products import Product
 
 DENSE = 64  # inputs or outputs, up to which J itself is computed
+SMALL, ELEMENTS = 512, 2**24  # the same for matrices with fewer elements: faster than many products with one vector
 RESTARTS = 100  # of Lanczos' iteration
 
 
@@ -31,7 +32,8 @@ class Leading(NamedTuple):
 
 def is_small(m: int, p: int, k: int) -> bool:
     """Whether J (p, m) itself is computed, because it has few rows or columns."""
-    return min(m, p) <= max(DENSE, 3 * k)
+    least = min(m, p)
+    return least <= max(DENSE, 3 * k) or (least <= SMALL and m * p <= ELEMENTS)
 
 
 def leading_vectors(product: Product, index: np.ndarray, k: int, tolerance: float, rng: np.random.Generator) -> Leading:

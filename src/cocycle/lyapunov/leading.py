@@ -125,7 +125,7 @@ def leading_exponents(
     root of the rounding error: 1.5e-8 in double precision, 3.5e-4 in single.  Products of large torch networks are
     traced once for each input where that needs at most `memory` bytes, and computed layer by layer otherwise, which
     takes up to four times as long.  rng draws the vector to start from.  Where inputs or outputs are at most 64, J
-    itself is computed.
+    itself is computed, also where both are few hundred.
 
     Warns where a residual is above the tolerance.  Raises ValueError for k that is larger than the number of inputs or
     outputs, x that is not finite or does not fit, and an empty product.
@@ -156,6 +156,8 @@ def exponents_by_layer(
         by_input = []
         for row, seed in tracked(list(zip(rows, seeds, strict=True)), "exponents"):
             whole = _product(maps, row, len(index), k, memory)
+            if k > min(whole.dimensions):
+                raise ValueError(f"k must be in 1..{min(whole.dimensions)}, the least dimension of a state; got k={k}")
             by_input.append([leading_vectors(whole.first(i + 1), index, k, tolerance, seed) for i in range(len(maps))])
     results = [_joined([found[i] for found in by_input], x, maps[: i + 1], tolerance) for i in range(len(maps))]
     for result in results:
@@ -212,10 +214,13 @@ def _checked(
     require_finite("x", x)
     x = getattr(maps[0], "native", lambda x: x)(x) if namespace(x) is not np else x
     index = np.arange(x.shape[-1])[within]
-    if index.ndim != 1 or not len(index):
-        raise ValueError(f"within must be indices of some of the {x.shape[-1]} components of x; got {within!r}")
+    if index.ndim != 1 or not len(index) or len(np.unique(index)) < len(index):
+        raise ValueError(
+            f"within must be different indices of some of the {x.shape[-1]} components of x; got {within!r}"
+        )
     require_count("k", k, 1)
-    limit = tolerances(x.dtype).eps ** 0.5 if tolerance is None else float(tolerance)
+    precision = getattr(maps[0], "native", lambda x: x)(x).dtype  # that in which the maps compute
+    limit = tolerances(precision).eps ** 0.5 if tolerance is None else float(tolerance)
     if not limit > 0:
         raise ValueError(f"tolerance must be positive; got {tolerance}")
     return maps, x, index, limit

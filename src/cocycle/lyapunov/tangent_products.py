@@ -28,12 +28,12 @@ class Product:
             for step, state in zip(self.steps, self.states, strict=False)
         ]
         self.dimensions = [state.shape[-1] for state in self.states]
-        self.finite = bool(np.isfinite(as_numpy(self.states[-1])).all())
         self.scales: list[float] = []
         vector = np.random.default_rng(0).normal(size=(x.shape[-1], 1))
         for push, _ in self.parts:
             vector = as_numpy(push(like(vector, self.kind))).astype(float)
-            size = float(np.linalg.norm(vector))
+            largest = float(abs(vector).max())  # squares might underflow or overflow
+            size = largest * float(np.linalg.norm(vector / largest)) if 0 < largest < np.inf else 0.0
             self.scales.append(size if 0 < size < np.inf else 1.0)
             vector = vector / self.scales[-1]
             self.count = 1
@@ -49,11 +49,16 @@ class Product:
     def first(self, count: int) -> Product:
         """The product of the first maps only."""
         part = object.__new__(Product)
-        part.kind, part.count, part.finite = self.kind, 0, self.finite
+        part.kind, part.count = self.kind, 0
         part.steps, part.states = self.steps[:count], self.states[: count + 1]
         part.parts, part.scales = self.parts[:count], self.scales[:count]
         part.dimensions = self.dimensions[: count + 1]
         return part
+
+    @property
+    def finite(self) -> bool:
+        """Whether all states are."""
+        return all(bool(np.isfinite(as_numpy(state)).all()) for state in self.states)
 
     @property
     def log_scale(self) -> float:

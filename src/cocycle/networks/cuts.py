@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import groupby, pairwise
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import fx
@@ -100,7 +101,7 @@ def pieces_at(order: Sequence[fx.Node], output: fx.Node, at: str | Sequence[str]
     Raises ValueError for a pattern that no module of the graph matches, and for a cut where a tensor of integers would
     be part of the state.
     """
-    patterns, calls, alive = [at] if isinstance(at, str) else list(at), calls_of(order), live(order, output)
+    patterns, calls, alive = patterns_of(at), calls_of(order), live(order, output)
     known: dict[str, list[int]] = {}
     for depth in range(max(map(len, calls))):
         for key, group in groupby(range(1, len(order)), lambda i, depth=depth: calls[i][depth : depth + 1]):
@@ -112,7 +113,7 @@ def pieces_at(order: Sequence[fx.Node], output: fx.Node, at: str | Sequence[str]
         if not names:
             raise ValueError(
                 f"at must name modules that the network calls, or patterns of them; got {pattern!r}, and there are"
-                f" {', '.join(list(known)[:12])}{', ...' if len(known) > 12 else ''}"
+                f" {choices(pattern, list(known))}"
             )
         ends.update({end: name for name in names for end in known[name]})
     ends.pop(len(order), None)
@@ -122,6 +123,21 @@ def pieces_at(order: Sequence[fx.Node], output: fx.Node, at: str | Sequence[str]
     cuts = sorted(ends)
     names = [*(ends[cut] for cut in cuts), "output"]
     return [Piece(a, b, (name,), True) for (a, b), name in zip(pairwise([1, *cuts, len(order)]), names, strict=True)]
+
+
+def patterns_of(at: Any) -> list[str]:
+    """One or several names or patterns.  Raises ValueError unless they are words, at least one."""
+    patterns = [at] if isinstance(at, str) else list(at)
+    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
+        raise ValueError(f"at must be the name of a module, or a list of names; got {at!r}")
+    return patterns
+
+
+def choices(pattern: str, names: Sequence[str]) -> str:
+    """What names there are, those like the pattern first."""
+    alike = get_close_matches(pattern, names, 3, 0.5)
+    shown = [*alike, *(name for name in names if name not in alike)]
+    return ", ".join(shown[:12]) + (", ..." if len(shown) > 12 else "")
 
 
 def matches(name: str, pattern: str) -> bool:

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from operator import getitem
 from typing import Any, final
 
-import numpy as np
 import torch
 from torch import fx, nn
 from torch._decomp import get_decompositions
 from torch.export.graph_signature import InputKind
-from torch.utils import _pytree as pytree
 
-from cocycle.autodiff import as_tensor
+from cocycle.networks.arguments import Inputs, output_of
 from cocycle.networks.weights import numbers
 from cocycle.normalisations import batch_norm
 from cocycle.slopes import attention
@@ -32,38 +30,23 @@ ATEN = torch.ops.aten
 COPIES = (ATEN.alias.default, ATEN.clone.default, ATEN.detach.default, ATEN.lift_fresh_copy.default)
 CASTS = (ATEN._to_copy.default, ATEN.to.dtype, ATEN.to.dtype_layout, ATEN.type_as.default)
 
+
+def copied(target: torch.Tensor, source: torch.Tensor, non_blocking: bool = False) -> torch.Tensor:
+    """What `target` is after `source` was copied into it."""
+    return source.expand_as(target).to(target.dtype)
+
+
 SEQUENCES = (ATEN.gru.input, ATEN.lstm.input, ATEN.rnn_tanh.input, ATEN.rnn_relu.input)  # unrolled in time
 BATCHED = {  # operations that torch cannot apply to batches, or not to all layouts in memory
     ATEN.view.default: ATEN.reshape.default,
     ATEN._unsafe_view.default: ATEN.reshape.default,
+    ATEN.copy.default: copied,
     ATEN.scaled_dot_product_attention.default: attention,
 }
 
 
 class NotExportable(Exception):
     """The module has no graph; the message says why."""
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """The arguments of a network for one example, with a batch of 1: `args` and `kwargs` as it takes them, and `state`,
-    the position among their tensors of the one that is the state, or whose embedding is."""
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    state: int
-
-    @property
-    def leaves(self) -> list[Any]:
-        return pytree.tree_leaves((self.args, self.kwargs))
-
-    def with_state(self, value: torch.Tensor) -> Inputs:
-        """The same with another tensor in the place of the state."""
-        leaves, spec = pytree.tree_flatten((self.args, self.kwargs))
-        leaves[self.state] = value
-        args, kwargs = pytree.tree_unflatten(leaves, spec)
-        return Inputs(args, kwargs, self.state)
 
 
 @final
@@ -75,7 +58,7 @@ class Program:
     itself, on; `output` is the last of them.  `sources` are the other arguments of the graph: names of parameters and
     buffers of the network, or the constants of the example.  Where the state is the embedding of an input of integers,
     `tokens` is that input, and `tied` tells whether other parts depend on it too: these are kept as at the example.
-    `lowered` tells whether casts to a lower precision were left out.
+    `lowered` is the lowest precision to which casts were left out.
     """
 
     order: tuple[fx.Node, ...]
@@ -83,69 +66,7 @@ class Program:
     sources: dict[fx.Node, str | torch.Tensor]
     tokens: fx.Node | None
     tied: bool
-    lowered: bool
-
-
-def inputs_of(network: nn.Module, example: Any) -> Inputs:
-    """The arguments of the network for the first member of the example: a tensor or array with the batch as first axis,
-    a tuple of positional or a mapping of named arguments, or a tuple of integers, the shape of one input.
-
-    The state is the first of them of real numbers, or the first of integers if there is none.
-    """
-    if isinstance(example, Sequence) and len(example) and all(isinstance(a, int | np.integer) for a in example):
-        size = int(np.prod(example))
-        example = torch.arange(size, dtype=torch.float64).sin().reshape(1, *example)
-    args: tuple[Any, ...] = tuple(example) if isinstance(example, tuple | list) else ()
-    kwargs: dict[str, Any] = dict(example) if isinstance(example, Mapping) else {}
-    if not args and not kwargs:
-        args = (example,)
-    args, kwargs = pytree.tree_map(lambda a: as_tensor(a) if isinstance(a, np.ndarray) else a, (args, kwargs))
-    leaves, spec = pytree.tree_flatten((args, kwargs))
-    tensors = [i for i, a in enumerate(leaves) if isinstance(a, torch.Tensor)]
-    real = [i for i in tensors if leaves[i].is_floating_point()]
-    if not tensors:
-        raise TypeError(
-            "example must hold a tensor, an input of the network with the batch as first axis; got"
-            f" {type(example).__name__}"
-        )
-    state = (real or tensors)[0]
-    if leaves[state].ndim < 2 or not len(leaves[state]):
-        raise ValueError(
-            "example must have the batch as first axis, (1, n) for one input of dimension n; got shape"
-            f" {tuple(leaves[state].shape)}"
-        )
-    batch, own = len(leaves[state]), next(numbers(network), None)
-
-    def first(i: int, a: Any) -> Any:
-        if not isinstance(a, torch.Tensor):
-            return a
-        if a.ndim and len(a) == batch:
-            if i != state and not torch.equal(a, a[:1].expand_as(a)):
-                raise ValueError(
-                    "example must have the same other arguments for all members of its batch, because the layers are"
-                    f" those for one of them; got different ones in an argument of shape {tuple(a.shape)}: call"
-                    " feedforward for each"
-                )
-            a = a[:1]
-        if own is None:
-            return a
-        return a.to(own) if a.is_floating_point() else a.to(own.device)
-
-    args, kwargs = pytree.tree_unflatten([first(i, a) for i, a in enumerate(leaves)], spec)
-    return Inputs(args, kwargs, state)
-
-
-def output_of(found: Any) -> tuple[str, torch.Tensor]:
-    """The tensor of real numbers that counts as the output, with its name: `logits` if there are, else the first."""
-    if isinstance(found, torch.Tensor):
-        return "output", found
-    named = found if isinstance(found, Mapping) else vars(found) if hasattr(found, "__dict__") else {}
-    if isinstance(named.get("logits"), torch.Tensor):
-        return "logits", named["logits"]
-    for path, leaf in pytree.tree_flatten_with_path(found)[0]:
-        if isinstance(leaf, torch.Tensor) and leaf.is_floating_point():
-            return pytree.keystr(path).strip("[].'"), leaf
-    raise TypeError(f"network must return a tensor of real numbers, alone or among others; got {type(found).__name__}")
+    lowered: torch.dtype | None
 
 
 class _OneTensor(nn.Module):
@@ -235,10 +156,12 @@ def _replace_batch_norms(graph: fx.Graph) -> None:
     graph.eliminate_dead_code()
 
 
-def _remove_copies(graph: fx.Graph, own: torch.Tensor | None) -> bool:
-    """Leave out the operations that compute nothing: of one tensor the same tensor.  Whether one cast to a lower
-    precision was among them."""
-    lowered = False
+def _remove_copies(graph: fx.Graph, own: torch.Tensor | None) -> torch.dtype | None:
+    """Leave out the operations that compute nothing, of one tensor the same tensor.
+
+    The lowest precision to which one of them was a cast.
+    """
+    lowered = None
     for node in list(graph.nodes):
         if node.op != "call_function":
             continue
@@ -251,7 +174,8 @@ def _remove_copies(graph: fx.Graph, own: torch.Tensor | None) -> bool:
             continue
         cast = node.target in CASTS and value.is_floating_point() and before.is_floating_point()
         lower = own is not None and value.dtype.itemsize < own.dtype.itemsize
-        lowered |= cast and lower
+        if cast and lower and (lowered is None or torch.finfo(value.dtype).eps > torch.finfo(lowered).eps):
+            lowered = value.dtype
         if node.target in COPIES or (cast and (lower or value.dtype == before.dtype)):
             assert isinstance(source, fx.Node)
             source.meta.setdefault("nn_module_stack", node.meta.get("nn_module_stack", {}))
@@ -261,7 +185,9 @@ def _remove_copies(graph: fx.Graph, own: torch.Tensor | None) -> bool:
     return lowered
 
 
-def _program(whole: torch.export.ExportedProgram, graph: fx.Graph, inputs: Inputs, lowered: bool) -> Program:
+def _program(
+    whole: torch.export.ExportedProgram, graph: fx.Graph, inputs: Inputs, lowered: torch.dtype | None
+) -> Program:
     sources: dict[fx.Node, Any] = {}
     given: list[fx.Node] = []  # the arguments of the network, in the order of `inputs.leaves`
     specs = {spec.arg.name: spec for spec in whole.graph_signature.input_specs}

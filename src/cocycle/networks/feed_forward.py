@@ -5,20 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 from typing import Any, final
 
 import torch
 from torch import nn
 
-from cocycle.arrays import tolerances
-from cocycle.maps import Dual, orbit
+from cocycle.maps import Dual, cotangent
+from cocycle.networks.arguments import Inputs, inputs_of, output_of
 from cocycle.networks.cuts import pieces, pieces_at
-from cocycle.networks.exported import Inputs, NotExportable, Program, exported, inputs_of, output_of
+from cocycle.networks.exported import NotExportable, Program, exported, first_line
 from cocycle.networks.graph import Segment, segment, segments
-from cocycle.networks.modules import require_evaluation, require_no_backward_hooks
+from cocycle.networks.modules import global_hooks, require_evaluation, require_no_backward_hooks
 from cocycle.networks.sequential import chained, first_shape, require_feedforward
 from cocycle.networks.steps import Entry, Layers, Part, Step
-from cocycle.networks.weights import require_weights
+from cocycle.networks.weights import numbers, require_weights
 from cocycle.networks.whole import whole
 
 
@@ -58,6 +59,7 @@ def feedforward(
     """
     if not isinstance(network, nn.Module):
         raise TypeError(f"network must be a torch.nn.Module; got {type(network).__name__}")
+    network = getattr(network, "_orig_mod", network)  # that torch.compile wraps
     in_sequence = isinstance(network, nn.Sequential) and type(network).forward is nn.Sequential.forward
     if group is not None and (at is not None or not in_sequence):
         raise ValueError("group must be given for a Sequential, and without at; of other networks take at")
@@ -71,7 +73,7 @@ def feedforward(
     inputs = inputs_of(network, given)
     try:
         program = exported(network, inputs)
-        parts = [GraphPart(one, _modules_of(network)) for one in _segments(program, at)]
+        parts = [GraphPart(one, _made_of(network)) for one in _segments(program, at)]
         layers = _steps(network, parts, _entry(inputs, program))
         _require_same(network, layers, inputs, program.lowered)
         _require_separate(network, inputs)
@@ -84,13 +86,16 @@ def feedforward(
     return layers
 
 
+PLAIN = (bool, int, float, str, tuple, type(None))  # attributes of modules that are compared by their values
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class GraphPart:
-    """A segment of the graph of a network whose modules were those in `modules`."""
+    """A segment of the graph of a network that was as `made_of` says."""
 
     segment: Segment
-    modules: tuple[tuple[Any, ...], ...]
+    made_of: tuple[tuple[Any, ...], ...]
 
     @property
     def dimension(self) -> int:
@@ -108,25 +113,38 @@ class GraphPart:
         return self.segment.map(network)
 
     def check(self, network: nn.Module) -> None:
-        """Raise ValueError if modules were exchanged, got hooks or another mode."""
-        for before, now in zip(self.modules, _modules_of(network), strict=False):
-            if any(a is not b and a != b for a, b in zip(before, now, strict=True)):
+        """Raise ValueError if modules were exchanged, got hooks, other attributes or another mode, and where tensors
+        that were one are two."""
+        now = _made_of(network)
+        for before, after in zip_longest(self.made_of, now, fillvalue=("",)):
+            if len(before) != len(after) or not all(map(_is_same, before, after)):
+                name = after[0] or before[0] or type(network).__name__
                 raise ValueError(
-                    f"network must not change after feedforward; its module {now[0] or type(network).__name__} was"
-                    " exchanged, got a hook or a forward of its own, or was put into training mode: call feedforward"
-                    " again"
+                    f"network must not change after feedforward, but for the values of its weights; its {name} was"
+                    " exchanged, got a hook or another attribute, was put into training mode, or shares its weights no"
+                    " longer: call feedforward again"
                 )
 
     def describe(self, network: nn.Module) -> str:
         return repr(self.segment)
 
 
-def _modules_of(network: nn.Module) -> tuple[tuple[Any, ...], ...]:
-    """What a graph of the network depends on beside its weights: its modules, their hooks and modes."""
-    return tuple(
-        (name, m, m.training, len(m._forward_hooks), len(m._forward_pre_hooks), vars(m).get("forward"))
-        for name, m in network.named_modules()
-    )
+def _made_of(network: nn.Module) -> tuple[tuple[Any, ...], ...]:
+    """What a graph of the network depends on beside its weights: its modules, their modes, hooks and plain attributes,
+    and which tensors are shared."""
+    found: list[tuple[Any, ...]] = [("hooks of all modules", *global_hooks())]
+    for name, m in network.named_modules():
+        own = [v for key, v in vars(m).items() if isinstance(v, PLAIN) or callable(v) or isinstance(v, torch.Tensor)]
+        found.append((name, m, *m._forward_hooks.values(), *m._forward_pre_hooks.values(), *own))
+    shared: dict[int, list[str]] = {}
+    for name, p in network.named_parameters(remove_duplicate=False):
+        shared.setdefault(id(p), []).append(name)
+    return (*found, *(tuple(names) for names in shared.values() if len(names) > 1))
+
+
+def _is_same(before: Any, after: Any) -> bool:
+    """The same object, or an equal number or word."""
+    return before is after or (type(before) is type(after) and isinstance(after, PLAIN) and before == after)
 
 
 def _of_sequential(
@@ -157,15 +175,32 @@ def _segments(program: Program, at: str | Sequence[str] | None) -> list[Segment]
     return segments(program, cut)
 
 
-def _require_same(network: nn.Module, layers: Layers, inputs: Inputs, lowered: bool) -> None:
-    """Raise NotExportable if the layers one after the other give another output than the network."""
+def _require_same(network: nn.Module, layers: Layers, inputs: Inputs, lowered: torch.dtype | None) -> None:
+    """Raise NotExportable if the layers one after the other give another output than the network, or if torch cannot
+    differentiate one of them."""
     with torch.no_grad():
         expected = output_of(network(*inputs.args, **inputs.kwargs))[1].reshape(-1)
-        *_, found = orbit(layers, layers.start(inputs.leaves[inputs.state]))
-    rounding = tolerances(torch.float32 if lowered else expected.dtype).eps ** (2 / 3)
-    found, scale = found.reshape(-1), float(expected.abs().max())
-    if found.shape != expected.shape or not torch.allclose(found, expected, rtol=rounding, atol=rounding * scale):
+        x = layers.start(inputs.leaves[inputs.state])[0]
+        for step in layers:
+            try:
+                y, _ = step.tangent(x, torch.ones_like(x)[..., None])
+                cotangent(step, x, torch.ones_like(y)[..., None])
+            except (RuntimeError, NotImplementedError, TypeError) as error:
+                raise NotExportable(
+                    f"torch cannot differentiate its {repr(step).split(':')[0]}: {first_line(error)}"
+                ) from error
+            x = y
+    if not expected.isfinite().all():
+        raise ValueError("the output of the network must be finite at the example; it is not")
+    rounding, scale = _rounding(network, expected, lowered), float(expected.abs().max())
+    if x.shape != expected.shape or not torch.allclose(x.to(expected), expected, rtol=rounding, atol=rounding * scale):
         raise NotExportable("its graph gives other values than the network")
+
+
+def _rounding(network: nn.Module, output: torch.Tensor, lowered: torch.dtype | None = None) -> float:
+    """The relative difference that rounding may make, in the lowest of the precisions in use."""
+    kinds = [own.dtype for own in (output, *islice(numbers(network), 1))] + ([] if lowered is None else [lowered])
+    return max(torch.finfo(kind).eps for kind in kinds) ** (2 / 3)
 
 
 def _require_separate(network: nn.Module, inputs: Inputs) -> None:
@@ -174,15 +209,16 @@ def _require_separate(network: nn.Module, inputs: Inputs) -> None:
     Nothing is concluded where the network takes no batch of two with these arguments.
     """
     state = inputs.leaves[inputs.state]
-    other = state + 0.1 * state.abs().amax() if state.is_floating_point() else state.flip(-1)
-    both = inputs.with_state(torch.cat([state, other]))
+    pattern = torch.arange(state.numel(), device=state.device).sin().reshape(state.shape)
+    other = state + pattern.to(state) if state.is_floating_point() else state.flip(-1)
+    both = inputs.with_state(torch.cat([state, other])).with_batch(2)
     try:
         with torch.no_grad():
             alone, first = (output_of(network(*a.args, **a.kwargs))[1][:1] for a in (inputs, both))
     except Exception:  # of any kind
         return
-    rounding = tolerances(alone.dtype).eps ** (2 / 3)
-    if first.shape == alone.shape and not torch.allclose(
-        alone, first, rtol=rounding, atol=rounding * float(alone.abs().max())
-    ):
-        raise ValueError("network must treat the inputs of a batch separately; it mixes them")
+    rounding, scale = _rounding(network, alone), float(alone.abs().max())
+    if first.shape == alone.shape and not torch.allclose(alone, first, rtol=rounding, atol=rounding * scale):
+        raise ValueError(
+            "network must treat the inputs of a batch separately; it mixes them (of attention, set batch_first=True)"
+        )

@@ -164,6 +164,8 @@ def _affine(program: Program, node: fx.Node) -> tuple[str, str | None, bool] | N
         bias, x, weight = node.args
     else:
         return None
+    if not isinstance(weight, fx.Node) or weight.meta["val"].ndim != 2:
+        return None
     names = [None if a is None else program.sources.get(a) for a in (weight, bias)]  # type: ignore[arg-type]
     vector = isinstance(x, fx.Node) and x.meta["val"].numel() == x.meta["val"].shape[-1]
     if not vector or not isinstance(names[0], str) or not (names[1] is None or isinstance(names[1], str)):

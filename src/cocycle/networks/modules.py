@@ -36,17 +36,22 @@ POINTWISE = (nn.LogSigmoid, nn.Softplus, nn.Softsign, nn.GELU, nn.SiLU, nn.Mish,
              nn.LeakyReLU, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.Tanhshrink)  # fmt: skip
 
 
-def is_plain(module: nn.Module) -> bool:
-    """Whether calling the module runs only the forward of its class: it has no hook, and there are no global hooks."""
-    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+def global_hooks() -> list[Any]:
+    """The hooks that torch calls for all modules."""
     everywhere = (
         torch_module._global_forward_hooks,
         torch_module._global_forward_pre_hooks,
         torch_module._global_backward_hooks,
         torch_module._global_backward_pre_hooks,
     )
+    return [hook for hooks in everywhere for hook in hooks.values()]
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Whether calling the module runs only the forward of its class: it has no hook, and there are no global hooks."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     replaced = any(name in vars(module) for name in ("forward", "__call__", "_call_impl"))
-    return not any(hooks) and not any(everywhere) and not replaced
+    return not any(hooks) and not global_hooks() and not replaced
 
 
 def is_chain(module: nn.Module) -> bool:

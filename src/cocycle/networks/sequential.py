@@ -15,7 +15,7 @@ from torch import nn
 from cocycle.arrays import tolerances
 from cocycle.autodiff import Autodiff
 from cocycle.maps import Composed, Dual
-from cocycle.networks.cuts import matches
+from cocycle.networks.cuts import choices, matches, patterns_of
 from cocycle.networks.modules import (
     chains,
     flattened,
@@ -130,12 +130,12 @@ def _borders(network: nn.Module, count: int, at: str | Sequence[str]) -> list[in
     """The cuts behind the modules whose names match a pattern, also those of nested Sequentials."""
     ends = dict(_ends(network, "", 0))
     found = {0, count}
-    for pattern in [at] if isinstance(at, str) else at:
+    for pattern in patterns_of(at):
         names = [name for name in ends if matches(name, pattern)]
         if not names:
             raise ValueError(
                 f"at must name modules of the network, or patterns of them; got {pattern!r}, and there are"
-                f" {', '.join(list(ends)[:12])}{', ...' if len(ends) > 12 else ''}"
+                f" {choices(pattern, [name for name in ends if name])}"
             )
         found.update(ends[name] for name in names)
     return sorted(found)

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from cocycle.arrays import Array, State
 from cocycle.maps import Dual, Linearised, Map
-from cocycle.networks.exported import Inputs, inputs_of
+from cocycle.networks.arguments import Inputs, inputs_of
 from cocycle.networks.graph import Segment
 from cocycle.networks.weights import as_given, computing, moved_to
 
@@ -96,7 +96,10 @@ class Step(Dual):
         self.part.check(self.network)
         n = self.part.dimension
         if x.shape[-1] != n:
-            raise ValueError(f"x must have dimension n={n} for this step of the network; got shape {tuple(x.shape)}")
+            raise ValueError(
+                f"x must have dimension n={n} for this step of the network; got shape {tuple(x.shape)}:"
+                " layers.start(inputs) makes states of inputs"
+            )
         return self
 
 
@@ -134,7 +137,7 @@ class Layers(tuple[Map, ...]):
         """The states (*batch, n) with which inputs of the network, given as the example was, enter the first layer.
 
         The embedded tokens of a network of tokens, else the inputs as flat vectors in the network's precision.
-        Raises ValueError for layers that are not the first ones, and where other arguments than the state differ from
+        Gradients with respect to the embedding are not recorded.  Raises ValueError for layers that are not the first ones, and where other arguments than the state differ from
         those of the example, or tokens on which the network depends in other ways than by their embedding.
         """
         first = self[0] if self else None
@@ -170,8 +173,10 @@ class Entry:
                 "tokens must be those of the example, because the network depends on them in other ways than by their"
                 " embedding: call feedforward with these tokens"
             )
-        own = self.embedding.weights(network)
-        return torch.stack([self.embedding.function(one[None], *own)[0].reshape(-1) for one in tokens])
+        with computing(network, given), torch.no_grad():
+            own = self.embedding.weights(network)
+            embedded = [self.embedding.function(one[None], *own)[0].reshape(-1) for one in tokens]
+            return as_given(torch.stack(embedded), given)
 
     def _state_of(self, network: nn.Module, inputs: Any) -> Array:
         """The tensor among the inputs that is the state, or whose embedding is."""

@@ -13,7 +13,8 @@ from torch.utils import _pytree as pytree
 
 from cocycle.autodiff import Autodiff, member_by_member
 from cocycle.maps import Dual
-from cocycle.networks.exported import Inputs, first_line, output_of
+from cocycle.networks.arguments import Inputs, output_of
+from cocycle.networks.exported import first_line
 from cocycle.networks.modules import require_evaluation, require_true_derivative, without_fused_attention
 from cocycle.networks.weights import followed
 
