@@ -27,6 +27,7 @@ PARTS = {
     "series": "Series",
     "reservoirs": "Reservoirs beside other packages",
     "classification": "Labels of series",
+    "streaming": "One observation at a time",
     "sparse": "Sparse and dense weights",
     "large": "Ten thousand units",
     "workers": "Two workers",

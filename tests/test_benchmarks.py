@@ -12,6 +12,7 @@ SMALL = {
     "spectra": {"SIZE": 16, "STEPS": 40, "REPLICAS": 10, "REPEATS": 1},
     "peers": {"REPLICAS": 10, "STEPS": 200, "NETWORK_STEPS": 10, "REPEATS": 1},
     "sparse": {"SIZES": (20,), "DENSITIES": (0.1,), "VECTORS": (1, 2, 5), "REPEATS": 2},
+    "streaming": {"SIZES": (20,), "SPARSE_SIZES": (20,), "TIMES": 400, "UPDATES": 20, "REPEATS": 2, "BLOCK": 10},
     "reservoirs": {
         "SIZE": 60,
         "TRAINING": 900,
@@ -54,6 +55,7 @@ SAID = {  # a row of each, as a pattern
     "spectra": r" 1 +\d+ +\d+ +\d+ +\d+ +\d+\.\d\d",
     "peers": r"Hénon, 2 exponents +cocycle +\d+ +1\.00 +0\.\d{4}",
     "sparse": r" 20 +5 +\d+\.\d\d",
+    "streaming": r"sparse +20 +\d+\.\d +\d+\.\d +\d+\.\d\d",
     "reservoirs": r"numpy +\d+\.\d+ +\d+\.\d\d +forecasts agree to 1e-1\d",
     "classification": r"skipped: give the folder(.|\n)*mean state +20 units \d\d\.\d\d \(",
     "orbits": r"Lorenz, 3 exponents, auto +\d+\.\d ns/step",

@@ -79,8 +79,9 @@ def test_small_maps_have_one_thread_and_others_are_left_alone(fold, kind, monkey
 @pytest.mark.usefixtures("two_threads")
 def test_reservoirs_too(monkeypatch):
     seen = []
-    module = sys.modules["cocycle.reservoir.forecast"]
-    monkeypatch.setattr(module, "one_thread_if_small", lambda x: seen.append(x.shape) or one_thread_if_small(x))
+    for name in ("forecast", "running"):
+        module = sys.modules[f"cocycle.reservoir.{name}"]
+        monkeypatch.setattr(module, "one_thread_if_small", lambda x: seen.append(x.shape) or one_thread_if_small(x))
     u = np.sin(0.3 * np.arange(500))[:, None]
     forecast(train(Reservoir.random(20, 1), u), u[:100], 10)
     assert seen == [(20,), (20,)]

@@ -57,8 +57,12 @@ def _limit_of(torch: Any) -> Iterator[None]:
 def _limited(torch: Any) -> Callable[[], object]:
     """Set the number of threads to one; returns the function that restores it."""
     if torch is None:
-        limit = _pools(tuple(name in sys.modules for name in LIBRARIES)).limit(limits=1)
-        return limit.restore_original_limits
+        pools = _pools(tuple(name in sys.modules for name in LIBRARIES)).lib_controllers
+        # not `.limit()`, which asks for names and versions as well: as long as a product of 300 units
+        several = [(pool, count) for pool in pools if (count := pool.get_num_threads()) != 1]
+        for pool, _ in several:
+            pool.set_num_threads(1)
+        return lambda: [pool.set_num_threads(count) for pool, count in several]
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     return lambda: torch.set_num_threads(before)

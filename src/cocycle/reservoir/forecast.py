@@ -181,14 +181,18 @@ class Forecaster:
         return like(values, self.network.rest())
 
     def network_input(self, series: Any, external: Any = None, name: str = "series") -> Array:
-        """[external | series] (time, *batch, v + m) in the network's units.
+        """[external | series] (time, *batch, v + m) in the network's units, as an array of its library and precision.
 
         Raises ValueError, about a series called `name`, for another shape or values that are not finite.
         """
+        return self.own(self.scaled_input(series, external, name))
+
+    def scaled_input(self, series: Any, external: Any = None, name: str = "series") -> np.ndarray:
+        """`network_input` as a numpy array in the precision of the series."""
         series, labels = labelled(name, series)
         check_names(name, self.settings.get("names"), labels)
         series = check_inputs(name, as_numpy(series), self.network.inputs - self.external)
-        return self.own(self.inputs.applied(with_external(series, external, self.external)))
+        return self.inputs.applied(with_external(series, external, self.external))
 
     def require_closable(self) -> None:
         """Raise ValueError unless the output is the next input."""

@@ -6,7 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
-from cocycle.arrays import Array, as_numpy
+from cocycle.arrays import Array, as_numpy, like
 from cocycle.progress import tracked
 from cocycle.reservoir.tables import Labels, check_names, labelled
 from cocycle.threads import one_thread_if_small
@@ -123,7 +123,8 @@ class RunningForecaster:
         return bool(np.isnan(values).any())
 
     def _advance(self, name: str, values: np.ndarray, external: Any) -> np.ndarray:
-        u, state = self.model.network_input(values, external, name), self.state
+        state = self.state
+        u = like(self.model.scaled_input(values, external, name), state)
         steps = self.model.network.driven(u)
         with one_thread_if_small(state):
             for f in tracked(steps, "warm-up", len(u)) if len(u) > BLOCK else steps:

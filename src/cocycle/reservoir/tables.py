@@ -100,6 +100,8 @@ def labelled(name: str, x: Any) -> Series:
     its first dimension (`time`, if there is one of that name), and polars.DataFrame by `timed`.  Raises ValueError for
     times that are not uniform, with the first place, TypeError for columns or times of another kind.
     """
+    if type(x) is np.ndarray:  # at once: a running forecaster asks at every observation
+        return Series(x, None)
     if isinstance(x, Timed):
         return _from_polars(name, x)
     if _is_a(x, "pandas", "DataFrame", "Series"):
