@@ -55,7 +55,7 @@ ALLOWED = {
     "interop": {"arrays", "networks", "reservoir"},
     "reservoir/search": {*CORE, "sweeps"},
     "sweeps": {"arrays", "files", "progress", "results"},
-    "sweeps/views": {"arrays", "files", "progress", "results", "explorer"},  # when a page is asked for
+    "sweeps/views": {"arrays", "files", "labels", "progress", "results", "explorer"},  # when a page is asked for
     "studies": {*CORE, "flows", "integrators", "lyapunov", "networks", "reservoir", "sweeps", "systems"},
     "plotting": {"arrays", "labels", "results", "lyapunov", "orbits", "networks", "reservoir", "sweeps"},
     "explorer": {"arrays", "progress", "results", "sweeps"},

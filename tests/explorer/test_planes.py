@@ -19,7 +19,7 @@ def test_values_and_errors_of_the_first_view(archive):
     np.testing.assert_allclose(found.errors, values.std(axis=0, ddof=1) / np.sqrt(3), rtol=1e-12)
     assert (found.counts[~np.isnan(found.values)] == 3).all()
     assert found.values.shape == (6, 5)
-    assert found.label == "conditional exponent λ₁ (1/step)"
+    assert found.label == "conditional exponent λ₁ (per step)"
 
 
 def test_starts_of_one_network_are_not_independent(archive):

@@ -8,8 +8,8 @@ import pytest
 from archives import computed, grid
 
 from cocycle.explorer.colours import colours
+from cocycle.explorer.one_file import _Slices, failures, report
 from cocycle.explorer.planes import plane
-from cocycle.explorer.report import _Slices, failures, report
 from cocycle.explorer.view import first_view
 from cocycle.sweeps import Archive, Grid, run
 
@@ -54,7 +54,7 @@ def test_axes_have_controls_while_the_file_has_room(archive, monkeypatch):
     slices = _Slices.of(archive, ["exponent"])
     assert list(slices.controls) == ["observed"]
     assert [view.at["observed"] for view in slices.views()] == [0, 1]
-    monkeypatch.setattr("cocycle.explorer.report.LARGEST", 700)
+    monkeypatch.setattr("cocycle.explorer.one_file.LARGEST", 700)
     (averaged,) = _Slices.of(archive, ["exponent"]).views()
     assert "observed" not in averaged.at
 

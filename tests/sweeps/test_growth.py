@@ -269,7 +269,7 @@ def test_a_table_is_shown_drawn_and_exported(tmp_path, capsys):
     assert "6 of 30 rows (x, n, kind); 0 to do, 6 done" in repr(made)
     assert "left out" not in made._repr_html_()
     figure = made.plot()
-    assert [ax.get_xlabel() for ax in figure.axes] == ["x (1/step)", "n", "kind"]
+    assert [ax.get_xlabel() for ax in figure.axes] == ["x (per step)", "n", "kind"]
     assert figure.axes[0].get_xscale() == "log"
     assert cli.main(["export", str(made.path), "--output", str(tmp_path / "t.csv")]) == 0
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 7

@@ -23,7 +23,7 @@ def explore(options: Namespace) -> int:
 
 def report(options: Namespace) -> int:
     """Write the page of an archive to one file."""
-    from cocycle.explorer.report import report as written
+    from cocycle.explorer.one_file import report as written
 
     path = written(Archive.open(options.archive), options.output or options.archive.with_suffix(".html"))
     print(f"Report: {path}, {path.stat().st_size / 1e6:.2g} MB; open it in a browser")

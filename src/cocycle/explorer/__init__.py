@@ -11,7 +11,7 @@ except ImportError:
         'the page of an archive needs bokeh: install cocycle with the extra explorer, ".[explorer]"'
     ) from None
 
-from cocycle.explorer.report import report
+from cocycle.explorer.one_file import report
 from cocycle.explorer.server import Served, explore
 
 __all__ = ["Served", "explore", "report"]

@@ -1,4 +1,7 @@
-"""The colours of planes: diverging and symmetric about zero where values have both signs, else from low to high."""
+"""The colours of planes: from low to high, or diverging from zero where values have both signs.
+
+A diverging scale is symmetric, or, where one side would have no colours so, has a scale for each side, which is said.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +18,9 @@ TAIL = 0.005  # of the values at either end, that have the colour of the end: on
 CLEAR = "#00000000"
 STATES = {Status.TO_DO: "#e4e4e4", Status.DONE: CLEAR, Status.FAILED: "#3d3d3d", Status.DIED: "#3d3d3d"}
 STATES |= {Status.LEFT_OUT: CLEAR}
-DIVERGING = tuple(interp_palette(RdBu11, 256))  # from blue to red
+STEPS = 1024  # of a diverging scale
+BLUE_TO_RED = tuple(interp_palette(RdBu11, STEPS))
+UNEQUAL = 4.0  # ratio of the ranges on the two sides of zero above which each has a scale of its own
 
 
 @final
@@ -31,7 +36,11 @@ class Colours:
 
     @property
     def palette(self) -> Sequence[str]:
-        return DIVERGING if self.diverging else Viridis256
+        if not self.diverging:
+            return Viridis256
+        values = np.linspace(self.low, self.high, STEPS)
+        parts = values / np.where(values < 0, -self.low, self.high)  # -1 blue, 0 white, 1 red
+        return [BLUE_TO_RED[i] for i in np.rint((parts + 1) / 2 * (STEPS - 1)).astype(int)]
 
     def mapper(self) -> ContinuousColorMapper:
         kind = LogColorMapper if self.logarithmic else LinearColorMapper
@@ -48,14 +57,20 @@ def colours(planes: Sequence[Plane], *, logarithmic: bool = False) -> Colours:
     low, high = (float(end) for end in np.quantile(shown, (TAIL, 1 - TAIL)))
     diverging = not logarithmic and float(shown.min()) < 0 < float(shown.max())
     if diverging:
-        high = max(-low, high)
-        low = -high
+        low, high = _diverging(min(low, float(shown.min()) * TAIL), max(high, float(shown.max()) * TAIL))
     if not low < high:
         low, high = (low / 2, low * 2) if logarithmic else (low - max(abs(low), 1) / 2, low + max(abs(low), 1) / 2)
-    return Colours(low, high, diverging, logarithmic, _words(values, low, high, logarithmic))
+    split = [f"two scales: blue {low:.3g} to 0, red 0 to {high:.3g}"] if diverging and low != -high else []
+    return Colours(low, high, diverging, logarithmic, "; ".join([*split, *_beyond(values, low, high, logarithmic)]))
 
 
-def _words(values: np.ndarray, low: float, high: float, logarithmic: bool) -> str:
+def _diverging(low: float, high: float) -> tuple[float, float]:
+    """The ends of a scale with its middle at zero, for values from low < 0 to high > 0."""
+    largest = max(-low, high)
+    return (-largest, largest) if largest <= UNEQUAL * min(-low, high) else (low, high)
+
+
+def _beyond(values: np.ndarray, low: float, high: float, logarithmic: bool) -> list[str]:
     said = []
     beyond = int((values > high).sum() + ((values < low) & ((values > 0) | (not logarithmic))).sum())
     if beyond:
@@ -63,4 +78,4 @@ def _words(values: np.ndarray, low: float, high: float, logarithmic: bool) -> st
     below = int((values <= 0).sum()) if logarithmic else 0
     if below:
         said.append(f"{below} values ≤ 0 have no colour on a logarithmic scale")
-    return "; ".join(said)
+    return said

@@ -63,7 +63,7 @@ def axes_of(archive: "Archive", output: str | None = None) -> dict[str, np.ndarr
 
 
 def first_view(archive: "Archive") -> View:
-    """What is shown first: two outputs, the second not the error of the first, over the axes that a figure has.
+    """What is shown first: an output, beside it one of another unit, or any but its error, over the axes of a figure.
 
     Axes of integers (replicas) and those of events are averaged, others are fixed at their first value.  Raises
     ValueError for a table, and for a grid without an axis of at least two values.
@@ -76,7 +76,9 @@ def first_view(archive: "Archive") -> View:
         raise ValueError(f"{archive.name} has one point on each axis: `cocycle show` prints what it holds")
     y, x = drawn if len(drawn) == 2 else (NONE, drawn[0])
     fixed = {name: 0 for name, values in grid.axes.items() if name not in drawn and values.dtype.kind not in "iu"}
-    second = next((name for name in outputs[1:] if name != f"{outputs[0]}_error"), NONE)
+    units, others = archive.contents.units, [name for name in outputs[1:] if name != f"{outputs[0]}_error"]
+    unlike = [name for name in others if name in units and units[name] != units.get(outputs[0])]
+    second = next(iter([*unlike, *others]), NONE)
     return View(outputs[0], x, y, second, fixed)
 
 

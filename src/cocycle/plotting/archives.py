@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cocycle.arrays import refuse_masked
-from cocycle.labels import with_unit, words
+from cocycle.labels import words
 from cocycle.plotting.facets import Result, coordinate, facets
 from cocycle.plotting.panels import figure_and_axes
 from cocycle.plotting.paper import own_style
@@ -17,6 +17,7 @@ from cocycle.sweeps.means import mean_over
 from cocycle.sweeps.records import Status
 from cocycle.sweeps.table import Table
 from cocycle.sweeps.text import printable
+from cocycle.sweeps.views import label
 
 if TYPE_CHECKING:
     from cocycle.sweeps import Archive
@@ -40,7 +41,7 @@ def archive_figure(
     Raises KeyError for an unknown output, ValueError for axes and values that the archive does not have.
     """
     name, grid = output or next(iter(archive.outputs)), archive.grid
-    labels = {key: axis_label(archive, key) for key in (name, *grid.axes, *grid.columns)}
+    labels = {key: label(archive, key) for key in (name, *grid.axes, *grid.columns)}
     if isinstance(grid, Table):
         if over is not None or coordinates:
             raise ValueError(f"{archive.name} is a table, which has no axes to fix or to average: leave them out")
@@ -76,13 +77,6 @@ def _part(archive: "Archive", name: str, over: Any, coordinates: Mapping[str, An
         left_out[chosen[: len(grid.axes)]] if left_out.any() else None,
         note,
     )
-
-
-def axis_label(archive: "Archive", name: str) -> str:
-    """What a figure calls an axis or an output: in words, with its symbol and unit."""
-    given = archive.contents.long_names.get(name, "")
-    called = words(name) if not given or ("_" in name and name in given.split()) else given  # names in code
-    return printable(with_unit(called, archive.contents.units.get(name)))
 
 
 def _printable_words(values: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from cocycle.labels import with_unit, words
 from cocycle.results import html_table, rounded
 from cocycle.sweeps.coordinates import labels_of, position, short
 from cocycle.sweeps.means import error_of_mean, mean_over
@@ -114,8 +115,8 @@ def dataset(archive: "Archive") -> "xarray.Dataset":
         made = made.isel(row=slice(0, grid.used))
         rows = [grid.values((i,)) for i in range(grid.used)]
         made = made.assign_coords({name: ("row", labels_of([row[name] for row in rows])) for name in grid.columns})
-    for attribute, words in (("units", contents.units), ("long_name", contents.long_names)):
-        for name, word in words.items():
+    for attribute, said in (("units", contents.units), ("long_name", contents.long_names)):
+        for name, word in said.items():
             made[name].attrs[attribute] = word
     return made
 
@@ -171,9 +172,10 @@ def drawn_axes(axes: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def label(archive: "Archive", name: str) -> str:
-    """What a figure calls an axis or an output, with its unit."""
-    unit = archive.contents.units.get(name)
-    return printable(archive.contents.long_names.get(name, name) + (f" ({unit})" if unit else ""))
+    """What a figure or a page calls an axis or an output: in words, with its symbol and unit."""
+    given = archive.contents.long_names.get(name, "")
+    called = words(name) if not given or ("_" in name and name in given.split()) else given  # names in code
+    return printable(with_unit(called, archive.contents.units.get(name)))
 
 
 def short_text(archive: "Archive") -> str:
