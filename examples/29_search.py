@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Which parameters should my reservoir have?
 #
-# `search` draws points of a space, trains a model of each on the first 70 % of a series, and scores it on the rest by the
-# median valid time of forecasts from many starts.  Half of the points are random; then a Gaussian process proposes
+# `search` draws points of a space, trains a model of each on the first 70 % of a series, and scores it on the rest by
+# the median valid time of forecasts from many starts.  Half of the points are random; then a Gaussian process proposes
 # those with the largest expected improvement.  All are kept in an archive, which the same call with a larger budget
 # continues.
 

@@ -45,6 +45,14 @@ def test_the_band_grows_to_the_width_of_the_attractor():
     assert (intervals().horizon < STEPS * 0.02).all()
 
 
+def test_intervals_stay_in_the_range_of_the_series():
+    result, series = intervals(), lorenz()[:9000]
+    for band in (result.lower, result.median, result.upper):
+        assert (band >= series.min(axis=0)).all()
+        assert (band <= series.max(axis=0)).all()
+    assert (result.lower <= result.upper).all()
+
+
 def test_horizon_is_the_first_step_as_wide_as_the_attractor():
     result = intervals()
     wide = np.argmax(result.relative_width >= 1, axis=0)

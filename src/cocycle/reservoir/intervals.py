@@ -91,7 +91,8 @@ def forecast_intervals(
     the root mean square error of the network's one-step forecasts on held-out times.  At every step t and component,
     l and h are its quantiles (1 ± coverage) / 2 and c its median; the interval is [c - f (c - l), c + f (h - c)].
     The factor f[t] is the ⌈coverage (n + 1)⌉-th smallest of what would have been needed at n held-out `starts`
-    (conformal calibration): if starts are exchangeable the coverage is `coverage` to 1 / (n + 1).
+    (conformal calibration): if starts are exchangeable the coverage is `coverage` to 1 / (n + 1).  What lies outside
+    the range of the series, where it never was, is cut off.
 
     Networks without readouts are trained on the first two thirds of series (time, m), and calibrated on the last;
     `Forecaster`s, which `train` makes, are calibrated on the whole series, on which they must not have been trained.
@@ -116,10 +117,11 @@ def forecast_intervals(
     factor = _smallest_enough(needed, coverage)
     inside = [needed[:, ~half] <= _smallest_enough(needed[:, half], coverage)[:, None] for half in (halves, ~halves)]
     c, below, above = (a[:, -1] for a in (median, median - low, high - median))
+    least, largest = np.min(as_numpy(series), axis=0), np.max(as_numpy(series), axis=0)
     return ForecastIntervals(
-        lower=c - factor * below,
-        median=c,
-        upper=c + factor * above,
+        lower=np.clip(c - factor * below, least, largest),
+        median=np.clip(c, least, largest),
+        upper=np.clip(c + factor * above, least, largest),
         coverage=coverage,
         factor=factor,
         measured=np.concatenate(inside, axis=1).mean(axis=1),

@@ -64,7 +64,7 @@ def checked_space(space: Space) -> dict[str, Range | tuple[Any, ...]]:
         if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray):
             raise ValueError(f"space[{name!r}] must be a Range or a list of choices; got {values!r}")
         choices = tuple(values.tolist() if isinstance(values, np.ndarray) else values)
-        if len(set(choices)) < 2:
+        if len({repr(choice) for choice in choices}) < 2:
             raise ValueError(
                 f"space[{name!r}] must hold at least two choices; got {choices}: what does not vary belongs into"
                 " model_of"
