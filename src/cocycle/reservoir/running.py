@@ -7,6 +7,7 @@ from typing import Any, final
 import numpy as np
 
 from cocycle.arrays import Array, as_numpy, like
+from cocycle.driven import check_inputs
 from cocycle.progress import tracked
 from cocycle.reservoir.tables import Labels, check_names, labelled
 from cocycle.threads import one_thread_if_small
@@ -65,7 +66,7 @@ class RunningForecaster:
 
     def _taken(self, name: str, observations: Any, external: Any) -> np.ndarray:
         values, labels = labelled(name, observations)
-        values = np.ma.filled(values, np.nan) if np.ma.is_masked(values) and self.gaps else values
+        values = np.ma.filled(values, np.nan) if self.gaps and np.ma.is_masked(values) else values
         values = as_numpy(values if hasattr(values, "ndim") else np.asarray(values))
         one = values.ndim == self.starts + 1
         if one:
@@ -156,13 +157,14 @@ class RunningForecaster:
 
 def started(model: Any, name: str, series: Any, external: Any, gaps: str | None) -> RunningForecaster:
     """A running forecaster after `series`, which errors call `name`."""
-    values, labels = labelled(name, series)
+    values, _ = labelled(name, series)
+    if np.ndim(values) < 2:  # one observation is no series: refused
+        check_inputs(name, as_numpy(np.asarray(values)), model.network.inputs - model.external)
     starts = tuple(np.shape(values)[1:-1])
     model = model.with_start_axes(len(starts))
     rest, nothing = model.network.rest(starts), model.own(np.zeros((*starts, model.network.inputs)))
     live = RunningForecaster(model, rest, nothing, len(starts), gaps=gaps)
     live._taken(name, series, external)
-    live.labels = labels
     return live
 
 
