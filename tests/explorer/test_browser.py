@@ -126,7 +126,7 @@ def test_controls_change_the_view_and_its_address(served, watch, tmp_path):
 
 def test_axes_are_exchanged_and_a_line_is_drawn(served, watch):
     shown = watch(served)
-    shown.page.get_by_label("vertical axis").select_option("input_std")
+    shown.page.get_by_label("vertical axis").select_option(label="input scale σ_in")
     shown.page.wait_for_function("location.search.includes('x=weight_std&y=input_std')")
     shown.page.get_by_label("vertical axis").select_option(label="none: a line")
     shown.page.wait_for_selector("text=mean over realisation (3 values) and input_std (5 values)")

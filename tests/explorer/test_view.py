@@ -13,6 +13,7 @@ from cocycle.explorer.view import (
     address,
     axes_of,
     first_view,
+    named,
     view_at,
     words,
 )
@@ -116,3 +117,9 @@ def test_tables_are_refused(tmp_path):
 
 def test_nothing_is_computed_for_a_view(tmp_path):
     assert first_view(empty(tmp_path / "empty.h5")).output == "exponent"
+
+
+def test_names_have_no_marks_of_mathematical_text(archive):
+    """A figure writes the symbol of input_std as mathematical text, which a page would show as it is."""
+    assert named(archive, "input_std") == "input scale σ_in"
+    assert named(archive, "exponent") == "conditional exponent λ₁ (per step)"

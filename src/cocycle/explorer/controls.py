@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bokeh.models import Checkbox, CustomJSTickFormatter, Select, Slider
 
-from cocycle.explorer.view import DIFFERENCE, NONE, OTHER, QUANTILES, View, axes_of, statistic, value_text
+from cocycle.explorer.view import DIFFERENCE, NONE, OTHER, QUANTILES, View, axes_of, named, statistic, value_text
 from cocycle.sweeps.text import one_line
-from cocycle.sweeps.views import label
 
 if TYPE_CHECKING:
     from cocycle.sweeps import Archive
@@ -31,8 +30,8 @@ def controls(archive: "Archive", current: Callable[[], View], chosen: Chosen, *,
     def change(**parts: Any) -> None:
         chosen(replace(current(), **parts))
 
-    of_grid = [(name, label(archive, name)) for name, values in archive.contents.grid.axes.items() if len(values) > 1]
-    outputs = [(name, label(archive, name)) for name in archive.outputs]
+    of_grid = [(name, named(archive, name)) for name, values in archive.contents.grid.axes.items() if len(values) > 1]
+    outputs = [(name, named(archive, name)) for name in archive.outputs]
     more = [(word, word) for word in (OTHER, DIFFERENCE)] if compared else []
     quantiles = [(f"{q:g}", statistic(q)) for q in QUANTILES]
     shown = [name for name in (view.output, view.beside) if name in archive.outputs]
@@ -54,7 +53,7 @@ def controls(archive: "Archive", current: Callable[[], View], chosen: Chosen, *,
             lambda text: change(quantile=float(text) if text else None),
         ),
         *(
-            axis_widget(label(archive, name), axes[name], view.at.get(name), partial(_fix, current, chosen, name))
+            axis_widget(named(archive, name), axes[name], view.at.get(name), partial(_fix, current, chosen, name))
             for name in axes
             if name in needed and len(axes[name]) > 1
         ),
