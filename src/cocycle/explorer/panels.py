@@ -87,7 +87,7 @@ def placed(panels: Sequence[Panel]) -> Row:
 
 def heading(plane: Plane, *more: str) -> str:
     """What a panel shows, as HTML: the output, what is averaged and fixed, and more that there is to say."""
-    said = "; ".join(filter(None, (plane.words, *more)))
+    said = "; ".join(filter(None, (plane.words, *(() if plane.is_line else more))))  # of colours: a line has none
     return f"<b>{escape(plane.label)}</b><br><small>{escape(said)}</small>"
 
 
