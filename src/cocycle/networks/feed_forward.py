@@ -11,7 +11,8 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from cocycle.maps import Dual, cotangent
+from cocycle.arrays import State
+from cocycle.maps import Dual, Map, cotangent, orbit
 from cocycle.networks.arguments import Inputs, inputs_of, output_of
 from cocycle.networks.cuts import pieces, pieces_at
 from cocycle.networks.exported import NotExportable, Program, exported, first_line
@@ -180,21 +181,25 @@ def _require_same(network: nn.Module, layers: Layers, inputs: Inputs, lowered: t
     differentiate one of them."""
     with torch.no_grad():
         expected = output_of(network(*inputs.args, **inputs.kwargs))[1].reshape(-1)
-        x = layers.start(inputs.leaves[inputs.state])[0]
-        for step in layers:
-            try:
-                y, _ = step.tangent(x, torch.ones_like(x)[..., None])
-                cotangent(step, x, torch.ones_like(y)[..., None])
-            except (RuntimeError, NotImplementedError, TypeError) as error:
-                raise NotExportable(
-                    f"torch cannot differentiate its {repr(step).split(':')[0]}: {first_line(error)}"
-                ) from error
-            x = y
+        start = layers.start(inputs.leaves[inputs.state])[0]
+        *states, x = [start, *orbit(layers, start)]
+        for step, state in zip(layers, states, strict=True):
+            _require_differentiable(step, state)
     if not expected.isfinite().all():
         raise ValueError("the output of the network must be finite at the example; it is not")
     rounding, scale = _rounding(network, expected, lowered), float(expected.abs().max())
     if x.shape != expected.shape or not torch.allclose(x.to(expected), expected, rtol=rounding, atol=rounding * scale):
         raise NotExportable("its graph gives other values than the network")
+
+
+def _require_differentiable(step: Map, x: State) -> None:
+    """Raise NotExportable if torch cannot push or pull vectors at x."""
+    try:
+        y, _ = step.tangent(x, torch.ones_like(x)[..., None])
+        cotangent(step, x, torch.ones_like(y)[..., None])
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        name = repr(step).split(":")[0]
+        raise NotExportable(f"torch cannot differentiate its {name}: {first_line(error)}") from error
 
 
 def _rounding(network: nn.Module, output: torch.Tensor, lowered: torch.dtype | None = None) -> float:

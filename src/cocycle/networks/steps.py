@@ -137,8 +137,9 @@ class Layers(tuple[Map, ...]):
         """The states (*batch, n) with which inputs of the network, given as the example was, enter the first layer.
 
         The embedded tokens of a network of tokens, else the inputs as flat vectors in the network's precision.
-        Gradients with respect to the embedding are not recorded.  Raises ValueError for layers that are not the first ones, and where other arguments than the state differ from
-        those of the example, or tokens on which the network depends in other ways than by their embedding.
+        Gradients with respect to the embedding are not recorded.  Raises ValueError for layers that are not the first
+        ones, and where other arguments than the state differ from those of the example, or tokens on which the network
+        depends in other ways than by their embedding.
         """
         first = self[0] if self else None
         if not isinstance(first, Step) or self.entry is None:
