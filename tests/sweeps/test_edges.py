@@ -399,7 +399,9 @@ def test_settings_of_any_kind_are_exported(tmp_path):
     archive = new(tmp_path / "run.h5", fixed={"flag": True, "big": 2**70, "list": [1, 2], "none": None})
     assert cli.main(["export", str(archive.path), "--output", str(tmp_path / "run.nc")]) == 0
     exported = xarray.load_dataset(tmp_path / "run.nc").attrs
-    assert exported == {"seed": "1", "flag": "true", "big": str(2**70), "list": "[1, 2]", "none": "None"}
+    expected = {"seed": "1", "flag": "true", "big": str(2**70), "list": "[1, 2]", "none": "None"}
+    assert {name: exported[name] for name in expected} == expected
+    assert exported["Conventions"] == "CF-1.11"
 
 
 CACHED = """

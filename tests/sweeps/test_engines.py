@@ -16,7 +16,7 @@ import pytest
 from distributed import Client
 
 from cocycle import Archive, Grid, run
-from cocycle.sweeps import Status, computing
+from cocycle.sweeps import Status, computing, engines
 from cocycle.sweeps.computing import Call
 from cocycle.sweeps.jobs import Job, Outcome, Queue, Task
 from cocycle.sweeps.records import Records
@@ -235,3 +235,19 @@ print(repr(archive), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "1000000 done" in said
     assert int(said.split()[-1]) < 2**20  # kilobytes
+
+
+def test_results_that_dask_fails_to_read_are_computed_again():
+    """Its executor unpacks the result of a task whose worker was lost at that moment, and raises ValueError."""
+    cfexecutor = pytest.importorskip("distributed.cfexecutor")
+    lost: Future = Future()
+    code = compile("typ, exc, tb = (1, 2, 3, 4)", cfexecutor.__file__, "exec")
+    try:
+        exec(code, {"__name__": cfexecutor.__name__})
+    except ValueError as error:
+        lost.set_exception(error)
+    assert isinstance(engines._outcome(lost), ValueError)
+    other: Future = Future()
+    other.set_exception(ValueError("of another kind"))
+    with pytest.raises(ValueError, match="of another kind"):
+        engines._outcome(other)

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from traceback import walk_tb
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -256,6 +257,10 @@ def _outcome(future: Future) -> Outcome | BaseException:
         raise RuntimeError(LOST) from None
     except (WorkerDied, TimedOut, *_killed_worker()) as error:
         return error
+    except ValueError as error:
+        if _lost_by_dask(error):
+            return error
+        raise
     if not isinstance(outcome, Outcome):
         raise TypeError(f"the executor must return the result of each call; got {type(outcome).__name__}")
     return outcome
@@ -264,6 +269,12 @@ def _outcome(future: Future) -> Outcome | BaseException:
 def _dask_client(executor: Executor) -> Any:
     """The client of a dask executor, None for any other."""
     return getattr(executor, "_client", None)
+
+
+def _lost_by_dask(error: ValueError) -> bool:
+    """Whether dask's executor failed to read the result of a task whose worker was lost at that moment."""
+    frames = list(walk_tb(error.__traceback__))
+    return bool(frames) and frames[-1][0].f_globals.get("__name__") == "distributed.cfexecutor"
 
 
 def _killed_worker() -> tuple[type[BaseException], ...]:
