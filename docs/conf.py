@@ -51,7 +51,7 @@ def _copied() -> None:
     (GENERATED / "examples").mkdir(parents=True)
     for script in sorted((ROOT / "examples").glob("*.py")):
         shutil.copy2(script, GENERATED / "examples")
-    for study in ("reservoir_constraints", "network_ftle"):
+    for study in ("reservoir_constraints", "network_ftle", "gradient_flossing", "early_stretching"):
         (GENERATED / study).mkdir()
         for picture in (ROOT / "experiments" / study).glob("*.png"):
             shutil.copy2(picture, GENERATED / study)
