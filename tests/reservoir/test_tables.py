@@ -139,7 +139,7 @@ def test_gaps_of_a_table_are_those_of_its_numbers():
 @pytest.mark.parametrize("kind", ["DataArray of two axes", "DataArray with time last", "DataArray of one axis"])
 def test_an_xarray_gives_one_that_continues_it(kind):
     xarray = pytest.importorskip("xarray")
-    times = np.datetime64("2020-01-01") + np.timedelta64(20, "ms") * np.arange(1500)
+    times = np.datetime64("2020-01-01", "ns") + np.timedelta64(20_000_000, "ns") * np.arange(1500)
     array = xarray.DataArray(
         VALUES, {"time": times, "feature": NAMES}, ("time", "feature"), name="lorenz", attrs={"units": "1"}
     )
