@@ -57,7 +57,7 @@ def measured(name: str, network, example, layers: slice) -> None:
     print(f"{name}: {x.shape[-1]} inputs, a forward pass {forward:.3f} s, memory {memory():.2f} GB")
     for words, limit in (("layer by layer", 0), ("traced once", MEMORY)):
         start = time.perf_counter()
-        product = Product(steps, x[0])
+        product = Product.at(steps, x[0])
         product.linearise(limit)
         made = (time.perf_counter() - start) / forward
         one, transposed, together, both = costs(product, forward)

@@ -37,10 +37,9 @@ def is_small(m: int, p: int, k: int) -> bool:
 
 
 def leading_vectors(product: Product, index: np.ndarray, k: int, tolerance: float, rng: np.random.Generator) -> Leading:
-    """The k largest singular values of J restricted to the components `index`."""
+    """The k largest singular values of J restricted to the components `index`, with k at most their number and that of
+    the outputs."""
     n, m, p = product.dimensions[0], len(index), product.dimensions[-1]
-    if k > min(m, p):
-        raise ValueError(f"k must be in 1..{min(m, p)} for {m} inputs and {p} outputs; got k={k}")
     if not product.finite:
         return Leading(np.full(k, np.nan), np.full((n, k), np.nan), np.full((p, k), np.nan), np.full(k, np.nan), 1)
 

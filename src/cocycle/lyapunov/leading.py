@@ -130,16 +130,9 @@ def leading_exponents(
     Warns where a residual is above the tolerance.  Raises ValueError for k that is larger than the number of inputs or
     outputs, x that is not finite or does not fit, and an empty product.
     """
-    maps, x, index, tolerance = _checked(steps, x, k, within, tolerance)
-    rows, seeds = x.reshape(-1, x.shape[-1]), generator(rng).spawn(prod(x.shape[:-1]))
-    with without_graph(x):
-        found = [
-            leading_vectors(_product(maps, row, len(index), k, memory), index, k, tolerance, seed)
-            for row, seed in tracked(list(zip(rows, seeds, strict=True)), "exponents")
-        ]
-    result = _joined(found, x, maps, tolerance)
-    _warn(result)
-    return result
+    maps, x, tolerance = _checked(steps, x, k, tolerance)
+    (found,) = _results(maps, x, [(len(maps), _indices(x, within))], k, tolerance=tolerance, memory=memory, rng=rng)
+    return found
 
 
 def exponents_by_layer(
@@ -149,20 +142,10 @@ def exponents_by_layer(
 
     As `leading_exponents(steps[:l], x, k)`, whose maps are linearised once.  Raises as it does.
     """
-    maps, x, index, tolerance = _checked(steps, x, k, slice(None), tolerance)
-    rows = x.reshape(-1, x.shape[-1])
-    seeds = generator(0).spawn(len(rows))
-    with without_graph(x):
-        by_input = []
-        for row, seed in tracked(list(zip(rows, seeds, strict=True)), "exponents"):
-            whole = _product(maps, row, len(index), k, memory)
-            if k > min(whole.dimensions):
-                raise ValueError(f"k must be in 1..{min(whole.dimensions)}, the least dimension of a state; got k={k}")
-            by_input.append([leading_vectors(whole.first(i + 1), index, k, tolerance, seed) for i in range(len(maps))])
-    results = [_joined([found[i] for found in by_input], x, maps[: i + 1], tolerance) for i in range(len(maps))]
-    for result in results:
-        _warn(result)
-    return results
+    maps, x, tolerance = _checked(steps, x, k, tolerance)
+    everything = _indices(x, slice(None))
+    jobs = [(count, everything) for count in range(1, len(maps) + 1)]
+    return _results(maps, x, jobs, k, tolerance=tolerance, memory=memory)
 
 
 def exponents_by_group(
@@ -173,8 +156,9 @@ def exponents_by_group(
     `groups` are indices into the n components, such as those of tokens or channels (`component_groups`).  As
     `leading_exponents(steps, x, k, within=group)`.  Raises as it does.
     """
-    maps = tuple(steps)
-    return [leading_exponents(maps, x, k, within=group, memory=memory) for group in groups]
+    maps, x, tolerance = _checked(steps, x, k, None)
+    jobs = [(len(maps), _indices(x, group)) for group in groups]
+    return _results(maps, x, jobs, k, tolerance=tolerance, memory=memory)
 
 
 def component_groups(shape: Sequence[int], axis: int, count: int | None = None) -> list[np.ndarray]:
@@ -193,17 +177,38 @@ def component_groups(shape: Sequence[int], axis: int, count: int | None = None) 
     return [part.reshape(-1) for part in np.split(index, count)]
 
 
-def _product(maps: Sequence[Map], x: State, m: int, k: int, memory: float) -> Product:
-    """The product at one state, traced where many products with it are needed."""
-    found = Product(maps, x)
-    if any(not is_small(m, p, k) for p in found.dimensions[1:]):
-        found.linearise(memory)
-    return found
+def _results(
+    maps: tuple[Map, ...],
+    x: State,
+    jobs: Sequence[tuple[int, np.ndarray]],
+    k: int,
+    *,
+    tolerance: float,
+    memory: float,
+    rng: np.random.Generator | int = 0,
+) -> list[LeadingExponents]:
+    """The results of several jobs, each with the first so many maps and perturbations of some components, for which the
+    maps are linearised once."""
+    rows, by_input = x.reshape(-1, x.shape[-1]), []
+    seeds = generator(rng).spawn(len(rows))
+    with without_graph(x):
+        for row, seed in tracked(list(zip(rows, seeds, strict=True)), "exponents"):
+            whole = Product.at(maps, row)
+            sizes = [(len(index), whole.dimensions[count]) for count, index in jobs]
+            for m, p in sizes:
+                if k > min(m, p):
+                    raise ValueError(f"k must be in 1..{min(m, p)} for {m} inputs and {p} outputs; got k={k}")
+            if any(not is_small(m, p, k) for m, p in sizes):
+                whole.linearise(memory)
+            by_input.append([leading_vectors(whole.first(count), index, k, tolerance, seed) for count, index in jobs])
+    of_jobs = zip(*by_input, strict=True)
+    results = [_joined(found, x, maps[:count], tolerance) for (count, _), found in zip(jobs, of_jobs, strict=True)]
+    for result in results:
+        _warn(result)
+    return results
 
 
-def _checked(
-    steps: Iterable[Map], x: Any, k: int, within: Any, tolerance: float | None
-) -> tuple[tuple[Map, ...], State, np.ndarray, float]:
+def _checked(steps: Iterable[Map], x: Any, k: int, tolerance: float | None) -> tuple[tuple[Map, ...], State, float]:
     check_steps(steps)
     maps = tuple(map(as_map, steps))
     if not maps:
@@ -212,18 +217,22 @@ def _checked(
     if x.ndim < 1 or not prod(x.shape):
         raise ValueError(f"x must be inputs of shape (*batch, n), at least one; got {tuple(x.shape)}")
     require_finite("x", x)
-    x = getattr(maps[0], "native", lambda x: x)(x) if namespace(x) is not np else x
+    require_count("k", k, 1)
+    native = getattr(maps[0], "native", lambda x: x)(x)  # as the maps compute with it
+    limit = tolerances(native.dtype).eps ** 0.5 if tolerance is None else float(tolerance)
+    if not limit > 0:
+        raise ValueError(f"tolerance must be positive; got {tolerance}")
+    return maps, x if namespace(x) is np else native, limit
+
+
+def _indices(x: State, within: Any) -> np.ndarray:
+    """Indices of components as an array.  Raises ValueError unless they are different ones, at least one."""
     index = np.arange(x.shape[-1])[within]
     if index.ndim != 1 or not len(index) or len(np.unique(index)) < len(index):
         raise ValueError(
             f"within must be different indices of some of the {x.shape[-1]} components of x; got {within!r}"
         )
-    require_count("k", k, 1)
-    precision = getattr(maps[0], "native", lambda x: x)(x).dtype  # that in which the maps compute
-    limit = tolerances(precision).eps ** 0.5 if tolerance is None else float(tolerance)
-    if not limit > 0:
-        raise ValueError(f"tolerance must be positive; got {tolerance}")
-    return maps, x, index, limit
+    return index
 
 
 def _joined(found: Sequence[Leading], x: State, maps: Sequence[Map], tolerance: float) -> LeadingExponents:
@@ -249,5 +258,5 @@ def _warn(result: LeadingExponents) -> None:
             f"{lost.sum()} of {lost.size} singular values have not converged: residuals up to {worst:.2g}, above the"
             f" tolerance {result.tolerance:.2g}; take more vectors (a larger k), double precision, or a larger"
             " tolerance",
-            stacklevel=3,
+            stacklevel=4,
         )
