@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from cocycle.arrays import Array, namespace, require_finite
+from cocycle.arrays import Array, namespace
 from cocycle.autodiff import Autodiff, as_tensor
 from cocycle.driven import Driven, check_inputs
 from cocycle.maps import Map
@@ -18,6 +18,7 @@ from cocycle.networks.activations import RELU, TANH
 from cocycle.networks.gates import GRUGates, LSTMGates, RNNGates
 from cocycle.networks.modules import is_plain, require_no_backward_hooks
 from cocycle.networks.recurrence import Recurrence, RecurrentLayer
+from cocycle.networks.weights import require_weights
 
 SEQUENCES = (nn.RNN, nn.GRU, nn.LSTM)
 CELLS = (nn.RNNCell, nn.GRUCell, nn.LSTMCell)
@@ -154,10 +155,7 @@ class Cell(Driven):
 
     def _require_usable(self) -> None:
         """Raise ValueError for weights that are not finite or in half precision, and for dropout that is active."""
-        for name, weight in self.cell.named_parameters():
-            if weight.dtype not in (torch.float32, torch.float64):
-                raise ValueError(f"cell must be in single or double precision, cell.float(); {name} is {weight.dtype}")
-            require_finite(f"cell.{name}", weight.detach())
+        require_weights(self.cell, "cell")
         if self._layers > 1 and self.cell.dropout and self.cell.training:
             raise ValueError(
                 f"module must be in evaluation mode, module.eval(): it has dropout={self.cell.dropout} between layers"

@@ -17,7 +17,7 @@ from cocycle.networks.arguments import Inputs, inputs_of, output_of
 from cocycle.networks.cuts import pieces, pieces_at
 from cocycle.networks.exported import NotExportable, Program, exported, first_line
 from cocycle.networks.graph import Segment, segment, segments
-from cocycle.networks.modules import global_hooks, require_evaluation, require_no_backward_hooks
+from cocycle.networks.modules import global_hooks, require_evaluation, require_no_backward_hooks, require_separate
 from cocycle.networks.sequential import chained, first_shape, require_feedforward
 from cocycle.networks.steps import Entry, Layers, Part, Step
 from cocycle.networks.weights import numbers, require_weights
@@ -34,10 +34,10 @@ def feedforward(
     """The layers of `network` as maps of flat states (*batch, n), each of them one step in "time".
 
     `example` is what the network is called with: a tensor or array with the batch as first axis, a tuple of positional
-    or a mapping of named arguments, of which the first of real numbers is the state; or the shape of one input, (n,) or
-    (channels, height, width).  Without it the width of a first `Linear` is taken.  A network of tokens, integers, has
-    the embedded tokens as its first state: `layers.start(tokens)`.  Other arguments, such as masks, are kept as they
-    are.  The output is the tensor that the network returns, `logits` or the first of real numbers among several.
+    or a mapping of named arguments; or the shape of one input, (n,) or (channels, height, width).  Without it the width
+    of a first `Linear` is taken.  The first tensor is the state, of integers its embedding, `layers.start(tokens)`;
+    the others, such as masks, are kept as they are.  The output is what the network returns, of several tensors
+    `logits` or the first of real numbers.
 
     Layers are what a person calls so: of a Sequential one begins at every module with weights that mix units (`Linear`,
     a convolution, attention) and at every module that is not torch's; the modules that follow (activations, pooling,
@@ -50,7 +50,7 @@ def feedforward(
 
     States have the network's precision and device; numpy arrays give numpy results.  Weights are shared with the
     network, not copied: the maps follow training and loading, and results of torch inputs differentiate with respect to
-    weights that require gradients.  When modules are exchanged or get hooks, the maps raise ValueError.  Tangents are
+    weights that require gradients.  When anything else of the network changes, the maps raise ValueError.  Tangents are
     formulas for a `Linear` with an activation, else by automatic differentiation.  Autocasting is off.
 
     Raises TypeError for no module, recurrent layers, and what cannot be differentiated forwards (adaptive solvers);
@@ -73,18 +73,13 @@ def feedforward(
     given = first_shape([*network.modules()][1:]) if example is None else example
     inputs = inputs_of(network, given)
     try:
-        program = exported(network, inputs)
-        parts = [GraphPart(one, _made_of(network)) for one in _segments(program, at)]
-        layers = _steps(network, parts, _entry(inputs, program))
-        _require_same(network, layers, inputs, program.lowered)
-        _require_separate(network, inputs)
+        return _of_graph(network, inputs, at)
     except NotExportable as error:
         if at is not None:
             raise ValueError(f"at must be left out, because the network cannot be cut: {error}") from error
         found = whole(network, inputs, str(error))
         warnings.warn(f"the network is one map, because it cannot be cut into layers: {error}", stacklevel=2)
         return _steps(network, [found], Entry(inputs))
-    return layers
 
 
 PLAIN = (bool, int, float, str, tuple, type(None))  # attributes of modules that are compared by their values
@@ -160,7 +155,17 @@ def _of_sequential(
     return _steps(network, parts, Entry(Inputs((example,), {}, 0)))
 
 
-def _steps(network: nn.Module, parts: Sequence[Part], entry: Entry | None) -> Layers:
+def _of_graph(network: nn.Module, inputs: Inputs, at: str | Sequence[str] | None) -> Layers:
+    program, made_of = exported(network, inputs), _made_of(network)
+    cut = pieces(program.order, program.output) if at is None else pieces_at(program.order, program.output, at)
+    parts = [GraphPart(one, made_of) for one in segments(program, cut)]
+    layers = _steps(network, parts, _entry(inputs, program))
+    _require_same(network, layers, inputs, program.lowered)
+    _require_separate(network, inputs)
+    return layers
+
+
+def _steps(network: nn.Module, parts: Sequence[Part], entry: Entry) -> Layers:
     return Layers([Step(network, part) for part in parts], entry)
 
 
@@ -169,11 +174,6 @@ def _entry(inputs: Inputs, program: Program) -> Entry:
         return Entry(inputs)
     state = program.order[0]
     return Entry(inputs, segment(program, [state], [program.tokens], [state]), program.tied)
-
-
-def _segments(program: Program, at: str | Sequence[str] | None) -> list[Segment]:
-    cut = pieces(program.order, program.output) if at is None else pieces_at(program.order, program.output, at)
-    return segments(program, cut)
 
 
 def _require_same(network: nn.Module, layers: Layers, inputs: Inputs, lowered: torch.dtype | None) -> None:
@@ -222,8 +222,5 @@ def _require_separate(network: nn.Module, inputs: Inputs) -> None:
             alone, first = (output_of(network(*a.args, **a.kwargs))[1][:1] for a in (inputs, both))
     except Exception:  # of any kind
         return
-    rounding, scale = _rounding(network, alone), float(alone.abs().max())
-    if first.shape == alone.shape and not torch.allclose(alone, first, rtol=rounding, atol=rounding * scale):
-        raise ValueError(
-            "network must treat the inputs of a batch separately; it mixes them (of attention, set batch_first=True)"
-        )
+    if first.shape == alone.shape:
+        require_separate(alone, first, _rounding(network, alone), "network")

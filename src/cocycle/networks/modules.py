@@ -181,6 +181,21 @@ def without_fused_attention(module: nn.Module) -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
+def require_repeatable(y: torch.Tensor, again: torch.Tensor, name: str) -> None:
+    """Raise ValueError unless two calls gave the same values."""
+    if not torch.equal(y, again) and not torch.allclose(y, again, equal_nan=True):
+        raise ValueError(f"{name} must give the same values at every call; it is random, or has an internal state")
+
+
+def require_separate(alone: torch.Tensor, among: torch.Tensor, rounding: float, name: str) -> None:
+    """Raise ValueError unless an input has the same output alone and among others, up to rounding: batches of different
+    size sum in different order."""
+    if not torch.allclose(among, alone, rtol=rounding, atol=rounding * float(alone.abs().max()), equal_nan=True):
+        raise ValueError(
+            f"{name} must treat the inputs of a batch separately; it mixes them (of attention, set batch_first=True)"
+        )
+
+
 def require_true_derivative(module: nn.Module, as_map: Callable[[nn.Module], Dual], x: torch.Tensor, name: str) -> None:
     """Raise ValueError if torch's derivative of the module at inputs x (batch, ...) differs from finite differences.
 

@@ -25,6 +25,8 @@ from cocycle.networks.modules import (
     on_flat,
     parts_of,
     require_evaluation,
+    require_repeatable,
+    require_separate,
     require_true_derivative,
 )
 from cocycle.networks.weights import described, numbers
@@ -200,13 +202,8 @@ def _applied(module: nn.Module, x: torch.Tensor, name: str) -> torch.Tensor:
         raise ValueError(
             f"{name} must return one tensor of real numbers with the batch, here 2, as first axis; got {what}"
         )
-    if not torch.equal(x, again) and not torch.allclose(x, again, equal_nan=True):
-        raise ValueError(f"{name} must give the same values at every call; it is random, or has an internal state")
-    rounding = tolerances(x.dtype).eps ** (2 / 3)  # batches of different size sum in different order
-    if not torch.allclose(x[:1], alone, rtol=rounding, atol=rounding * float(alone.abs().max()), equal_nan=True):
-        raise ValueError(
-            f"{name} must treat the inputs of a batch separately; it mixes them (of attention, set batch_first=True)"
-        )
+    require_repeatable(x, again, name)
+    require_separate(alone, x[:1], tolerances(x.dtype).eps ** (2 / 3), name)
     if not is_torch(module) or not is_plain(module) or any(module.children()):
         require_true_derivative(module, lambda twin: Autodiff(on_flat(twin, shape)), given, name)
     return x

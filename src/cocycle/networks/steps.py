@@ -49,8 +49,8 @@ class Part(Protocol):
 class Step(Dual):
     """One layer of a network as a map of flat states (*batch, n), with its parameters at the time of the call.
 
-    numpy arrays give numpy results.  Raises ValueError for a state of another dimension, for modules that were put into
-    training mode, and for a network whose modules were exchanged or that got a hook or a forward of its own.
+    numpy arrays give numpy results.  Raises ValueError for a state of another dimension, and for a network of which
+    something else than the values of its weights has changed.
     """
 
     network: nn.Module

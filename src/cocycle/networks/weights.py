@@ -20,19 +20,24 @@ def numbers(network: nn.Module) -> Iterator[torch.Tensor]:
     return (own for own in chain(network.parameters(), network.buffers()) if own.is_floating_point())
 
 
-def require_weights(network: nn.Module) -> None:
+def require_weights(network: nn.Module, what: str = "network") -> None:
     """Raise ValueError for weights that are not finite, or neither in single nor in double precision.
 
     Buffers may hold infinite numbers, as masks of attention do.
     """
     buffers = dict(network.named_buffers())
     for name, values in (*network.named_parameters(), *buffers.items()):
-        if (values.is_floating_point() or values.is_complex()) and values.dtype not in PRECISIONS:
-            raise ValueError(
-                f"network must be in single or double precision, network.float(); {name} is {values.dtype}"
-            )
-        masked = values.isinf() if name in buffers and values.is_floating_point() else False
-        require_finite(f"network.{name}", torch.where(torch.as_tensor(masked), 0, values.detach()))
+        if values.is_floating_point() or values.is_complex():
+            _require_precision(name, values, what)
+        values = values.detach()
+        if name in buffers and values.is_floating_point():
+            values = values.masked_fill(values.isinf(), 0.0)
+        require_finite(f"{what}.{name}", values)
+
+
+def _require_precision(name: str, values: torch.Tensor, what: str = "network") -> None:
+    if values.dtype not in PRECISIONS:
+        raise ValueError(f"{what} must be in single or double precision, {what}.float(); {name} is {values.dtype}")
 
 
 def moved_to(network: nn.Module, a: Array) -> torch.Tensor:
@@ -41,8 +46,7 @@ def moved_to(network: nn.Module, a: Array) -> torch.Tensor:
     own = next(numbers(network), None)
     if own is None:
         return a
-    if own.dtype not in PRECISIONS:
-        raise ValueError(f"network must be in single or double precision, network.float(); it is in {own.dtype}")
+    _require_precision("it", own)
     return a.to(dtype=own.dtype, device=own.device)
 
 

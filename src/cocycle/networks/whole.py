@@ -15,7 +15,12 @@ from cocycle.autodiff import Autodiff, member_by_member
 from cocycle.maps import Dual
 from cocycle.networks.arguments import Inputs, output_of
 from cocycle.networks.exported import first_line
-from cocycle.networks.modules import require_evaluation, require_true_derivative, without_fused_attention
+from cocycle.networks.modules import (
+    require_evaluation,
+    require_repeatable,
+    require_true_derivative,
+    without_fused_attention,
+)
 from cocycle.networks.weights import followed
 
 
@@ -81,8 +86,7 @@ def whole(network: nn.Module, inputs: Inputs, reason: str) -> Whole:
             y, again = f(x), f(x)
         except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
             raise ValueError(f"example must fit the network; it fails on it: {error}") from error
-    if not torch.allclose(y, again, equal_nan=True):
-        raise ValueError("network must give the same values at every call; it is random, or has an internal state")
+    require_repeatable(y, again, "network")
     _require_forward_derivative(f, x[0], reason)
     require_true_derivative(network, lambda twin: Autodiff(_in_double(found).applied(twin)), x, "the network")
     return found

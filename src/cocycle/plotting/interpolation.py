@@ -4,6 +4,8 @@ import numpy as np
 from scipy.interpolate import LinearNDInterpolator, PchipInterpolator, interp1d
 from scipy.spatial import KDTree, QhullError
 
+from cocycle.sweeps.coordinates import is_geometric
+
 WITHIN = 8  # points between two of an axis
 TIES = 0.25, 0.2  # by which a point is nearer to lower indices, so that cells have straight edges
 MOST = 800  # points along an axis that is interpolated
@@ -11,11 +13,7 @@ MOST = 800  # points along an axis that is interpolated
 
 def on_scale(values: np.ndarray) -> np.ndarray:
     """The logarithms of a geometric sequence of at least three positive numbers; other values as they are."""
-    if len(values) > 2 and values.min() > 0:
-        logarithms = np.log(values)
-        if np.ptp(np.diff(logarithms)) < 1e-6:
-            return logarithms
-    return values
+    return np.log(values) if is_geometric(values) else values
 
 
 def bounded(values: np.ndarray) -> np.ndarray:

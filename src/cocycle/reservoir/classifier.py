@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from cocycle.arrays import refuse_masked
 from cocycle.reservoir.classification import BY_VALIDATION, train_classifier
-from cocycle.reservoir.reservoir import Reservoir
+from cocycle.reservoir.estimator import drawn
 from cocycle.reservoir.ridge import RidgeChoice
 
 
@@ -55,15 +55,7 @@ class ReservoirClassifier(ClassifierMixin, BaseEstimator):
         series = self._series(X, y)
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
-        network = Reservoir.random(
-            self.size,
-            np.shape(series[0])[1],
-            spectral_radius=self.spectral_radius,
-            input_scaling=self.input_scaling,
-            bias_scaling=self.bias_scaling,
-            leak_rate=self.leak_rate,
-            rng=self.random_state,
-        )
+        network = drawn(self, np.shape(series[0])[1])
         ridge = BY_VALIDATION if self.ridge is None else self.ridge
         self.model_ = train_classifier(network, series, labels, windows=self.windows, ridge=ridge)
         self.classes_ = self.model_.labels

@@ -11,6 +11,19 @@ from cocycle.reservoir.reservoir import Reservoir
 from cocycle.reservoir.training import train
 
 
+def drawn(estimator: Any, inputs: int) -> Reservoir:
+    """The reservoir with so many inputs that the parameters of a scikit-learn estimator describe."""
+    return Reservoir.random(
+        estimator.size,
+        inputs,
+        spectral_radius=estimator.spectral_radius,
+        input_scaling=estimator.input_scaling,
+        bias_scaling=estimator.bias_scaling,
+        leak_rate=estimator.leak_rate,
+        rng=estimator.random_state,
+    )
+
+
 class ReservoirRegressor(RegressorMixin, BaseEstimator):
     """Gives y[t] (time, k) or (time,) from the inputs X[0], ..., X[t] (time, m): the rows of X are successive times.
 
@@ -51,15 +64,7 @@ class ReservoirRegressor(RegressorMixin, BaseEstimator):
         refuse_masked("X", X)
         refuse_masked("y", y)
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64, ensure_min_samples=3)
-        network = Reservoir.random(
-            self.size,
-            X.shape[1],
-            spectral_radius=self.spectral_radius,
-            input_scaling=self.input_scaling,
-            bias_scaling=self.bias_scaling,
-            leak_rate=self.leak_rate,
-            rng=self.random_state,
-        )
+        network = drawn(self, X.shape[1])
         target = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
         self.model_ = train(network, X, target=target, ridge=self.ridge, washout=self.washout)
         self.state_, self._fit_X = self.model_.warmed(X), np.array(X)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cocycle.sweeps.archive import Archive
+from cocycle.sweeps.coordinates import is_geometric
 from cocycle.sweeps.grid import Grid
 from cocycle.sweeps.means import mean_over
 from cocycle.sweeps.merge import assemble
@@ -152,6 +153,6 @@ def _between(values: np.ndarray, i: int, share: float) -> float:
     """The value that far from the i-th to the next one, on the scale of the axis: geometric if it is."""
     if share == 0:
         return float(values[i])
-    if values.min() > 0 and len(values) > 2 and np.ptp(np.diff(np.log(values))) < 1e-6:
+    if is_geometric(values):
         return float(values[i] * (values[i + 1] / values[i]) ** share)
     return float(values[i] + share * (values[i + 1] - values[i]))
