@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import lfilter
 
 from cocycle import embed, embedding_delay, embedding_dimension
-from cocycle.lyapunov.embedding import checked_series, neighbours
+from cocycle.lyapunov.measured import checked_series, neighbours
 from cocycle.systems import Henon, Lorenz63, Rossler
 
 

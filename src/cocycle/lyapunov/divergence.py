@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cocycle.lyapunov.embedding import ROUNDING, neighbours
 from cocycle.lyapunov.errors import BATCHES
+from cocycle.lyapunov.measured import ROUNDING, neighbours
 from cocycle.progress import progress_bar
 
 STEPS = 400  # times, at most

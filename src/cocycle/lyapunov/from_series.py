@@ -20,8 +20,9 @@ import numpy as np
 
 from cocycle.arrays import require_count
 from cocycle.lyapunov.divergence import METHODS, Stretch, divergence, linear_stretch
-from cocycle.lyapunov.embedding import MINIMUM, RULES, SHORTEST, checked_series, chosen_delay, embed, mean_period
+from cocycle.lyapunov.embedding import MINIMUM, RULES, chosen_delay, embed
 from cocycle.lyapunov.errors import BATCHES
+from cocycle.lyapunov.measured import SHORTEST, checked_series, mean_period
 from cocycle.results import Plotted, html_table, rounded
 
 SMOOTH = 0.4  # mean square of second over first differences of a flow; (2π / samples in a period)² for a sine

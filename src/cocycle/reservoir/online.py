@@ -18,7 +18,7 @@ from cocycle.reservoir.design import Design, untrained
 from cocycle.reservoir.forecast import Forecaster
 from cocycle.reservoir.gaps import given, with_dt
 from cocycle.reservoir.normalisation import Normalisation
-from cocycle.reservoir.problem import Piece, read_and_wanted, regression
+from cocycle.reservoir.problem import Piece, Problem, read_and_wanted, regression
 from cocycle.reservoir.symmetry import warn_if_odd
 
 FLOOR = 1e-12  # of the ridge over the power of the features: rounding is then 2e-4 of the smallest correction
@@ -185,12 +185,7 @@ def train_online(
     learned = given(network, series, target, external, gaps=None, washout=washout)
     network = with_dt(network, learned.labels)
     problem = regression(network, learned, washout, normalise)
-    if network.batch or problem.pieces[0].inputs.ndim > 2:
-        raise ValueError("online training takes a single network and series of shape (time, m); got a batch")
-    if own_output and not problem.closable:
-        raise ValueError(
-            "own_output=True is for the next value of the series: with a target of another kind leave it out"
-        )
+    _check(network, problem, own_output)
     readout, constant = untrained(network, design, problem.width, problem.closable)
     warn_if_odd(network, readout, problem, constant)
     largest = LOST * max(float(np.nanmax(abs(piece.targets), initial=0.0)) for piece in problem.pieces)
@@ -220,6 +215,15 @@ def train_online(
     weight, offset = (weight[:, :-1], weight[:, -1]) if constant else (weight, 0.0)
     model = problem.forecaster(network, readout, weight, offset, settings)
     return Online(model, np.stack(errors) * problem.outputs.scale)
+
+
+def _check(network: Driven, problem: Problem, own_output: bool) -> None:
+    if network.batch or problem.pieces[0].inputs.ndim > 2:
+        raise ValueError("online training takes a single network and series of shape (time, m); got a batch")
+    if own_output and not problem.closable:
+        raise ValueError(
+            "own_output=True is for the next value of the series: with a target of another kind leave it out"
+        )
 
 
 def _with_feedback(
