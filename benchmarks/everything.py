@@ -32,6 +32,7 @@ PARTS = {
     "large": "Ten thousand units",
     "workers": "Two workers",
     "sweeps": "What a sweep costs",
+    "explorer": "The page of an archive",
     "fields": "Fields of exponents beside torch.func",
     "losses": "A training step with a loss of exponents",
     "recurrent": "Tangents of recurrent cells beside automatic differentiation",

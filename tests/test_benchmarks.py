@@ -30,6 +30,7 @@ SMALL = {
         "SETTINGS": {"resolution": (2, 2), "realisations": 1, "starts": 2, "size": 20, "training": 600, "horizon": 1.0}
     },
     "sweeps": {"TASKS": {0.0: 50, 0.01: 20}, "TRIVIAL": (10, 10), "LARGE": (20, 20), "without_us": lambda count: 1.0},
+    "explorer": {"SHAPES": {"5 x 4 x 3": (5, 4, 3)}, "CHANGES": 2},
     "fields": {"SIDE": 20, "NETWORKS": ((5, 2),), "CHUNKS": (100,), "REPEATS": 1, "IMAGES": 8}
     | {"LARGE": 12, "ARCHIVED": 6, "OF_IMAGES": 3, "EPOCHS": 1},
     "losses": {
@@ -62,6 +63,7 @@ SAID = {  # a row of each, as a pattern
     "large": r"conditional exponent, 1,000 steps +\d+\.\d s",
     "workers": r"one worker \d+\.\d s, two \d+\.\d s: ratio \d+\.\d\d",
     "sweeps": r" 0\.01 +20 +\d+\.\d\d",
+    "explorer": r"5 x 4 x 3 +here +mean or median 0\.\d\d, another output",
     "fields": r"width 5, 2 layers, 20 x 20 inputs: \d+\.\d+ s, difference \de-1[4-7]",
     "losses": r"Flossing k=4 +\d+\.\d\d +\d+\.\d\d",
     "recurrent": r"LSTMCell +4 +2 +\d+ +\d+ +\d+\.\d +\d+ +\d+ +\d+\.\d +\de-1\d",

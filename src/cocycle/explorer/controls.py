@@ -34,8 +34,7 @@ def controls(archive: "Archive", current: Callable[[], View], chosen: Chosen, *,
     outputs = [(name, named(archive, name)) for name in archive.outputs]
     more = [(word, word) for word in (OTHER, DIFFERENCE)] if compared else []
     quantiles = [(f"{q:g}", statistic(q)) for q in QUANTILES]
-    shown = [name for name in (view.output, view.beside) if name in archive.outputs]
-    needed = {name for output in shown for name in axes_of(archive, output)} - {view.x, view.y}
+    needed = needed_axes(archive, view)
     return [
         _select("output", outputs, view.output, lambda name: change(output=name)),
         _select("beside it", [(NONE, "nothing"), *outputs, *more], view.beside, lambda name: change(beside=name)),
@@ -54,12 +53,18 @@ def controls(archive: "Archive", current: Callable[[], View], chosen: Chosen, *,
         ),
         *(
             axis_widget(named(archive, name), axes[name], view.at.get(name), partial(_fix, current, chosen, name))
-            for name in axes
-            if name in needed and len(axes[name]) > 1
+            for name in needed
         ),
         _check("logarithmic colours", view.logarithmic, lambda on: change(logarithmic=on)),
         _check("zero line", view.zero_line, lambda on: change(zero_line=on)),
     ]
+
+
+def needed_axes(archive: "Archive", view: View) -> list[str]:
+    """The axes of what a view shows that are not drawn, and can be fixed or averaged."""
+    shown = [name for name in (view.output, view.beside) if name in archive.outputs]
+    axes = {name: values for output in shown for name, values in axes_of(archive, output).items()}
+    return [name for name, values in axes.items() if name not in (view.x, view.y) and len(values) > 1]
 
 
 def _fix(current: Callable[[], View], chosen: Chosen, name: str, place: int | None) -> None:

@@ -127,7 +127,8 @@ def _parts(archive: "Archive") -> list[Any]:
     slices = _Slices.of(archive, outputs)
     drawn = _planes(archive, slices, outputs)
     first = drawn[outputs[0]][0]
-    shared, said = Shared.of(first), Div(sizing_mode="stretch_width")
+    every = np.ones(first.values.shape, dtype=bool)  # an array that the browser marks cells in
+    shared, said = Shared.of(first, every), Div(sizing_mode="stretch_width")
     scales = {output: colours(planes) for output, planes in drawn.items()}
     panels = {output: panel(planes[0], shared, scales[output]) for output, planes in drawn.items()}
     slides = [_slides(panels[output], planes, scales[output].words) for output, planes in drawn.items()]

@@ -1,6 +1,7 @@
 """The live page: controls, planes, what a box selects, what a click shows, and the progress of the sweep."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from typing import TYPE_CHECKING, Any, final
@@ -12,9 +13,9 @@ from bokeh.models import Button, Column, ColumnDataSource, CustomJS, Div, Row, S
 
 from cocycle.explorer import look
 from cocycle.explorer.colours import Colours, colours
-from cocycle.explorer.controls import controls
+from cocycle.explorer.controls import controls, needed_axes
 from cocycle.explorer.panels import Panel, Shared, panel, placed, selection
-from cocycle.explorer.planes import planes
+from cocycle.explorer.planes import Plane, planes
 from cocycle.explorer.relation import Relation
 from cocycle.explorer.running import Running
 from cocycle.explorer.selections import in_box, selection_csv, selection_words, with_values_in_box
@@ -75,12 +76,14 @@ class Page:
             self._controls.children = self._widgets()
             return
         self._error.text = ""
-        alike = bool(self._panels) and _like(self._view) == _like(view)
+        alike = bool(self._panels) and _like(self._view, self._planes) == _like(view, found)
+        same_controls = bool(self._panels) and self._controlled(self._view) == self._controlled(view)
         self._view, self._planes = view, found
         if alike:
             self._show_again()
         else:
             self._draw()
+        if not same_controls:
             self._controls.children = self._widgets()
         self._address.value = address(self._archive, view)
 
@@ -98,6 +101,10 @@ class Page:
     def _title(self) -> Div:
         names = [self._archive.name, *([f"compared with {self._other.name}"] if self._other else [])]
         return Div(text=f"<b>{escape(one_line(' '.join(names)))}</b><br><small>{LEGEND}</small>")
+
+    def _controlled(self, view: View) -> tuple[Any, ...]:
+        """What decides which controls there are; they show their other values themselves."""
+        return view.x, view.y, needed_axes(self._archive, view)
 
     def _widgets(self) -> list[Any]:
         return controls(self._archive, lambda: self._view, self.show, compared=self._other is not None)
@@ -135,7 +142,7 @@ class Page:
         if self._relation:
             relation = Relation.of([(self._planes[0], self._planes[1])])
             self._relation = relation, self._relation[1]
-            relation.move(self._relation[1])
+            relation.move(self._relation[1], self._planes[0], self._planes[1])
         self._select(self._chosen)
 
     def _refresh(self) -> None:
@@ -221,6 +228,6 @@ def _box(event: SelectionGeometry) -> Any:
     return geometry if event.final and geometry and geometry["type"] == "rect" else None
 
 
-def _like(view: View) -> tuple[Any, ...]:
+def _like(view: View, found: Sequence[Plane]) -> tuple[Any, ...]:
     """What a view must share with another to be drawn by the same panels."""
-    return view.x, view.y, view.output, view.beside, view.logarithmic
+    return view.x, view.y, view.logarithmic, len(found)

@@ -45,9 +45,9 @@ class Shared:
     selection: ColumnDataSource
 
     @classmethod
-    def of(cls, plane: Plane) -> "Shared":
+    def of(cls, plane: Plane, chosen: np.ndarray | None = None) -> "Shared":
         x, y = (Range1d(start=axis.start, end=axis.end, bounds="auto") for axis in (plane.x, plane.y))
-        return cls(x, y, ColumnDataSource(selection(plane, None)))
+        return cls(x, y, ColumnDataSource(selection(plane, chosen)))
 
 
 @final
@@ -64,7 +64,9 @@ class Panel:
         """Draw another plane over the same axes."""
         self.heading.text = heading(plane, colours.words)
         if self.mapper:
-            self.mapper.update(low=colours.low, high=colours.high, palette=list(colours.palette))
+            recoloured(self.mapper, colours)
+        else:
+            self.figure.yaxis.axis_label = plane.label
         for name, found in columns(plane, zero_line=zero_line).items():
             self.sources[name].data = found
 
@@ -75,6 +77,15 @@ def panel(plane: Plane, shared: Shared, colours: Colours, *, zero_line: bool = T
     mapper = None if plane.is_line else colours.mapper()
     drawn = _image(plane, shared, mapper, sources) if mapper else _line(plane, shared, sources)
     return Panel(drawn, Div(text=heading(plane, colours.words), sizing_mode="stretch_width"), sources, mapper)
+
+
+def recoloured(mapper: Any, colours: Colours) -> None:
+    """Give a mapper other colours; each part that is set makes the browser colour the image again."""
+    palette = list(colours.palette)
+    parts = {"low": colours.low, "high": colours.high, "palette": palette}
+    for name, value in parts.items():
+        if getattr(mapper, name) != value:
+            setattr(mapper, name, value)
 
 
 def placed(panels: Sequence[Panel]) -> Row:
@@ -92,20 +103,25 @@ def heading(plane: Plane, *more: str) -> str:
 
 
 def columns(plane: Plane, *, zero_line: bool) -> dict[str, Columns]:
-    """What is drawn of a plane, in single precision: `values` and their errors, `states` of cells without a value, the
-    lines `zero` where the values change sign."""
+    """What is drawn of a plane, in single precision: `values` and their errors, with the states of cells without a
+    value; the lines `zero` where the values change sign.  What is the same everywhere is one number."""
     if plane.is_line:
         return {"values": _line_columns(plane), "zero": {"y": [0.0] if zero_line else []}}
-    numbers = {"image": plane.values, "error": plane.errors}
-    found: Columns = {name: [np.asarray(array, dtype="f4")] for name, array in numbers.items()}
-    found |= {name: [_small(array)] for name, array in {"count": plane.counts, "failed": plane.failed}.items()}
-    states = {"image": [plane.states.astype("u1")], **_extent(plane)}
-    return {"values": {**found, **_extent(plane)}, "states": states, "zero": _zero_lines(plane, shown=zero_line)}
+    below = {name: [_short(getattr(plane, name + "s"))] for name in ("error", "count")}
+    state = _small(plane.states)
+    values = {
+        "image": [plane.values.astype("f4")],
+        "state": [state[:1, :1] if (state == state[0, 0]).all() else state],
+        **below,
+        "failed": [_short(plane.failed)],
+        **_extent(plane),
+    }
+    return {"values": values, "zero": _zero_lines(plane, shown=zero_line)}
 
 
 def selection(plane: Plane, chosen: np.ndarray | None) -> Columns:
     """What dims all cells but those of a mask (len(y), len(x)); none without one."""
-    shown = np.ones(plane.values.shape, "u1") if chosen is None else chosen.astype("u1")
+    shown = np.ones((1, 1), "u1") if chosen is None else chosen.astype("u1")
     return {"image": [shown], **_extent(plane)}
 
 
@@ -115,8 +131,8 @@ def _image(plane: Plane, shared: Shared, mapper: Any, sources: Mapping[str, Colu
     drawn.background_fill_color = "white"
     states = LinearColorMapper(palette=list(STATES.values()), low=-0.5, high=len(STATES) - 0.5)
     values = drawn.image("image", source=sources["values"], color_mapper=mapper, **box)
-    drawn.image("image", source=sources["states"], color_mapper=states, **box)
-    drawn.multi_line("xs", "ys", source=sources["zero"], color="black", line_width=1.6)
+    drawn.image("state", source=sources["values"], color_mapper=states, **box)
+    drawn.line("x", "y", source=sources["zero"], color="black", line_width=1.6)
     dim = LinearColorMapper(palette=[DIMMED, CLEAR], low=-0.5, high=1.5)
     drawn.image("image", source=shared.selection, color_mapper=dim, **box)
     tooltips = [(plane.x.label, "$x{custom}"), (plane.y.label, "$y{custom}"), *NUMBERS, ("failed points", "@failed")]
@@ -177,15 +193,28 @@ def _extent(plane: Plane) -> Columns:
     return {"x": [x.start], "y": [y.start], "dw": [x.length], "dh": [y.length]}
 
 
-def _small(counts: np.ndarray) -> np.ndarray:
-    return counts.astype("u1" if counts.max(initial=0) < 256 else "i4")
+def _small(numbers: np.ndarray) -> np.ndarray:
+    """In as few bytes as drawing needs."""
+    if numbers.dtype.kind == "f":
+        return numbers.astype("f4")
+    return numbers.astype("u1" if numbers.max(initial=0) < 256 else "i4")
+
+
+def _short(numbers: np.ndarray) -> Any:
+    """An array for the browser, or one number if all are the same."""
+    first = numbers.flat[0]
+    same = np.isnan(numbers).all() if np.isnan(first) else (numbers == first).all()
+    return first.item() if same else _small(numbers)
 
 
 def _zero_lines(plane: Plane, *, shown: bool) -> Columns:
-    """Where linear interpolation between the cells' centres is zero; infinite values count by their sign."""
+    """Where linear interpolation between the cells' centres is zero, lines with NaN between them; infinite values count
+    by their sign."""
     if not shown or min(plane.values.shape) < 2:
-        return {"xs": [], "ys": []}
+        return {"x": [], "y": []}
     largest = 2 * np.max(abs(plane.values[np.isfinite(plane.values)]), initial=0.5)
     values = np.ma.masked_invalid(np.clip(plane.values, -largest, largest))
-    lines: Any = contourpy.contour_generator(plane.x.centres, plane.y.centres, values).lines(0.0)
-    return {"xs": [line[:, 0] for line in lines], "ys": [line[:, 1] for line in lines]}
+    kind = contourpy.LineType.ChunkCombinedNan
+    contours: Any = contourpy.contour_generator(plane.x.centres, plane.y.centres, values, line_type=kind)
+    ((line,),) = contours.lines(0.0)
+    return {"x": [], "y": []} if line is None else {"x": line[:, 0], "y": line[:, 1]}

@@ -135,9 +135,10 @@ def _axis(archive: "Archive", name: str) -> PlaneAxis:
 
 
 def _fixed(values: np.ndarray, names: list[str], view: View) -> tuple[np.ndarray, list[str]]:
-    """values (*names) at the positions of the axes that are fixed, and the axes that are left."""
-    at = tuple(view.at.get(name, slice(None)) for name in names)
-    return values[at], [name for name in names if name not in view.at]
+    """values (*names) at the positions of the axes that are fixed or have but one, and the axes that are left."""
+    single = {name: 0 for name, n in zip(names, values.shape, strict=True) if n == 1 and name not in (view.x, view.y)}
+    at = {**single, **view.at}
+    return values[tuple(at.get(name, slice(None)) for name in names)], [name for name in names if name not in at]
 
 
 def _turned(values: np.ndarray, names: list[str], view: View) -> np.ndarray:

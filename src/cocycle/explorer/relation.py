@@ -40,14 +40,20 @@ class Relation:
     def columns(self, a: Plane, b: Plane, chosen: np.ndarray | None = None) -> Columns:
         """The numbers of cells (BINS of b, BINS of a), or of those that are chosen by a mask."""
         known = np.isfinite(a.values) & np.isfinite(b.values) & (True if chosen is None else chosen)
-        spans = list(zip(self.low, self.high, strict=True))
-        counts = np.histogram2d(a.values[known], b.values[known], BINS, spans)[0].T
         size = self.high - self.low
+        i, j = (
+            np.floor((plane.values[known] - low) * (BINS / length)).astype(int)
+            for plane, low, length in zip((a, b), self.low, size, strict=True)
+        )
+        inside = (i >= 0) & (i < BINS) & (j >= 0) & (j < BINS)
+        counts = np.bincount(j[inside] * BINS + i[inside], minlength=BINS**2).reshape(BINS, BINS)
         box = {"x": [self.low[0]], "y": [self.low[1]], "dw": [size[0]], "dh": [size[1]]}
         return {"image": [np.where(counts > 0, counts, np.nan).astype("f4")], **box}
 
-    def move(self, panel: Panel) -> None:
-        """Show this rectangle in a panel that showed another."""
+    def move(self, panel: Panel, a: Plane, b: Plane) -> None:
+        """Show this rectangle, of these planes, in a panel that showed another."""
+        panel.heading.text = relation_heading(a, b)
+        panel.figure.xaxis.axis_label, panel.figure.yaxis.axis_label = a.label, b.label
         for span, low, high in zip((panel.figure.x_range, panel.figure.y_range), self.low, self.high, strict=True):
             span.update(start=low, end=high)
 

@@ -5,6 +5,8 @@ import numpy as np
 
 def mean_over(values: np.ndarray, over: tuple[int, ...]) -> np.ndarray:
     """NaN where all are; numpy's own warns there.  An infinite result counts: it makes the mean infinite."""
+    if not over:
+        return values
     valid = ~np.isnan(values)
     count = valid.sum(axis=over)
     with np.errstate(invalid="ignore"):  # results of both infinities have no mean
@@ -22,6 +24,8 @@ def error_of_mean(
     draws = np.expand_dims(mean_over(values, shared), shared)
     valid = ~np.isnan(draws)
     count = valid.sum(axis=over)
+    if not over:
+        return np.full(values.shape, np.nan), count
     with np.errstate(invalid="ignore"):  # infinite values have no error
         deviations = np.where(valid, draws - np.expand_dims(mean_over(draws, over), over), 0)
         deviation = np.sqrt((deviations**2).sum(axis=over) / np.maximum(count - 1, 1))
