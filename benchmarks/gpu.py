@@ -1,23 +1,28 @@
-"""The same computations on this machine's processor and on its GPU, by torch in double precision.
+"""The same computations by torch on this machine's processor and on its GPU, in double precision unless stated.
 
 python benchmarks/gpu.py
 """
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise, repeat
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from cocycle import Flow, feedforward, finite_time_exponents, frame, lyapunov_spectrum
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from architectures import Decoder, DeepResNet
+from cocycle import Flow, feedforward, finite_time_exponents, frame, leading_exponents, lyapunov_spectrum
 
 SIDE, WIDTH, DEPTH = 512, 50, 10
 ORBITS, STEPS = 100_000, 200
-IMAGES, REPEATS = 512, 3
+IMAGES, REPEATS = 512, 2
+PIXELS, TOKENS, CHANNELS, BLOCKS, HEADS = 224, 256, 768, 4, 12
 
 
 def lorenz(u, sigma=10.0, rho=28.0, beta=8 / 3):
@@ -67,15 +72,35 @@ def orbits(device: str) -> Callable[[], object]:
     return lambda: lyapunov_spectrum(repeat(flow, STEPS), x, q, every=10)
 
 
+def photograph(device: str) -> Callable[[], object]:
+    """Eight exponents of an image through ResNet-18, in single precision."""
+    torch.manual_seed(0)
+    net = DeepResNet().eval().to(device)
+    x = torch.randn(1, 3, PIXELS, PIXELS).to(device)
+    steps = feedforward(net, x)
+    return lambda: leading_exponents(steps, steps.start(x).detach(), 8)
+
+
+def text(device: str) -> Callable[[], object]:
+    """Two exponents of tokens through blocks of a transformer, in single precision."""
+    torch.manual_seed(0)
+    net = Decoder(1000, CHANNELS, BLOCKS, TOKENS, HEADS).eval().to(device)
+    x = torch.randint(0, 1000, (1, TOKENS)).to(device)
+    steps = feedforward(net, x)[:BLOCKS]
+    return lambda: leading_exponents(steps, steps.start(x).detach(), 2)
+
+
 def main() -> None:
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; {os.cpu_count()} cores, {platform.machine()}")
     for name, case in {
         f"plane of {SIDE}², perceptron {WIDTH} x {DEPTH}, 2 exponents": field,
         f"{IMAGES} images, convolutional network, 3 exponents": images,
         f"{ORBITS} Lorenz orbits, {STEPS} steps, 3 exponents": orbits,
+        f"an image {PIXELS} x {PIXELS}, ResNet-18, 8 exponents, single precision": photograph,
+        f"{TOKENS} tokens x {CHANNELS}, {BLOCKS} blocks, 2 exponents, single precision": text,
     }.items():
         here, there = best(case("cpu")), best(case("cuda"))
-        print(f"{name:<60} CPU {here:8.3f} s   GPU {there:8.4f} s   ratio {here / there:6.1f}", flush=True)
+        print(f"{name:<68} CPU {here:8.3f} s   GPU {there:8.4f} s   ratio {here / there:6.1f}", flush=True)
 
 
 if __name__ == "__main__":

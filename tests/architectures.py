@@ -220,7 +220,7 @@ class Llama(nn.Module):
 
     def forward(self, ids):
         x = self.embed_tokens(ids)
-        angle = torch.arange(ids.shape[1], dtype=x.dtype)[:, None] * torch.tensor([1.0, 0.1], dtype=x.dtype)[:1]
+        angle = torch.arange(ids.shape[1], dtype=x.dtype, device=x.device)[:, None]
 
         def rotary(a):
             left, right = a.chunk(2, -1)

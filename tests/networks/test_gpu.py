@@ -7,10 +7,22 @@ import pytest
 import torch
 from torch import nn
 
-from cocycle import Flow, feedforward, finite_time_exponents, frame, ftle, lyapunov_spectrum, plane
+from architectures import ARCHITECTURES, randomised
+from cocycle import (
+    Flow,
+    feedforward,
+    finite_time_exponents,
+    frame,
+    ftle,
+    leading_exponents,
+    lyapunov_spectrum,
+    plane,
+    straight_path,
+)
 from cocycle.networks import Cell
 from cocycle.networks.data import Dataset, Labelled, circle
 from cocycle.networks.ensembles import dropout_probabilities, probabilities
+from cocycle.networks.losses import EdgeOfChaos, Flossing, JacobianNorm
 from cocycle.networks.training import Recipe, error, fit, perceptron
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -47,7 +59,7 @@ def test_whole_spectra_and_sequences():
     torch.manual_seed(3)
     cell, u = nn.GRUCell(2, 6).double(), torch.randn(300, 2, dtype=torch.float64)
     state = torch.zeros(6, dtype=torch.float64)
-    here = lyapunov_spectrum(Cell(cell).driven(u), state, frame(state, 3)).exponents
+    here = lyapunov_spectrum(Cell(cell).driven(u), state, frame(state, 3)).exponents.detach()
     there = lyapunov_spectrum(Cell(cell.cuda()).driven(u.cuda()), state.cuda(), frame(state.cuda(), 3)).exponents
     np.testing.assert_allclose(np.asarray(there.detach().cpu()), here, rtol=1e-9)
 
@@ -91,3 +103,54 @@ def test_formulas_and_flows():
     long = lyapunov_spectrum(repeat(flow, 300), cuda[0], cuda[1], every=5)
     short = lyapunov_spectrum(repeat(flow, 300), x, q, every=5)
     np.testing.assert_allclose(long.exponents.cpu().numpy(), short.exponents, rtol=0, atol=1e-9)
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def pair(request):
+    """Layers and states of a network on the processor, and of its copy on the GPU."""
+    make, example, _ = ARCHITECTURES[request.param]
+    network, x = randomised(make()), example()
+    here = feedforward(network, x)
+    copy = randomised(make()).cuda()
+    there = feedforward(copy, x.cuda())
+    return (here, here.start(x).detach()), (there, there.start(x.cuda()).detach())
+
+
+@pytest.mark.filterwarnings("ignore:factors from number")  # behind units that are off
+def test_any_network(pair):
+    (here, x), (there, z) = pair
+    assert z.is_cuda
+    with torch.no_grad():
+        expected, found = ftle(here, x).log_factors, ftle(there, z).log_factors
+    assert found.is_cuda
+    torch.testing.assert_close(found.cpu(), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:factors from number")
+def test_largest_exponents_of_any_network(pair):
+    (here, x), (there, z) = pair
+    expected = leading_exponents(here, x[:1], 2).log_factors
+    found = leading_exponents(there, z[:1], 2).log_factors
+    assert found.is_cuda
+    torch.testing.assert_close(found.cpu(), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("loss", [Flossing(2), EdgeOfChaos(1), JacobianNorm()], ids=lambda loss: type(loss).__name__)
+def test_gradients_of_losses(loss):
+    x = torch.as_tensor(np.random.default_rng(5).normal(size=(20, 4)))
+    gradients = []
+    for device in ("cpu", "cuda"):
+        net = perceptron((4, 12, 12, 3), 1, weight_std=1.2).to(device)
+        loss(feedforward(net), x.to(device)).backward()
+        gradients.append([w.grad.cpu() for w in net.parameters() if w.grad is not None])  # not the last biases
+    for here, there in zip(*gradients, strict=True):
+        torch.testing.assert_close(there, here, rtol=0, atol=1e-10)
+
+
+def test_planes_and_paths_through_images():
+    rng = np.random.default_rng(6)
+    net = perceptron((30, 20, 5), 1).eval()
+    a, b = rng.normal(size=(2, 30))
+    path = straight_path(a, b, points=50)
+    here, there = ftle(feedforward(net), path), ftle(feedforward(net.cuda()), path)
+    np.testing.assert_allclose(there.exponents, here.exponents, rtol=0, atol=1e-12)
