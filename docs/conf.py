@@ -7,21 +7,29 @@ draw today, and an example that fails, fails the build.
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from sphinx.util.inspect import TypeAliasForwardRef
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+sys.path.insert(0, str(HERE / "_ext"))
 
 project = "cocycle"
 author = "The cocycle authors"
 project_copyright = author
 os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}  # in the kernels
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "mathml", "names", "pictures"]
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "cocycle"
-exclude_patterns = ["_build", "conf.py"]
+html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
+html_css_files = ["site.css"]
+html_js_files = [("site.js", {"priority": 100})]  # before Sphinx's search
+html_copy_source = False
+exclude_patterns = ["_build", "_ext", "conf.py", "generated/ipython", "generated/readme"]
 
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
@@ -42,13 +50,20 @@ TypeAliasForwardRef.__repr__ = lambda alias: alias.name.rpartition(".")[2]  # wi
 autodoc_mock_imports: list[str] = []
 default_role = "py:obj"
 
-# What is written elsewhere in the repository and shown here too: copied, because a site is one folder.
+# Every figure of the examples is drawn in both themes: the kernels' own profile has one line that asks for it.
 GENERATED = HERE / "generated"
+os.environ["IPYTHONDIR"] = str(GENERATED / "ipython")
+PARTS = {"Two commands": "commands.md", "In a few lines": "few_lines.md", "Which PyTorch": "pytorch.md"}
+START = "__import__('runpy').run_path({path!r})['register'](get_ipython())"
 
 
 def _copied() -> None:
+    """What is written elsewhere in the repository and shown here too, because a site is one folder."""
     shutil.rmtree(GENERATED, ignore_errors=True)
     (GENERATED / "examples").mkdir(parents=True)
+    startup = GENERATED / "ipython/profile_default/startup"
+    startup.mkdir(parents=True)
+    (startup / "dark_figures.py").write_text(START.format(path=str(HERE / "_ext/dark_figures.py")))
     for script in sorted((ROOT / "examples").glob("*.py")):
         shutil.copy2(script, GENERATED / "examples")
     for study in ("reservoir_constraints", "network_ftle", "gradient_flossing", "early_stretching"):
@@ -58,10 +73,20 @@ def _copied() -> None:
         _page(ROOT / "experiments" / study / "README.md", GENERATED / study / "index.md")
     for name in ("CONTRIBUTING", "SECURITY", "CHANGELOG"):
         _page(ROOT / f"{name}.md", GENERATED / f"{name.lower()}.md")
+    (GENERATED / "readme").mkdir()
+    for title, part in PARTS.items():
+        _part(title, GENERATED / "readme" / part)
 
 
 def _page(source: Path, target: Path) -> None:
     target.write_text(_linked(source.read_text(), source.parent, target.parent))
+
+
+def _part(title: str, target: Path) -> None:
+    """A section of the README, which the front page includes: commands and code are written once."""
+    sections = re.split(r"^(?=## )", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    (section,) = (section for section in sections if section.startswith(f"## {title}\n"))
+    target.write_text(_linked(re.sub(r"\]\(docs/", "](", section), HERE, HERE))
 
 
 def _linked(text: str, source: Path, target: Path) -> str:
@@ -94,7 +119,8 @@ def _plain_text(app, what, name, obj, options, lines: list[str]) -> None:
 
 def _read(app, page: str, source: list[str]) -> None:
     if not page.startswith("generated/"):
-        source[0] = _linked(source[0], HERE, HERE)
+        folder = (HERE / page).parent
+        source[0] = _linked(source[0], folder, folder)
 
 
 def setup(app):
