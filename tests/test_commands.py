@@ -199,6 +199,29 @@ def test_plot(swept, capsys):
     assert "study.h5: there are height" in capsys.readouterr().err
 
 
+def test_plot_of_a_part(swept, capsys):
+    """Its axes are fixed and averaged as in archive.plot."""
+    assert cli.main(["plot", "study.h5", "--at", "replica=1", "--output", "part.png"]) == 0
+    assert cli.main(["plot", "study.h5", "--over", "replica", "--output", "mean.png"]) == 0
+    assert (swept / "part.png").read_bytes() != (swept / "mean.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--at", "replica"], "--at must be NAME=VALUE with an axis of scale, replica; got 'replica'"),
+        (["--at", "nothing=1"], "--at must be NAME=VALUE with an axis of scale, replica; got 'nothing=1'"),
+        (["--at", "replica=77"], "replica must be one of"),
+        (["--at", "replica=1", "--at", "replica=2"], "--at must give each axis one value; got replica=1 and replica=2"),
+        (["--at", "replica=1", "--over", "replica"], "an axis is fixed or averaged, not both; got replica twice"),
+        (["--over", "nothing"], "axes must be of scale, replica; got nothing"),
+    ],
+)
+def test_plot_of_a_part_that_is_not_there(swept, capsys, words, said):
+    assert cli.main(["plot", "study.h5", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_parts_and_merge(swept, capsys):
     for part in ("1/2", "2/2"):
         assert cli.main(["sweep", "study.toml", "--part", part, "--workers", "1"]) == 0

@@ -1,6 +1,7 @@
 """What figures call the quantities of this package: words and a symbol, in matplotlib's mathtext where it has an index
 of letters, for each name in code; units in words."""
 
+import re
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
@@ -54,6 +55,11 @@ def with_unit(quantity: str, unit: str | None) -> str:
     """quantity (unit); without brackets where there is no unit."""
     unit = unit_words(unit or "")
     return f"{quantity} ({unit})" if unit else quantity
+
+
+def without_marks(text: str) -> str:
+    """Words of a figure as plain text: σ_in of $σ_\\mathrm{in}$."""
+    return re.sub(r"\$([^$]*)\$", lambda found: re.sub(r"\\[a-z]+|[{}]", "", found[1]), text)
 
 
 def indexed(symbol: str, i: int) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from math import floor, inf, isfinite, log10
+from math import floor, inf, isfinite, isnan, log10
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ def rounded(value: float, error: float) -> tuple[str, str]:
     """A value and its standard error, both to the decimal places of the error: 0.9056 and 0.0012."""
     places = decimals(error)
     return (f"{value:.6g}", f"{error:.2g}") if places is None else (f"{value:.{places}f}", f"{error:.{places}f}")
+
+
+def extent(values: Any) -> list[str]:
+    """The least value, the median and the largest of an array, those that are not NaN; empty texts without any."""
+    known = [value for value in values.ravel().tolist() if not isnan(value)]
+    return [f"{of(known):.6g}" for of in (min, median, max)] if known else [""] * 3
 
 
 def html_facts(caption: str, facts: Iterable[tuple[str, object]]) -> str:

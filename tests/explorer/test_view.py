@@ -13,11 +13,11 @@ from cocycle.explorer.view import (
     address,
     axes_of,
     first_view,
-    named,
     view_at,
     words,
 )
 from cocycle.sweeps import Archive, Grid
+from cocycle.sweeps.views import plain_label
 
 
 def test_first_view_shows_the_numbers_and_averages_replicas(archive):
@@ -121,5 +121,5 @@ def test_nothing_is_computed_for_a_view(tmp_path):
 
 def test_names_have_no_marks_of_mathematical_text(archive):
     """A figure writes the symbol of input_std as mathematical text, which a page would show as it is."""
-    assert named(archive, "input_std") == "input scale σ_in"
-    assert named(archive, "exponent") == "conditional exponent λ₁ (per step)"
+    assert plain_label(archive, "input_std") == "input scale σ_in"
+    assert plain_label(archive, "exponent") == "conditional exponent λ₁ (per step)"

@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from cocycle import Archive, Grid, Layer, Linear, Reservoir, ftle, leading_exponents, plane, train
+from cocycle import (
+    Archive,
+    Grid,
+    Layer,
+    Linear,
+    Reservoir,
+    finite_time_exponents,
+    ftle,
+    leading_exponents,
+    plane,
+    train,
+)
+from cocycle.lyapunov.derived import Estimate
 from cocycle.networks.history import History
 from cocycle.networks.uncertainty import accuracy_map, uncertainty
 from cocycle.progress import progress_bar, tracked
@@ -81,6 +93,7 @@ def results(tmp_path):
     series = np.sin(np.arange(600) * 0.1)[:, None] + 0.01 * rng.normal(size=(600, 1))
     archive = Archive.create(tmp_path / "a.h5", Grid({"w": np.arange(3.0)}), outputs={"height": ()}, seed=1)
     run(height, archive, workers=1, progress=False)
+    one, two = (np.zeros(2), np.eye(2)), np.stack([np.eye(2)] * 2)
     members = rng.dirichlet(np.ones(3), size=(4, 50))
     yield "least λ₁ (per layer)", ftle(layers, plane(axis, axis))
     yield "λᵢ per layer", leading_exponents([Linear(np.diag([2.0, 0.5]))], np.zeros(2))
@@ -89,6 +102,12 @@ def results(tmp_path):
     yield "degree 1", memory_capacity(Reservoir.random(10, 1, rng=1), delays=3, times=200)
     yield "has learned", train(Reservoir.random(10, 1, rng=1), series)
     yield "held-out error", History(np.array([1.0, 0.1]), np.array([0.5, 0.0]))
+    yield "<td>aleatoric</td>", uncertainty(members)
+    yield "<td></td><td>2.500</td><td>0.010</td>", Estimate(np.array(2.5), np.array(0.01))
+    yield "11 in all", Estimate(np.arange(11.0), np.ones(11))
+    yield "<tr><td>1</td><td>1.09861</td></tr>", finite_time_exponents([Linear(np.diag([3.0, 1.0]))], *one)
+    yield "batch (2,)", finite_time_exponents([Linear(np.diag([3.0, 1.0]))], np.zeros((2, 2)), two)
+    yield "12 in all", finite_time_exponents([Linear(np.diag(np.arange(1.0, 13)))], np.zeros(12), np.eye(12))
     yield "accuracy of all", accuracy_map(uncertainty(members), np.arange(50) % 2 == 0, bins=3)
     yield "every bit is the same", rerun(archive, {"w": 1.0}, height)
     yield "Records of 2 points", archive.records(np.array([0, 2]))

@@ -214,6 +214,13 @@ def test_in_a_notebook_an_archive_is_a_table(tmp_path):
     assert "<td>to do</td><td>3</td>" in text
 
 
+def test_the_table_of_a_notebook_has_no_marks_of_mathematical_text(tmp_path):
+    table = Archive.table(tmp_path / "t.h5", {"weight_std": float}, capacity=2, outputs={"threshold_std": ()}, seed=1)
+    text = table._repr_html_()
+    assert "<td>coordinate</td><td>weight scale σ_W</td>" in text
+    assert "<td>output</td><td>threshold scale σ_θ</td>" in text
+
+
 def test_infinite_results_are_shown():
     """On a line as triangles at the edge, on planes as the last colour, with a pointed colour bar."""
     (ax,) = result_figure(np.where(X < 0.2, -np.inf, X), {"x": X}, "exponent").axes

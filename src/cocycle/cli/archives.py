@@ -35,11 +35,26 @@ def plot(options: Namespace) -> int:
     path = options.output or options.archive.with_name(f"{options.archive.stem}-{name}.png")
     if path.suffix not in PICTURES:
         raise ValueError(f"--output must end in {', '.join(PICTURES)}; got {path}: the output to draw is --result NAME")
-    figure = archive.plot(name)
+    at = _coordinates(archive, options.at)
+    figure = archive.plot(name, over=options.over or None, **at)
     with exported(path) as aside:
         figure.savefig(aside)
-    print(f"Figure: {path}\nNext:    --result draws another of {', '.join(archive.outputs)}; --output x.pdf for print")
+    more = "--at fixes an axis, --over averages one; --output x.pdf for print"
+    print(f"Figure: {path}\nNext:    --result draws another of {', '.join(archive.outputs)}; {more}")
     return 0
+
+
+def _coordinates(archive: Archive, given: list[str]) -> dict[str, str]:
+    """The values that --at gives axes, as text.  Raises ValueError unless each is NAME=VALUE of another axis."""
+    known, found = (*archive.grid.axes, *archive.contents.events), dict[str, str]()
+    for text in given:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or name not in known:
+            raise ValueError(f"--at must be NAME=VALUE with an axis of {', '.join(known)}; got {text!r}")
+        if name in found:
+            raise ValueError(f"--at must give each axis one value; got {name}={found[name]} and {name}={value}")
+        found[name] = value
+    return found
 
 
 def extend(options: Namespace) -> int:

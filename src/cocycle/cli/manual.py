@@ -49,8 +49,13 @@ MANUAL = {
     "plot": Entry(
         "a figure of one result",
         "Draw one result of an archive over its axes, averaged over realisations, to a file: a line with a band, or"
-        " planes.",
-        ("cocycle plot run.h5", "cocycle plot run.h5 --result exponent --output exponent.pdf"),
+        " planes. --at fixes an axis at one of its values, or the axis of a result at an index; --over names the axes"
+        " that are averaged, and all others are then drawn or give panels. The title says what is averaged and fixed.",
+        (
+            "cocycle plot run.h5",
+            "cocycle plot run.h5 --result exponent --output exponent.pdf",
+            "cocycle plot run.h5 --result exponent --at leak=0.5 --at observed=full --over realisation",
+        ),
     ),
     "explore": Entry(
         "look at an archive in the browser, also while it is computed",

@@ -141,6 +141,10 @@ def _add_readers(add) -> None:
     _add_archive(add, archives.watch)
     command = _add_archive(add, archives.plot)
     command.add_argument("--result", metavar="NAME", help="the result to draw (default: the first)")
+    words = "fix an axis at one of its values; may be given more than once"
+    command.add_argument("--at", action="append", default=[], metavar="NAME=VALUE", help=words)
+    words = "average over this axis; may be given more than once (default: axes of integers that are not drawn)"
+    command.add_argument("--over", action="append", default=[], metavar="NAME", help=words)
     command.add_argument("--output", type=Path, metavar="FILE", help="(default: ARCHIVE-NAME.png)")
     command = _add_archive(add, pages.explore)
     command.add_argument("other", type=Path, nargs="?", help="a second archive, to be compared")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bokeh.models import Checkbox, CustomJSTickFormatter, Select, Slider
 
-from cocycle.explorer.view import DIFFERENCE, NONE, OTHER, QUANTILES, View, axes_of, named, statistic, value_text
+from cocycle.explorer.view import DIFFERENCE, NONE, OTHER, QUANTILES, View, axes_of, statistic, value_text
 from cocycle.sweeps.text import one_line
+from cocycle.sweeps.views import plain_label
 
 if TYPE_CHECKING:
     from cocycle.sweeps import Archive
@@ -30,8 +31,10 @@ def controls(archive: "Archive", current: Callable[[], View], chosen: Chosen, *,
     def change(**parts: Any) -> None:
         chosen(replace(current(), **parts))
 
-    of_grid = [(name, named(archive, name)) for name, values in archive.contents.grid.axes.items() if len(values) > 1]
-    outputs = [(name, named(archive, name)) for name in archive.outputs]
+    of_grid = [
+        (name, plain_label(archive, name)) for name, values in archive.contents.grid.axes.items() if len(values) > 1
+    ]
+    outputs = [(name, plain_label(archive, name)) for name in archive.outputs]
     more = [(word, word) for word in (OTHER, DIFFERENCE)] if compared else []
     quantiles = [(f"{q:g}", statistic(q)) for q in QUANTILES]
     needed = needed_axes(archive, view)
@@ -52,7 +55,7 @@ def controls(archive: "Archive", current: Callable[[], View], chosen: Chosen, *,
             lambda text: change(quantile=float(text) if text else None),
         ),
         *(
-            axis_widget(named(archive, name), axes[name], view.at.get(name), partial(_fix, current, chosen, name))
+            axis_widget(plain_label(archive, name), axes[name], view.at.get(name), partial(_fix, current, chosen, name))
             for name in needed
         ),
         _check("logarithmic colours", view.logarithmic, lambda on: change(logarithmic=on)),

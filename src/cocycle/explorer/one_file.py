@@ -20,14 +20,14 @@ from cocycle.explorer.panels import Panel, Shared, columns, heading, panel, plac
 from cocycle.explorer.planes import Plane, plane
 from cocycle.explorer.relation import Relation, relation_heading
 from cocycle.explorer.template import PAGE
-from cocycle.explorer.view import NONE, View, axes_of, first_view, named, value_text
+from cocycle.explorer.view import NONE, View, axes_of, first_view, value_text
 from cocycle.progress import tracked
 from cocycle.results import html_table
 from cocycle.sweeps.export import exported
 from cocycle.sweeps.records import WITHOUT_RESULT
 from cocycle.sweeps.show import summary
 from cocycle.sweeps.text import one_line
-from cocycle.sweeps.views import short_text
+from cocycle.sweeps.views import plain_label, short_text
 
 if TYPE_CHECKING:
     from cocycle.sweeps import Archive
@@ -173,7 +173,7 @@ def _controls(archive: "Archive", slices: _Slices, panels: list[dict[str, Any]])
     lengths = [len(values) for values in slices.controls.values()]
     controls = []
     for i, (name, values) in enumerate(slices.controls.items()):
-        title, texts = named(archive, name), [one_line(value_text(value)) for value in values]
+        title, texts = plain_label(archive, name), [one_line(value_text(value)) for value in values]
         stride = prod(lengths[i + 1 :])
         if values.dtype.kind in "iuf":
             controls.append({"widget": axis_slider(title, texts, start=0, value=0), "stride": stride})

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from cocycle.explorer.axes import PlaneAxis, plane_axis
-from cocycle.explorer.view import DIFFERENCE, NONE, OTHER, View, axes_of, named, value_text, words
+from cocycle.explorer.view import DIFFERENCE, NONE, OTHER, View, axes_of, value_text, words
 from cocycle.sweeps.coordinates import keys
 from cocycle.sweeps.means import error_of_mean, mean_over, quantile_over
 from cocycle.sweeps.records import WITHOUT_RESULT, Status
 from cocycle.sweeps.text import one_line
+from cocycle.sweeps.views import plain_label
 
 if TYPE_CHECKING:
     from cocycle.sweeps import Archive
@@ -71,7 +72,7 @@ def plane(archive: "Archive", view: View, output: str) -> Plane:
     kept = [name for name in names if name in (view.x, view.y)]
     arrays = [_turned(array, kept, view) for array in (value, error, count, failed, to_do)]
     x, y = (_axis(archive, name) for name in (view.x, view.y))
-    return Plane(output, named(archive, output), one_line(words(archive, view, output)), x, y, *arrays)
+    return Plane(output, plain_label(archive, output), one_line(words(archive, view, output)), x, y, *arrays)
 
 
 def planes(archive: "Archive", view: View, other: "Archive | None" = None) -> list[Plane]:
@@ -131,7 +132,7 @@ def _places(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def _axis(archive: "Archive", name: str) -> PlaneAxis:
     if name == NONE:
         return plane_axis(LINE, "", np.zeros(1))
-    return plane_axis(name, named(archive, name), archive.contents.grid.axes[name])
+    return plane_axis(name, plain_label(archive, name), archive.contents.grid.axes[name])
 
 
 def _fixed(values: np.ndarray, names: list[str], view: View) -> tuple[np.ndarray, list[str]]:

@@ -3,7 +3,6 @@
 A view and the part of an address after its "?" are made of each other, so that an address reproduces what is shown.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
@@ -13,7 +12,7 @@ import numpy as np
 
 from cocycle.sweeps.coordinates import position
 from cocycle.sweeps.table import Table
-from cocycle.sweeps.views import drawn_axes, label
+from cocycle.sweeps.views import drawn_axes
 
 if TYPE_CHECKING:
     from cocycle.sweeps import Archive
@@ -130,11 +129,6 @@ def words(archive: "Archive", view: View, output: str) -> str:
     fixed += [f"{name} = {value_text(axes[name][0])}" for name in view.averaged(axes) if len(axes[name]) == 1]
     said = [f"{statistic(view.quantile)} over {' and '.join(over)}"] if over else ["single values"]
     return "; ".join([*said, *([", ".join(fixed)] if fixed else [])])
-
-
-def named(archive: "Archive", name: str) -> str:
-    """What the page calls an axis or an output: the words of figures, symbols without marks of mathematical text."""
-    return re.sub(r"\$([^$]*)\$", lambda found: re.sub(r"\\[a-z]+|[{}]", "", found[1]), label(archive, name))
 
 
 def statistic(quantile: float | None) -> str:

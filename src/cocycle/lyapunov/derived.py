@@ -10,10 +10,12 @@ import numpy as np
 from cocycle.arrays import Array, as_numpy
 from cocycle.lyapunov.dimension import kaplan_yorke_dimension
 from cocycle.lyapunov.errors import broadcastable
-from cocycle.results import rounded
+from cocycle.results import html_table, rounded
 
 if TYPE_CHECKING:
     from cocycle.lyapunov.exponents import Spectrum
+
+SHOWN = 10  # members of a batch in the table of a notebook
 
 
 class Estimate(NamedTuple):
@@ -25,6 +27,12 @@ class Estimate(NamedTuple):
     def __repr__(self):
         pairs = zip(np.ravel(self.value).tolist(), np.ravel(self.error).tolist(), strict=True)
         return f"Estimate({', '.join(' ± '.join(rounded(*pair)) for pair in pairs)})"
+
+    def _repr_html_(self):
+        members = list(np.ndindex(np.shape(self.value)))
+        rows = [(" ".join(map(str, i)), *rounded(float(self.value[i]), float(self.error[i]))) for i in members[:SHOWN]]
+        rows += [("…", f"{len(members)} in all", "")] if len(members) > SHOWN else []
+        return html_table("Estimate", ("member" if np.ndim(self.value) else "", "value", "±"), rows)
 
 
 def kaplan_yorke(result: Spectrum, neutral: int = 0) -> Estimate:

@@ -29,8 +29,10 @@ from cocycle.lyapunov.qr import as_map, check_steps, orthonormal, qr_steps
 from cocycle.lyapunov.spread import diagonal_of, spread_of
 from cocycle.maps import Map
 from cocycle.progress import tracked
+from cocycle.results import extent, html_table
 from cocycle.threads import one_thread_if_small
 
+SHOWN = 10  # exponents in the table of a notebook
 FEW = 10_000  # elements of the frames, below which a batch is not divided into chunks
 
 
@@ -54,6 +56,19 @@ class FiniteTimeExponents(NamedTuple):
     def exponents(self) -> Exponents:
         """The finite-time exponents ln Λ_i / time (*batch, m); the time of layers is their number."""
         return self.log_factors / self.time
+
+    def _repr_html_(self):
+        """Each exponent; of a batch, the least, the median and the largest over its members."""
+        exponents = as_numpy(self.exponents)
+        batch, m = exponents.shape[:-1], exponents.shape[-1]
+        columns = ("least λᵢ", "median", "largest") if batch else ("λᵢ",)
+        rows = [[i + 1, *extent(exponents[..., i])[: len(columns)]] for i in range(m)]
+        if m > SHOWN:
+            rows[SHOWN // 2 : -2] = [["…", f"{m} in all", *[""] * (len(columns) - 1)]]
+        known = int(as_numpy(self.known).min(initial=m))
+        lost = f"; rounding errors from i = {known + 1} on" if known < m else ""
+        words = f"FiniteTimeExponents over time {self.time:g}" + (f", batch {batch}" if batch else "") + lost
+        return html_table(words, ("i", *columns), rows)
 
 
 def finite_time_exponents(steps: Iterable[Map], x: State, q: Frame) -> FiniteTimeExponents:

@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 
 from cocycle.arrays import as_numpy, floating, refuse_masked, require_finite
-from cocycle.results import Plotted, html_facts
+from cocycle.results import Plotted, extent, html_facts, html_table
 
 ROUNDING = 1e-4  # by which the sum of probabilities in single precision may differ from 1
 
@@ -20,6 +20,11 @@ class Uncertainty(NamedTuple):
     entropy: np.ndarray
     aleatoric: np.ndarray
     epistemic: np.ndarray
+
+    def _repr_html_(self):
+        rows = [(name, *extent(np.asarray(values))) for name, values in self._asdict().items()]
+        head = f"Uncertainty of {np.size(self.entropy)} predictions (nats)"
+        return html_table(head, ("", "least", "median", "largest"), rows)
 
 
 def uncertainty(probabilities: np.ndarray) -> Uncertainty:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from cocycle.labels import with_unit, words
+from cocycle.labels import with_unit, without_marks, words
 from cocycle.results import html_table, rounded
 from cocycle.sweeps.coordinates import labels_of, position, short
 from cocycle.sweeps.means import error_of_mean, mean_over
@@ -172,10 +172,15 @@ def drawn_axes(axes: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def label(archive: "Archive", name: str) -> str:
-    """What a figure or a page calls an axis or an output: in words, with its symbol and unit."""
+    """What a figure calls an axis or an output: in words, with its symbol and unit."""
     given = archive.contents.long_names.get(name, "")
     called = words(name) if not given or ("_" in name and name in given.split()) else given  # names in code
     return printable(with_unit(called, archive.contents.units.get(name)))
+
+
+def plain_label(archive: "Archive", name: str) -> str:
+    """The same as a page or a table calls it: symbols without marks of mathematical text."""
+    return without_marks(label(archive, name))
 
 
 def short_text(archive: "Archive") -> str:
@@ -195,8 +200,8 @@ def html(archive: "Archive") -> str:
     table = [("table", f"{grid.used} of {len(grid)} rows")] if isinstance(grid, Table) else []
     rows = [
         *(table or (("axis " + name, short(values)) for name, values in grid.axes.items())),
-        *(("coordinate", label(archive, name)) for name in grid.columns),
-        *(("output", label(archive, name)) for name in archive.outputs),
+        *(("coordinate", plain_label(archive, name)) for name in grid.columns),
+        *(("output", plain_label(archive, name)) for name in archive.outputs),
         *((s.words, counts[s]) for s in Status if counts[s] and not (table and s == Status.LEFT_OUT)),
     ]
     return html_table(f"Archive {archive.name}", ("", ""), rows)
