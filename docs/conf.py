@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from sphinx.util.inspect import TypeAliasForwardRef
+from sphinx.util.parallel import make_chunks
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -24,6 +25,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "mathml", 
 html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "cocycle"
+highlight_language = "none"  # of blocks that name none: what a command prints
 html_static_path = ["_static"]
 html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
@@ -123,6 +125,19 @@ def _read(app, page: str, source: list[str]) -> None:
         source[0] = _linked(source[0], folder, folder)
 
 
+def _dealt(app, env, docnames: list[str]) -> None:
+    """The examples, which run, are dealt out to the processes: each process reads a row of pages of one length."""
+    examples = [page for page in docnames if page.startswith("generated/examples/")]
+    others = [page for page in docnames if page not in examples]
+    length = len(make_chunks(docnames, app.parallel)[0]) if docnames else 0
+    docnames.clear()
+    for process in range(app.parallel):
+        share = examples[process :: app.parallel]
+        docnames += share + [others.pop() for _ in range(min(length - len(share), len(others)))]
+    docnames += others
+
+
 def setup(app):
+    app.connect("env-before-read-docs", _dealt)
     app.connect("source-read", _read)
     app.connect("autodoc-process-docstring", _plain_text)

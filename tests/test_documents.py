@@ -42,13 +42,13 @@ def test_blocks_of_python_run(path, tmp_path):
 
 
 def test_the_first_lines_of_the_readme_print_what_it_quotes_without_torch(tmp_path):
-    """Within five standard errors of the exponents: 0.05 of those near zero, and below 0.2 % of the large ones."""
+    """Within five standard errors of the exponents: at most 0.06 of those near zero, and 0.2 % of the large ones."""
     readme = (ROOT / "README.md").read_text()
     code, quoted = re.search(r"```python\n(.*?)```.*?```\n(.*?)```", readme, flags=re.DOTALL).groups()
     printed = run(code, tmp_path, "torch", "sklearn", "pandas", "xarray")
     numbers, expected = ([float(number) for number in re.findall(r"-?\d+\.\d*", text)] for text in (printed, quoted))
     assert re.findall("[a-z]+", printed) == re.findall("[a-z]+", quoted) == ["system", "driven", "closed"]
-    assert numbers == pytest.approx(expected, rel=0.01, abs=0.25)
+    assert numbers == pytest.approx(expected, rel=0.01, abs=0.3)
 
 
 def test_messages_that_the_guide_quotes_are_those_of_the_code():

@@ -1,4 +1,4 @@
-"""The directive `names`: a table of what a page of the interface documents, and the shapes that its signatures name."""
+"""The interface: the directive `names`, a table of what a page documents, and shapes in signatures."""
 
 import re
 
@@ -8,7 +8,7 @@ from sphinx import addnodes
 from sphinx.pycode import ModuleAnalyzer
 
 SHAPES = ("State", "Frame", "Factor", "Trajectory", "Exponents", "Weight")
-KINDS = {"class": "class", "function": "function", "exception": "error", "data": "value", "attribute": "value"}
+KINDS = ("class", "function", "exception", "data", "attribute")
 
 
 class NamesTable(nodes.General, nodes.Element):
@@ -45,36 +45,29 @@ def _table(entries: list[tuple[addnodes.desc, addnodes.desc_signature]]) -> node
     for entry, signature in sorted(entries, key=lambda pair: pair[1]["fullname"].lower()):
         name = signature["fullname"]
         link = nodes.reference("", "", nodes.literal(text=name), internal=True, refid=signature["ids"][0])
-        cells = (link, nodes.inline(text=KINDS[entry["objtype"]]), nodes.inline(text=_summary(entry)))
+        cells = (link, nodes.inline(text=_summary(entry)))
         body += nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells))
-    columns = (nodes.colspec(colwidth=width) for width in (25, 10, 65))
-    return nodes.table("", nodes.tgroup("", *columns, body, cols=3), classes=["names"])
+    columns = (nodes.colspec(colwidth=width) for width in (25, 75))
+    return nodes.table("", nodes.tgroup("", *columns, body, cols=2), classes=["names"])
 
 
-def _shapes(entries: list[tuple[addnodes.desc, addnodes.desc_signature]]) -> nodes.paragraph | None:
-    """What the shapes mean that the signatures of the page name, from the docstrings of `cocycle.arrays`."""
-    words = {
-        word
-        for entry, _ in entries
-        for signature in entry.findall(addnodes.desc_signature)
-        for word in re.findall(r"\w+", signature.astext())
-    }
+def _shapes() -> dict[str, str]:
+    """The shape that each name of `cocycle.arrays` stands for, from its docstring there."""
     documented = ModuleAnalyzer.for_module("cocycle.arrays").find_attr_docs()
-    used = [name for name in SHAPES if name in words]
-    if not used:
-        return None
-    line = nodes.paragraph("", "Shapes in signatures: ", classes=["shapes"])
-    for i, name in enumerate(used):
-        (shape,) = re.findall(r"\(([^()]*, [nk])\)|$", " ".join(documented["", name]))[:1]
-        line += [nodes.Text("; " if i else ""), nodes.literal(text=name), nodes.Text(f" ({shape})")]
-    return line
+    found = {name: re.search(r"\([^()]*, [nk]\)", " ".join(documented["", name])) for name in SHAPES}
+    return {place + name: shape[0] for name, shape in found.items() if shape for place in ("", "cocycle.arrays.")}
 
 
 def _fill(app, doctree: nodes.document) -> None:
+    """The tables, and in signatures behind the name of a shape the shape."""
+    shapes = _shapes()
+    for signature in doctree.findall(addnodes.desc_signature):
+        for name in list(signature.findall(addnodes.pending_xref)):
+            if name.get("reftarget") in shapes:
+                shape = nodes.inline(text=f" {shapes[name['reftarget']]}", classes=["shape"])
+                name.parent.insert(name.parent.index(name) + 1, shape)
     for place in list(doctree.findall(NamesTable)):
-        entries = _described(doctree)
-        shapes = _shapes(entries)
-        place.replace_self([_table(entries), *([shapes] if shapes else [])])
+        place.replace_self(_table(_described(doctree)))
 
 
 def setup(app) -> dict[str, bool]:
