@@ -4,6 +4,9 @@ The site is what `python -m sphinx docs docs/_build/html` wrote, or the folder t
 Screenshots are written to the folder that the variable COCYCLE_SCREENSHOTS names, if it does.
 """
 
+import importlib
+import io
+import json
 import os
 import re
 import threading
@@ -12,7 +15,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 from explorer.browser import CHROMIUM, FLAGS, missing
 
@@ -76,6 +82,12 @@ def browser():
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def extensions(monkeypatch):
+    """What builds the site can be imported."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "docs/_ext")
 
 
 @pytest.fixture
@@ -144,6 +156,34 @@ def test_the_sections_of_long_tables_open(watched, address):
     assert not table.is_visible()
     watched.locator("details summary").first.click()
     assert table.is_visible()
+
+
+def drawn(figure):
+    figure.savefig(file := io.BytesIO())
+    return file.getvalue()
+
+
+def test_a_formula_that_would_not_be_drawn_is_refused(extensions):
+    mathml = importlib.import_module("mathml").mathml
+    with pytest.raises(ValueError, match=r"no MathML for .*unheard"):
+        mathml(r"\unheard{x}")
+    assert "<mi>ln</mi><mspace" in mathml(r"\ln \Lambda")
+
+
+def test_a_figure_drawn_for_the_dark_theme_is_left_as_it_was(extensions):
+    figure = Figure()
+    ax, plane = figure.subplots(1, 2)
+    ax.plot([1, 2], color="black", label="line")
+    ax.legend()
+    figure.colorbar(plane.pcolormesh([[0.0, 1.0], [2.0, 3.0]]), ax=plane)
+    plane.plot([0, 2], [0, 2], color="black")
+    before, picture, after = drawn(figure), importlib.import_module("dark_figures").dark_picture(figure), drawn(figure)
+    with Image.open(io.BytesIO(picture)) as dark:
+        pixels = np.asarray(dark.convert("L"))
+        assert len(json.loads(dark.info["cocycle panels"])) == 2
+    left, right = np.array_split(pixels, 2, axis=1)
+    assert (left[2, 2] < 30, left.max() > 200, right.min()) == (True, True, 0)  # the line on the plane is still black
+    assert before == after
 
 
 @pytest.mark.skipif("COCYCLE_SCREENSHOTS" not in os.environ, reason="COCYCLE_SCREENSHOTS names no folder")

@@ -40,15 +40,20 @@ def _twice(figure, include=None, exclude=None) -> None:
 
 
 def dark_picture(figure) -> bytes:
-    """PNG of the figure in dark colours; the figure is left as it was."""
-    figure.draw_without_rendering()  # ticks are made when they are first drawn
+    """PNG of the figure in dark colours, of the same size as the light one; the figure is left as it was."""
+    figure.draw_without_rendering()  # ticks are made, and axes placed, when they are first drawn
+    page = figure.get_tightbbox().padded(rcParams["savefig.pad_inches"])
+    panels = json.dumps(_panels(figure, page))
+    engine = figure.get_layout_engine()
     changes = [*_darkened(figure), *_cards(figure)]
     before = [getattr(part, f"get_{name}")() for part, name, _ in changes]
     try:
+        figure.set_layout_engine("none")  # the axes are in their places
         for part, name, value in changes:
             getattr(part, f"set_{name}")(value)
-        return print_figure(figure, "png", metadata={KEY: json.dumps(_panels(figure))})
+        return print_figure(figure, "png", bbox_inches=page, metadata={KEY: panels})
     finally:
+        figure.set_layout_engine(engine)
         for (part, name, _), value in zip(changes, before, strict=True):
             getattr(part, f"set_{name}")(value)
 
@@ -108,9 +113,8 @@ def _colours(part) -> tuple[str, ...]:
     return next((names for kind, names in COLOURS.items() if isinstance(part, kind)), ())
 
 
-def _panels(figure) -> list[list[float]]:
+def _panels(figure, page) -> list[list[float]]:
     """Boxes (left, top, right, bottom) of the panels with their colour bars, in parts of the picture's size."""
-    page = figure.get_tightbbox(figure.canvas.get_renderer()).padded(rcParams["savefig.pad_inches"])
     bars = {}
     for ax in figure.axes:
         for drawn in [*ax.collections, *ax.images]:
