@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-collect_ignore = ["docs/conf.py"]  # it copies files when it is imported
+collect_ignore = ["docs/conf.py", "docs/_ext"]  # they are the site's: conf.py copies files when it is imported
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # pytest itself runs a process for each core
