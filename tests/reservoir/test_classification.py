@@ -162,7 +162,8 @@ def test_scikit_learn_searches_and_calibrates_over_series():
 def test_the_face_is_the_classifier():
     series, labels = waves(60)
     face = clone(ReservoirClassifier(30, windows=2, random_state=3)).fit(series, labels)
-    network = Reservoir.random(30, 2, spectral_radius=face.spectral_radius, input_scaling=face.input_scaling, rng=3)
+    names = ("spectral_radius", "input_scaling", "bias_scaling", "leak_rate")
+    network = Reservoir.random(30, 2, **{name: getattr(face, name) for name in names}, rng=3)
     model = train_classifier(network, series, labels, windows=2)
     np.testing.assert_array_equal(face.decision_function(series), model.scores(series))
     np.testing.assert_array_equal(face.predict(series), model.predict(series))

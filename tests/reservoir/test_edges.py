@@ -297,7 +297,7 @@ def test_the_constant_component_is_named_in_its_own_array(width, inputs, data):
 
 def test_inputs_that_say_the_same_twice_are_no_obstacle(rng):
     v = rng.normal(size=(500, 1))
-    model = train(Reservoir.random(20, 3), v, external=np.c_[v, v])
+    model = train(Reservoir.random(20, 3), v, external=np.c_[v, v], ridge=1e-6)
     assert np.isfinite(model.predictions(v, np.c_[v, v])).all()
     with pytest.raises(ValueError, match=r"the states span fewer than .* take a ridge above"):
         train(Reservoir.random(20, 3), v, external=np.c_[v, v], design=Design(direct=True), ridge=0.0)

@@ -124,7 +124,7 @@ def test_closed_loops_have_exponents(models, series, name):
 
 def test_a_row_is_the_state_after_its_input(series):
     """states[t] belongs to inputs up to and with u[t]; the readout of row t is trained on u[t+1]."""
-    network = Reservoir.random(40, 3)
+    network = Reservoir.random(40, 3, leak_rate=1.0)
     states = trajectory(network.driven(series[:3]), network.rest())
     step = np.tanh(network.weight @ states[1] + network.input_weight @ series[2] + network.bias)
     np.testing.assert_allclose(states[2], step, rtol=1e-13)
@@ -363,8 +363,8 @@ def test_lists_of_numbers_are_a_series(series):
 
 
 def test_models_are_shown_in_short(models):
-    text = "Forecaster of 3 outputs (the next input) from 40 features of Reservoir(40 units, 3 inputs, tanh)"
-    assert repr(models["reservoir"]) == text
+    network = "Reservoir(40 units, 3 inputs, tanh, leak_rate 0.5)"
+    assert repr(models["reservoir"]) == f"Forecaster of 3 outputs (the next input) from 40 features of {network}"
     assert "leak_rate 0.5" in repr(models["leaky, squares"])
     assert "batch (3,)" in repr(models["ensemble"])
     assert "sparse" in repr(models["sparse"].network)

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cocycle import Reservoir, train
 from cocycle.reservoir import (
@@ -136,7 +138,9 @@ def test_forgetting_follows_a_system_that_changes(rng):
     u = rng.normal(size=(3000, 1))
     target = np.where(np.arange(3000) < 1500, 1, -1)[:, None] * u
     remembering, forgetting = (
-        train_online(Reservoir.random(20, 1), u, RecursiveLeastSquares(1e-3, f), target=target).errors
+        train_online(
+            Reservoir.random(20, 1, leak_rate=1.0, bias_scaling=1.0), u, RecursiveLeastSquares(1e-3, f), target=target
+        ).errors
         for f in (1.0, 0.98)
     )
     assert np.abs(remembering[-200:]).mean() > 0.3
@@ -145,7 +149,7 @@ def test_forgetting_follows_a_system_that_changes(rng):
 
 def test_least_mean_squares_descends():
     series = Lorenz63().series(4000)
-    errors = train_online(Reservoir.random(100, 3), series, LeastMeanSquares(0.01)).errors
+    errors = train_online(Reservoir.random(100, 3, leak_rate=1.0), series, LeastMeanSquares(0.01)).errors
     size = np.sqrt((errors**2).mean(axis=1))
     assert size[-500:].mean() < 0.1 * size[:20].mean()
 
@@ -162,6 +166,47 @@ def test_force_learning_makes_a_loop_that_holds_a_sine():
     outputs, _ = model.continued(state, 1000)
     np.testing.assert_allclose(outputs[:300], series[2000:2300], atol=0.1)
     assert np.abs((outputs**2).sum(axis=1) - 1).max() < 0.1
+
+
+@pytest.mark.parametrize("period", [6, 20, 63])
+def test_force_learning_of_a_sine_by_default(period):
+    """The shortest call: the closed loop has its amplitude and period a hundred periods later."""
+    wave = np.sin(2 * np.pi / period * np.arange(4000))[:, None]
+    model = train_online(Reservoir.random(300, 1), wave, own_output=True).model
+    later = model.start(wave).forecast(120 * period)[-20 * period :, 0]
+    crossings = np.flatnonzero((later[:-1] < 0) & (later[1:] >= 0))
+    exact = crossings + later[crossings] / (later[crossings] - later[crossings + 1])
+    assert np.diff(exact).mean() == pytest.approx(period, rel=0.01)
+    assert np.sqrt(2 * (later**2).mean()) == pytest.approx(1, abs=0.03)
+
+
+def test_a_loop_that_has_not_learned_is_told():
+    noise = np.random.default_rng(3).normal(size=(1500, 1))
+    with pytest.warns(UserWarning, match="the closed loop has not learned the series: the errors of the last quarter"):
+        train_online(Reservoir.random(50, 1), noise, own_output=True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    ridge=st.floats(-14, 2).map(lambda e: 10.0**e),
+    forgetting=st.sampled_from([0.8, 0.99, 1.0]),
+    size=st.floats(-6, 6).map(lambda e: 10.0**e),
+    seed=st.integers(0, 1000),
+)
+def test_recursive_least_squares_at_any_ridge_and_size(ridge, forgetting, size, seed):
+    """Nearly parallel features of any size: nothing overflows or becomes indefinite, and the target is learned."""
+    rng = np.random.default_rng(seed)
+    features = size * (rng.normal(size=(3000, 1)) @ rng.normal(size=(1, 6)) + 1e-7 * rng.normal(size=(3000, 6)))
+    wanted = features @ rng.normal(size=(6, 1))
+    rule = RecursiveLeastSquares(ridge, forgetting)
+    weight, memory = rule.start(1, 6)
+    for now, y in zip(features, wanted, strict=True):
+        weight, memory = rule.corrected(weight, memory, now, y - weight @ now)
+    assert np.isfinite(memory.root).all()
+    assert np.linalg.eigvalsh(memory.root @ memory.root.T).min() > -1e-12 * np.linalg.norm(memory.root) ** 2
+    residual = np.linalg.norm(wanted[-100:] - features[-100:] @ weight.T) / np.linalg.norm(wanted[-100:])
+    effective = min(3000, 1 / (1 - forgetting) if forgetting < 1 else 3000) * size**2
+    assert residual < 1e-6 + 10 * ridge / (ridge + effective)
 
 
 @pytest.mark.parametrize(
@@ -239,26 +284,29 @@ def test_the_memory_is_the_inverse_of_its_definition(rng):
     assert 0.5 * FLOOR < memory.ridge / memory.peak < 2 * FLOOR
     np.testing.assert_allclose(memory.power, (w @ d**2).sum(), rtol=1e-9)
     square = (d.T * w) @ d + memory.ridge * np.eye(4)
-    np.testing.assert_allclose(memory.inverse[2:, 2:] @ square[2:, 2:], np.eye(2), atol=1e-3)  # rounding over FLOOR
+    inverse = memory.root @ memory.root.T
+    np.testing.assert_allclose(inverse[2:, 2:] @ square[2:, 2:], np.eye(2), atol=1e-3)  # rounding over FLOOR
     np.testing.assert_allclose(weight[:, :2], np.linalg.solve(square[:2, :2], (d[:, :2].T * w) @ e).T, rtol=1e-6)
 
 
 def test_corrections_that_do_not_settle_are_told():
     """One component of a rotation, ten inputs remembered: the network that is fed its own output bursts."""
     series = np.sin(0.2 * np.arange(2000))[:, None]
+    forgetful = Reservoir.random(50, 1, input_scaling=0.17, spectral_radius=0.9, bias_scaling=1.0, leak_rate=1.0)
     with pytest.warns(UserWarning, match=r"the readout did not converge: .* times the largest target"):
-        train_online(Reservoir.random(50, 1), series, RecursiveLeastSquares(forgetting=0.9), own_output=True)
+        train_online(forgetful, series, RecursiveLeastSquares(1.0, 0.9), own_output=True)
 
 
 @pytest.mark.parametrize("choice", [CrossValidated(), HeldOut()])
 def test_the_edge_of_the_default_ridges_is_told(choice):
     u, noise = np.random.default_rng(5).normal(size=(2, 600, 1))
     with pytest.warns(UserWarning, match="the ridge chosen, 100, is the largest of those to choose from"):
-        train(Reservoir.random(100, 1), u, target=noise, ridge=choice)
-    with pytest.warns(UserWarning, match="the ridge chosen, 1e-09, is the smallest of those"):
-        train(Reservoir.random(200, 3), Lorenz63().series(3000), ridge=choice)
-    wide = type(choice)(ridges=10.0 ** np.arange(-14, 8))
-    train(Reservoir.random(200, 3), Lorenz63().series(3000), ridge=wide)  # warnings are errors here
+        train(Reservoir.random(500, 1), u, target=noise, ridge=choice)
+    linear, before = Reservoir.gaussian(20, 1, weight_std=0.3, input_std=1e-3), np.roll(u, 2)
+    with pytest.warns(UserWarning, match="the ridge chosen, 1e-12, is the smallest of those"):
+        train(linear, u, target=before, ridge=choice)
+    wide = type(choice)(ridges=10.0 ** np.arange(-16, 8))
+    train(linear, u, target=before, ridge=wide)  # warnings are errors here
 
 
 def test_forgetting_outlives_a_silence():

@@ -61,10 +61,20 @@ def test_scales_are_not_negative(call, message):
         call()
 
 
+@pytest.mark.parametrize("inputs", [1, 3, 64])
+def test_independent_inputs_make_fields_of_the_same_size(inputs):
+    """Of standard deviation input_scaling, within the error of 3000 units: 0.9 / √(2 · 3000 · inputs) of it at most."""
+    network = Reservoir.random(3000, inputs, input_scaling=0.4)
+    size = np.sqrt((network.input_weight**2).sum(axis=1).mean())
+    assert size == pytest.approx(0.4, rel=5 * 0.9 / (2 * 3000 * inputs) ** 0.5)
+    assert abs(network.bias).max() == pytest.approx(0.5 if inputs == 1 else 1.0, rel=0.01)
+
+
 def test_a_random_network_has_the_scales_that_were_asked_for():
-    network = Reservoir.random(300, 2, spectral_radius=0.7, input_scaling=0.2, bias_scaling=0.5, rng=3)
+    scales = {"spectral_radius": 0.7, "input_scaling": 0.2, "bias_scaling": 0.5, "leak_rate": 1.0}
+    network = Reservoir.random(300, 2, **scales, rng=3)
     assert network.effective_spectral_radius == pytest.approx(0.7)
-    assert 0.19 < abs(network.input_weight).max() <= 0.2
+    assert 0.19 < abs(network.input_weight).max() / 1.5**0.5 <= 0.2
     assert 0.49 < abs(network.bias).max() <= 0.5
-    same = Reservoir.random(300, 2, spectral_radius=0.7, input_scaling=0.2, bias_scaling=0.5, rng=3)
+    same = Reservoir.random(300, 2, **scales, rng=3)
     np.testing.assert_array_equal(same.input_weight, network.input_weight)

@@ -32,7 +32,7 @@ class ReservoirClassifier(ClassifierMixin, BaseEstimator):
         *,
         windows: int | None = 5,
         spectral_radius: float = 0.6,
-        input_scaling: float = 0.6,
+        input_scaling: float = 0.3,
         bias_scaling: float = 1.0,
         leak_rate: float = 1.0,
         ridge: float | RidgeChoice | None = None,

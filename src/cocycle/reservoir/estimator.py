@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cocycle.arrays import refuse_masked
 from cocycle.reservoir.reservoir import Reservoir
+from cocycle.reservoir.ridge import HeldOut, RidgeChoice
 from cocycle.reservoir.training import train
 
 
@@ -34,7 +35,8 @@ class ReservoirRegressor(RegressorMixin, BaseEstimator):
     must hold all times in between.  After a gap, or for another series, the first rows still depend on the state at
     the end of `fit`: leave them out, or call `model_.predictions`, which starts from rest.  For forecasts take `train`.
 
-    Parameters: those of `Reservoir.random`, ridge and washout of `train`, random_state an integer seed.
+    Parameters: those of `Reservoir.random`, with defaults for inputs that change from one time to the next, ridge and
+    washout of `train`, where ridge=None is `HeldOut()`, random_state an integer seed.
     After `fit`: `model_`, a `Forecaster`, and `state_`, that of the network after the X of `fit`.
     """
 
@@ -46,7 +48,7 @@ class ReservoirRegressor(RegressorMixin, BaseEstimator):
         input_scaling: float = 0.3,
         bias_scaling: float = 1.0,
         leak_rate: float = 1.0,
-        ridge: float = 1e-6,
+        ridge: float | RidgeChoice | None = None,
         washout: int = 0,
         random_state: int = 0,
     ):
@@ -63,10 +65,10 @@ class ReservoirRegressor(RegressorMixin, BaseEstimator):
         """Train on X (time, m) and y (time,) or (time, k).  Raises ValueError for what `train` refuses."""
         refuse_masked("X", X)
         refuse_masked("y", y)
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64, ensure_min_samples=3)
-        network = drawn(self, X.shape[1])
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64, ensure_min_samples=6)
+        network, ridge = drawn(self, X.shape[1]), HeldOut() if self.ridge is None else self.ridge
         target = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
-        self.model_ = train(network, X, target=target, ridge=self.ridge, washout=self.washout)
+        self.model_ = train(network, X, target=target, ridge=ridge, washout=self.washout)
         self.state_, self._fit_X = self.model_.warmed(X), np.array(X)
         self.one_dimensional_ = np.ndim(y) == 1
         return self

@@ -24,7 +24,9 @@ from cocycle.reservoir.symmetry import warn_if_odd
 FLOOR = 1e-12  # of the ridge over the power of the features: rounding is then 2e-4 of the smallest correction
 TINY = 1e-100  # of the ridge: its floor where features have no power at all
 LOST = 1e6  # an error this many times the largest target ends the training,
+TAUGHT = 2  # washouts for which the readout is corrected before its output becomes the input
 BURST = 10  # this many times, after the first half of the corrections, is warned of
+MISSED = 0.5  # of the standard deviation of the targets: a loop with larger late errors has not learned them
 
 
 class OnlineRule(ABC):
@@ -57,11 +59,14 @@ class RecursiveLeastSquares(OnlineRule):
     Decision and Control, 2551 (1996).  Where fewer inputs count than there are features, a new one may still be missed
     by far: `train_online` warns of it.
 
-    Price: p² a step, and p³ every ln 2 / (1 - forgetting) steps.  Raises ValueError unless ridge > 0, 0 < forgetting
-    <= 1, and where rounding has made the inverse indefinite.
+    The inverse of the regularised moments is P = S Sᵀ, and S is what is corrected: no rounding makes P indefinite, at
+    any ridge (Potter's square root; Bierman, Factorization Methods for Discrete Sequential Estimation, 1977, ch. II).
+
+    Price: p² a step, and p³ every ln 2 / (1 - forgetting) steps.  Raises ValueError unless ridge > 0 and 0 < forgetting
+    <= 1.
     """
 
-    ridge: float = 1.0
+    ridge: float = 0.01
     forgetting: float = 1.0
 
     def __post_init__(self):
@@ -72,7 +77,7 @@ class RecursiveLeastSquares(OnlineRule):
 
     def start(self, k: int, p: int, constant: bool = False) -> tuple[np.ndarray, Any]:
         n = p - constant
-        return np.zeros((k, p)), _Inverse(np.eye(n) / self.ridge, self.ridge, np.zeros(n), bool(constant))
+        return np.zeros((k, p)), _Memory(np.eye(n) / self.ridge**0.5, self.ridge, np.zeros(n), bool(constant))
 
     def corrected(self, weight, memory, features, error):
         if not memory.constant:
@@ -89,29 +94,24 @@ class RecursiveLeastSquares(OnlineRule):
 
     def _regressed(self, weight, memory, features, error):
         power = self.forgetting * memory.power + features @ features
-        ridge, inverse = self.forgetting * memory.ridge, memory.inverse
+        ridge, root, forgetting = self.forgetting * memory.ridge, memory.root, self.forgetting
         peak = max(power, memory.peak)
         floor = max(FLOOR * peak, TINY * self.ridge)
-        if self.forgetting < 1 and ridge < floor / 2:
-            weight, inverse = _regularised(weight, inverse, (floor - ridge) / self.forgetting)
+        if forgetting < 1 and ridge < floor / 2:
+            weight, root = _regularised(weight, root, (floor - ridge) / forgetting)
             ridge = floor
-        gained = inverse @ features
-        scale = self.forgetting + features @ gained
-        if not scale > 0:
-            raise ValueError(
-                f"rounding made the inverse in {self} indefinite: take a larger ridge, or forgetting closer to 1"
-            )
-        # an inverse that is not symmetric to the last bit grows without bound when forgetting < 1
-        inverse = (inverse - np.outer(gained, gained) / scale) / self.forgetting
-        return weight + np.outer(error, gained / scale), memory._replace(
-            inverse=inverse, ridge=ridge, power=power, peak=peak
-        )
+        seen = features @ root  # Sᵀ r
+        along, scale = root @ seen, forgetting + seen @ seen
+        root = root - np.outer(along, seen / (scale + (forgetting * scale) ** 0.5))
+        root = root / forgetting**0.5 if forgetting < 1 else root
+        memory = memory._replace(root=root, ridge=ridge, power=power, peak=peak)
+        return weight + np.outer(error, along / scale), memory
 
 
-class _Inverse(NamedTuple):
-    """(Σ forgetting^(T-t) r rᵀ + ridge I)⁻¹, for deviations r from `mean` with a constant; power = Σ ... |r|²."""
+class _Memory(NamedTuple):
+    """S Sᵀ = (Σ forgetting^(T-t) r rᵀ + ridge I)⁻¹, of deviations r from `mean` with a constant; power = Σ ... |r|²."""
 
-    inverse: np.ndarray
+    root: np.ndarray  # S (p, p)
     ridge: float
     mean: np.ndarray
     constant: bool
@@ -120,12 +120,11 @@ class _Inverse(NamedTuple):
     peak: float = 0.0  # the largest power so far
 
 
-def _regularised(weight: np.ndarray, inverse: np.ndarray, added: float) -> tuple[np.ndarray, np.ndarray]:
-    """Weight and inverse for a ridge that is larger by `added`."""
-    factor = scipy.linalg.cho_factor(np.eye(len(inverse)) + added * inverse, check_finite=False)
-    inverse = scipy.linalg.cho_solve(factor, inverse, check_finite=False)
-    inverse = (inverse + inverse.T) / 2
-    return weight - added * weight @ inverse, inverse
+def _regularised(weight: np.ndarray, root: np.ndarray, added: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weight and root for a ridge that is larger by `added`: with L Lᵀ = I + added SᵀS the new root is S L⁻ᵀ."""
+    lower = np.linalg.cholesky(np.eye(len(root)) + added * (root.T @ root))
+    root = scipy.linalg.solve_triangular(lower, root.T, lower=True, check_finite=False).T
+    return weight - added * (weight @ root) @ root.T, root
 
 
 @final
@@ -170,14 +169,19 @@ def train_online(
 ) -> Online:
     """Correct the readout after every input by `rule`, `RecursiveLeastSquares()` by default.
 
-    With `own_output` the network's input is, once the washout is over, the output of its readout and not the series:
-    the corrections have to keep the closed loop near the series (FORCE learning; Sussillo & Abbott, Neuron 63, 544,
-    2009).  The other arguments are those of `train`; one network, no batch.  There is no correction at a time at which
-    a component of the target is missing (NaN or masked).
+    With `own_output` the network's input is the output of its readout and not the series, after the washout and twice
+    its length of corrections: from then on the corrections have to keep the closed loop near the series (FORCE
+    learning; Sussillo & Abbott, Neuron 63, 544, 2009).  Its conditions: the memory of the network, longer for a smaller
+    leak_rate and a larger spectral_radius, is not much shorter than the slowest change of the series; the output drives
+    the network strongly enough to suppress activity of its own, so that a larger spectral_radius needs a larger
+    input_scaling; and the ridge is so small that corrections follow what the loop does.  The defaults learn a sine of 6
+    to 100 samples a period.  The other arguments are those of `train`; one network, no batch.  There is no correction
+    at a time at which a component of the target is missing (NaN or masked).
 
-    Warns if the errors of the second half exceed ten times the largest target.  Raises ValueError for a batch of
-    networks or series, for own_output with another target, when an error exceeds a million times the largest target,
-    and as `train` does.
+    Warns if the errors of the second half exceed ten times the largest target, and if a loop has not learned the
+    series: if the errors of its last quarter exceed half of the standard deviation of the targets.  Raises ValueError
+    for a batch of networks or series, for own_output with another target, when an error exceeds a million times the
+    largest target, and as `train` does.
     """
     rule = rule or RecursiveLeastSquares()
     if not isinstance(rule, OnlineRule):
@@ -204,14 +208,16 @@ def train_online(
             if t < washout:
                 continue
             output = linear(weight, features)
-            fed_back[:] = [output if readout.added is None else output + as_numpy(z[..., readout.added])]
+            if t >= (1 + TAUGHT) * washout:
+                fed_back[:] = [output if readout.added is None else output + as_numpy(z[..., readout.added])]
             if not complete[t]:
                 continue
             errors.append(wanted - output)
             _require_bounded(errors, largest)
             weight, memory = rule.corrected(weight, memory, features, errors[-1])
     settings = {"rule": repr(rule), "washout": washout, "own_output": own_output} | learned.settings
-    _warn_of_bursts(np.stack(errors), largest / LOST)
+    if not _bursts(np.stack(errors), largest / LOST) and own_output:
+        _warn_of_a_lost_loop(np.stack(errors), np.concatenate([piece.targets for piece in problem.pieces]))
     weight, offset = (weight[:, :-1], weight[:, -1]) if constant else (weight, 0.0)
     model = problem.forecaster(network, readout, weight, offset, settings)
     return Online(model, np.stack(errors) * problem.outputs.scale)
@@ -245,11 +251,25 @@ def _require_bounded(errors: Sequence[np.ndarray], largest: float) -> None:
         )
 
 
-def _warn_of_bursts(errors: np.ndarray, target: float) -> None:
+def _bursts(errors: np.ndarray, target: float) -> bool:
+    """Whether an error of the second half is by far larger than the target, which is warned of."""
     late = float(abs(errors[len(errors) // 2 :]).max())
-    if late > BURST * target:
+    if bursts := late > BURST * target:
         warnings.warn(
             f"the readout did not converge: in the second half of the corrections an error is {late / target:.2g} times"
             " the largest target; take a larger ridge, forgetting closer to 1, or a smaller rate",
+            stacklevel=3,
+        )
+    return bursts
+
+
+def _warn_of_a_lost_loop(errors: np.ndarray, targets: np.ndarray) -> None:
+    size = float(np.sqrt(np.nanmean(errors[-max(1, len(errors) // 4) :] ** 2)))
+    spread = float(np.sqrt(np.nanmean((targets - np.nanmean(targets, axis=0)) ** 2)))
+    if size > MISSED * spread:
+        warnings.warn(
+            f"the closed loop has not learned the series: the errors of the last quarter are {size / spread:.2g} of its"
+            " standard deviation; take a network with more memory (a larger spectral_radius, a smaller leak_rate) or a"
+            " larger input_scaling, a smaller ridge, or a longer series; `train` learns without the loop",
             stacklevel=3,
         )

@@ -12,6 +12,7 @@ import numpy as np
 import scipy
 
 from cocycle.arrays import refuse_masked
+from cocycle.progress import tracked
 from cocycle.reservoir.moments import Moments, check_moments
 
 
@@ -101,8 +102,9 @@ def _shrunk(sizes: np.ndarray, ridge: float) -> np.ndarray:
     )
 
 
-RIDGES = tuple(10.0 ** np.arange(-9, 3))  # to choose from, unless others are given
-EDGE = 1e-3  # by which, relative, a score must fall towards the edge of the ridges for the edge to matter
+RIDGES = tuple(10.0 ** np.arange(-12, 3))  # to choose from, unless others are given
+# by which a score must fall, relative, towards the smallest or the largest ridge, for the edge to matter
+SMALLEST, LARGEST = 0.1, 0.001
 
 
 class RidgeChoice(ABC):
@@ -119,7 +121,8 @@ class RidgeChoice(ABC):
 def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.ndarray, np.ndarray]:
     """W_out (*batch, m, n) and the ridge (*batch,) with the least score.
 
-    Warns where that is the smallest or largest of the default ridges and the score falls by more than EDGE towards it.
+    Warns where that is the smallest or largest of the default ridges and the score still falls towards it, by a
+    tenth or a thousandth.
     Raises ValueError if all ridges are so small that the problem is singular to rounding.
     """
     if not len(choice.ridges):
@@ -138,13 +141,15 @@ def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.nd
 
 def _warn_at_the_edge(ridges: np.ndarray, scores: np.ndarray) -> None:
     scores = scores.reshape(len(ridges), -1)
-    for edge, inside, name in ((0, 1, "smallest"), (-1, -2, "largest")):
+    unrelated = ", as where the features do not determine the target"
+    edges = (0, 1, "smallest", SMALLEST, ""), (-1, -2, "largest", LARGEST, unrelated)
+    for edge, inside, name, share, why in edges:
         least, before = scores[edge], scores[inside]
-        if ((least <= np.nanmin(scores, axis=0)) & (before > (1 + EDGE) * least)).any():
+        if ((least <= np.nanmin(scores, axis=0)) & (before > (1 + share) * least)).any():
             warnings.warn(
                 f"the ridge chosen, {ridges[edge]:g}, is the {name} of those to choose from, and the score still falls"
-                f" towards it, by {np.nanmax((before - least) / before):.2g} of itself in the last step: give more of"
-                " them, such as ridge=CrossValidated(ridges=10.0 ** np.arange(-14, 8))",
+                f" towards it, by {np.nanmax((before - least) / before):.2g} of itself in the last step{why}: give more"
+                " of them, such as ridge=HeldOut(ridges=10.0 ** np.arange(-16, 8))",
                 stacklevel=4,
             )
 
@@ -198,7 +203,7 @@ class HeldOut(RidgeChoice):
 
     def scores(self, parts: Sequence[Moments]) -> np.ndarray:
         whole, errors = reduce(add, parts), 0.0
-        for part in parts:
+        for part in tracked(parts, "choosing the ridge"):
             others, part = whole.without(part), part.with_origin(whole.origin)
             weights, part = ridge_path(others, self.ridges), part.about(others.means)
             explained = 2 * (weights * part.targets).sum((-1, -2)) - ((weights @ part.states) * weights).sum((-1, -2))
