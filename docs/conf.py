@@ -33,7 +33,7 @@ html_js_files = [("site.js", {"priority": 100})]  # before Sphinx's search
 html_copy_source = False
 exclude_patterns = ["_build", "_ext", "conf.py", "generated/ipython", "generated/readme"]
 
-myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
 myst_heading_anchors = 3
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "force"

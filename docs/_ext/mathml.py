@@ -28,6 +28,9 @@ def mathml(formula: str, *, display: bool = False) -> str:
     left = [text for text in tree.itertext() if re.search(r"[\\&$]", text)]
     if left:
         raise ValueError(f"no MathML for {', '.join(left)} in the formula {formula}")
+    for sign in tree.iter(f"{{{SPACE}}}mo"):
+        if sign.text in ("|", "/"):
+            sign.attrib |= {"lspace": "0", "rspace": "0"}
     for limit in tree.iter(f"{{{SPACE}}}msub") if display else ():
         if limit[0].text in BELOW:
             limit.tag = f"{{{SPACE}}}munder"
