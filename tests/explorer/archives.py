@@ -53,3 +53,34 @@ def measure_behind(point, rng, *, gate):
     while point["observed"] == "second" and not Path(gate).exists():
         time.sleep(0.02)
     return measure(point, rng)
+
+
+def of_table(point, rng):
+    """A score that is best near ridge = 1e-4, two accuracies, and a failure where the size is 400 at a small ridge."""
+    if point["size"] == 400 and point["ridge"] < 1e-6:
+        raise RuntimeError(f"singular at ridge = {point['ridge']:.3g}")
+    score = -abs(np.log10(point["ridge"]) + 4) - (0.5 if point["kind"] == "relu" else 0) + point["leak"]
+    return {"score": score, "accuracy": np.clip(0.9 + 0.05 * score + rng.normal(size=2) / 50, 0, 1)}
+
+
+KINDS = {"ridge": float, "leak": float, "size": [100, 200, 400], "kind": ["tanh", "relu"]}
+
+
+def table(path, rows=60, done=True):
+    """A table with random points: a parameter over eight decades, a fraction, two choices."""
+    archive = Archive.table(path, KINDS, capacity=100, outputs={"score": (), "accuracy": {"start": 2}}, seed=5)
+    rng = np.random.default_rng(1)
+    points = [
+        {
+            "ridge": float(10 ** rng.uniform(-8, 0)),
+            "leak": float(rng.uniform(0.1, 1)),
+            "size": int(rng.choice(KINDS["size"])),
+            "kind": str(rng.choice(KINDS["kind"])),
+        }
+        for _ in range(rows)
+    ]
+    archive.append(points)
+    if done:
+        with ThreadPoolExecutor(1) as executor:
+            run(of_table, archive, executor, progress=False)
+    return archive

@@ -44,7 +44,8 @@ class Watched:
     elsewhere: list = field(default_factory=list)
 
     @classmethod
-    def opened(cls, browser, address, width):
+    def opened(cls, browser, address, width, *, frame=False):
+        """A page at an address; with `frame` one that holds the page of an archive, from a server, in a frame."""
         made = cls(browser.new_page(viewport={"width": width, "height": 900}))
         made.page.on("pageerror", lambda error: made.wrong.append(str(error)))
         made.page.on(
@@ -53,6 +54,10 @@ class Watched:
         made.page.on("request", lambda request: made.asked(request.url, address))
         made.page.set_default_timeout(8000)
         made.page.goto(address)
+        if frame:
+            made.page.frame_locator("iframe").locator(".bk-Figure").first.wait_for()
+            made.elsewhere.clear()
+            return made
         made.page.wait_for_selector(".bk-Figure")
         made.page.wait_for_function("Bokeh.documents.length && Bokeh.documents[0].is_idle")
         return made

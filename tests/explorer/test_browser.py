@@ -12,13 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
-from archives import empty, grid, measure_behind
+from archives import computed, empty, grid, measure_behind, of_table, table
 from browser import CHROMIUM, FLAGS, Watched, missing
 
 from cocycle.explorer.one_file import report
+from cocycle.explorer.planes import plane
 from cocycle.explorer.server import in_background
-from cocycle.sweeps import run
+from cocycle.explorer.view import first_view
+from cocycle.studies import reservoir_constraints
+from cocycle.sweeps import Status, run
 
 if missing():
     print(f"browser tests are skipped: {missing()}")
@@ -27,6 +31,7 @@ if missing():
 from playwright.sync_api import sync_playwright
 
 SIZES = (1280, 390)
+LOOKED = {"size": 30, "training": 600, "washout": 50, "warm_up": 50, "starts": 2, "horizon": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +54,8 @@ def watch(browser):
     """Open an address; at the end nothing may have gone wrong."""
     opened = []
 
-    def watched(address, width=1280):
-        opened.append(Watched.opened(browser, address, width))
+    def watched(address, width=1280, *, frame=False):
+        opened.append(Watched.opened(browser, address, width, frame=frame))
         return opened[-1]
 
     yield watched
@@ -178,3 +183,126 @@ def test_the_page_is_refused_without_its_token(served):
 def test_an_address_of_another_archive_says_what_is_wrong(served, watch):
     shown = watch(served.partition("?")[0] + "?output=nothing")
     assert "output must be one of exponent, valid_time; got 'nothing'" in shown.text()
+
+
+@pytest.mark.filterwarnings("ignore:reference already known")  # of bokeh, where a new button is clicked at once
+def test_look_computes_a_point_of_a_study_in_the_page(watch, tmp_path):
+    """Of the built-in study: truth beside closed loop, and the running exponent."""
+    axes = {"observed": ["full"], "realisation": [0], "weight_std": [0.2, 0.4], "input_std": [0.05, 0.1]}
+    looked = reservoir_constraints.sweep(tmp_path / "r.h5", axes, 1, **LOOKED)
+    run(reservoir_constraints.measure, looked, workers=1, progress=False)
+    page = in_background(looked)
+    shown = watch(page.address)
+    shown.click(0, -1.3, 0.2)
+    shown.page.get_by_text("look: compute it here").click()
+    shown.page.wait_for_selector("text=running conditional exponent", timeout=30_000)
+    assert "truth and closed loop: component 3" in shown.text()
+    assert shown.fits()
+    keep(shown, "look")
+    page.close()
+
+
+def test_two_archives_are_compared(archive, watch, tmp_path):
+    other = computed(tmp_path / "other.h5", grid(rows=11))
+    page = in_background(archive, other)
+    shown = watch(page.address)
+    assert "compared with" in shown.text()
+    shown.page.get_by_label("beside it").select_option(label="difference of the archives")
+    shown.page.wait_for_selector("text=difference of conditional exponent")
+    shown.page.get_by_label("beside it").select_option(label="other archive")
+    shown.page.wait_for_selector("text=other.h5: mean over realisation")
+    keep(shown, "compared")
+    page.close()
+
+
+def test_a_notebook_shows_the_page_where_a_cell_ends_with_it(served, archive, watch, tmp_path):
+    """What explore() returns is a frame with the same page: Jupyter puts this HTML into its own page."""
+    page = archive.explore()
+    notebook = tmp_path / "notebook.html"
+    notebook.write_text(f"<html><body>{page._repr_html_()}</body></html>")
+    shown = watch(notebook.as_uri(), frame=True)
+    frame = shown.page.frame_locator("iframe")
+    frame.get_by_label("observed").select_option(label="second")
+    frame.get_by_text("observed = second").first.wait_for()
+    keep(shown, "notebook")
+    page.close()
+
+
+@pytest.mark.parametrize("width", SIZES)
+def test_a_table_is_shown_as_points(watch, tmp_path, width):
+    searched = table(tmp_path / "table.h5", rows=40, done=False)
+    page = in_background(searched)
+    shown = watch(page.address, width)
+    assert "no process computes them" in shown.text()
+    with ThreadPoolExecutor(1) as executor:
+        run(of_table, searched, executor, progress=False)
+    shown.page.wait_for_selector("text=least")
+    shown.box(2, -10, 0.5, -1.5, 2)
+    shown.page.wait_for_selector("text=of 40 points selected")
+    assert shown.fits()
+    count = int(re.search(r"(\d+) of 40 points selected", shown.text())[1])
+    assert count == (searched["score"][:40] <= -1.5).sum()
+    with shown.page.expect_download() as download:
+        shown.page.get_by_text("save the selection").click()
+    rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    assert len(rows) == count
+    assert all(float(row["score"]) == searched["score"][int(row["row"])] for row in rows)
+    shown.page.get_by_label("vertical axis").select_option(label="none: the output")
+    shown.page.wait_for_function("location.search.includes('y=&')")
+    assert f"{count} of 40 points selected" in shown.text()
+    keep(shown, f"table-{width}")
+    page.close()
+
+
+def test_a_click_on_a_failed_point_shows_why(watch, tmp_path):
+    searched = table(tmp_path / "table.h5")
+    failed = int(np.flatnonzero(searched.status == Status.FAILED)[0])
+    point = searched.grid.values((failed,))
+    page = in_background(searched)
+    shown = watch(page.address)
+    shown.click(0, np.log10(point["ridge"]), point["leak"])
+    shown.page.wait_for_selector(f"text=singular at ridge = {point['ridge']:.3g}")
+    assert f"--point ridge={point['ridge']}" in shown.text()
+    page.close()
+
+
+@pytest.mark.parametrize("width", SIZES)
+def test_the_report_of_a_table_chooses_axes_and_saves_values(watch, tmp_path, width):
+    searched = table(tmp_path / "table.h5")
+    shown = watch(report(searched, tmp_path / "table.html").as_uri(), width)
+    assert "singular at ridge" in shown.text()
+    shown.page.get_by_label("horizontal axis").select_option(label="kind")
+    shown.box(2, -10, 0.5, -1.5, 2)
+    shown.page.wait_for_selector("text=of 60 points selected")
+    rows = saved(shown, "save the values")
+    assert len(rows) == (searched["score"] <= -1.5).sum()
+    assert all(np.isclose(float(row["score"]), searched["score"][int(row["row"])], rtol=1e-6) for row in rows)
+    assert shown.fits()
+    keep(shown, f"report-table-{width}")
+
+
+def test_the_report_saves_the_values_of_selected_cells(archive, tmp_path, watch):
+    shown = watch(report(archive, tmp_path / "report.html").as_uri())
+    rows = saved(shown, "save the values")
+    assert len(rows) == 30
+    label = "conditional exponent λ₁ (per step)"
+    found = np.array([float(row[label]) for row in rows]).reshape(6, 5)
+    np.testing.assert_allclose(found, plane(archive, first_view(archive), "exponent").values, rtol=1e-6)
+    assert {row["observed"] for row in rows} == {"full"}
+    shown.page.locator("select").select_option("second")
+    shown.box(2, -10, -1, 0, 20)
+    shown.page.wait_for_selector("text=of 30 cells selected")
+    chosen = saved(shown, "save the values")
+    assert 0 < len(chosen) < 30
+    assert {row["observed"] for row in chosen} == {"second"}
+    assert all(float(row[label]) <= 0 for row in chosen)
+    shown.page.get_by_text("show the values as text").click()
+    shown.page.wait_for_selector(f"text=standard error of {label}")
+    keep(shown, "report-text")
+
+
+def saved(shown, button):
+    """The rows of the CSV file that a button saves."""
+    with shown.page.expect_download() as download:
+        shown.page.get_by_text(button).click()
+    return list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))

@@ -66,11 +66,13 @@ def test_no_failures(tmp_path):
 
 def test_colours_are_symmetric_about_zero_and_say_what_is_beyond(archive):
     shown = plane(archive, first_view(archive), "exponent")
-    scale = colours([shown])
+    scale = colours([shown.values])
     assert scale.diverging
     assert scale.low == -scale.high
-    assert "values are beyond" in scale.words
-    times = colours([plane(archive, first_view(archive), "valid_time")])
+    many = np.linspace(-1, 1, 2001)
+    assert colours([many]).words == "colours end at -0.99 and 0.99, 20 values are beyond"
+    assert "beyond" not in scale.words
+    times = colours([plane(archive, first_view(archive), "valid_time").values])
     assert not times.diverging
-    assert colours([shown], logarithmic=True).words.endswith("values ≤ 0 have no colour on a logarithmic scale")
-    assert colours([shown], logarithmic=True).low > 0
+    assert colours([shown.values], logarithmic=True).words.endswith("values ≤ 0 have no colour on a logarithmic scale")
+    assert colours([shown.values], logarithmic=True).low > 0

@@ -109,10 +109,15 @@ def test_one_axis_is_a_line_and_none_is_refused(tmp_path):
         first_view(point)
 
 
-def test_tables_are_refused(tmp_path):
-    table = Archive.table(tmp_path / "table.h5", {"r": float}, capacity=3, outputs={"y": ()}, seed=1)
-    with pytest.raises(ValueError, match="is a table: the page shows grids"):
-        first_view(table)
+def test_the_axes_of_a_table_are_its_parameters(tmp_path):
+    kinds = {"kind": ["a", "b"], "r": float}
+    table = Archive.table(tmp_path / "table.h5", kinds, capacity=3, outputs={"y": {"start": 2}}, seed=1)
+    assert first_view(table) == View("y", "r", "kind")
+    assert axes_of(table).keys() == {"start"}
+    view = View("y", "kind", NONE, at={"start": 1})
+    assert view_at(table, address(table, view)) == view
+    with pytest.raises(ValueError, match="x must be one of kind, r; got 'row'"):
+        view_at(table, "x=row")
 
 
 def test_nothing_is_computed_for_a_view(tmp_path):

@@ -64,13 +64,11 @@ def plane_axis(name: str, label: str, values: np.ndarray) -> PlaneAxis:
         if is_geometric(values) and values[1] > values[0]:
             low, high = np.log10(values[[0, -1]].astype(float))
             step = float(high - low) / (len(values) - 1)
-            return PlaneAxis(
-                name, label, values, float(low) - step / 2, step, _decades(low - step / 2, high + step / 2)
-            )
+            return PlaneAxis(name, label, values, float(low) - step / 2, step, decades(low - step / 2, high + step / 2))
     return PlaneAxis(name, label, values, -0.5, 1.0, _in_order(values))
 
 
-def _decades(low: float, high: float) -> dict[float, str]:
+def decades(low: float, high: float) -> dict[float, str]:
     """Ticks at 1, 2, 5, or fewer, in each decade."""
     found: dict[float, str] = {}
     for factors in SUBDIVISIONS:

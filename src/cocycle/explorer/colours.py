@@ -11,10 +11,9 @@ import numpy as np
 from bokeh.models import ContinuousColorMapper, LinearColorMapper, LogColorMapper
 from bokeh.palettes import RdBu11, Viridis256, interp_palette
 
-from cocycle.explorer.planes import Plane
 from cocycle.sweeps.records import Status
 
-TAIL = 0.005  # of the values at either end, that have the colour of the end: one outlier must not hide all others
+TAIL = 0.005  # of many values at either end, that have the colour of the end: one outlier must not hide all others
 CLEAR = "#00000000"
 STATES = {Status.TO_DO: "#e4e4e4", Status.DONE: CLEAR, Status.FAILED: "#3d3d3d", Status.DIED: "#3d3d3d"}
 STATES |= {Status.LEFT_OUT: CLEAR}
@@ -42,19 +41,20 @@ class Colours:
         parts = values / np.where(values < 0, -self.low, self.high)  # -1 blue, 0 white, 1 red
         return [BLUE_TO_RED[i] for i in np.rint((parts + 1) / 2 * (STEPS - 1)).astype(int)]
 
-    def mapper(self) -> ContinuousColorMapper:
+    def mapper(self, without_value: str = CLEAR) -> ContinuousColorMapper:
         kind = LogColorMapper if self.logarithmic else LinearColorMapper
-        return kind(palette=self.palette, low=self.low, high=self.high, nan_color=CLEAR)
+        return kind(palette=self.palette, low=self.low, high=self.high, nan_color=without_value)
 
 
-def colours(planes: Sequence[Plane], *, logarithmic: bool = False) -> Colours:
-    """One scale for several planes.  Of a logarithmic scale, the values above zero have colours."""
-    values = np.concatenate([plane.values.ravel() for plane in planes])
+def colours(arrays: Sequence[np.ndarray], *, logarithmic: bool = False) -> Colours:
+    """One scale for several arrays of values.  Of a logarithmic scale, the values above zero have colours."""
+    values = np.concatenate([array.ravel() for array in arrays])
     finite = values[np.isfinite(values)]
     shown = finite[finite > 0] if logarithmic else finite
     if not len(shown):
         return Colours(0.1, 1.0, False, logarithmic, "no value has a colour")
-    low, high = (float(end) for end in np.quantile(shown, (TAIL, 1 - TAIL)))
+    tail = TAIL if len(shown) * TAIL >= 1 else 0.0
+    low, high = (float(end) for end in np.quantile(shown, (tail, 1 - tail)))
     diverging = not logarithmic and float(shown.min()) < 0 < float(shown.max())
     if diverging:
         low, high = _diverging(min(low, float(shown.min()) * TAIL), max(high, float(shown.max()) * TAIL))

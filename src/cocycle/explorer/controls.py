@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bokeh.models import Checkbox, CustomJSTickFormatter, Select, Slider
 
-from cocycle.explorer.view import DIFFERENCE, NONE, OTHER, QUANTILES, View, axes_of, statistic, value_text
+from cocycle.explorer.view import DIFFERENCE, NONE, OTHER, QUANTILES, View, axes_of, drawable, statistic, value_text
+from cocycle.sweeps.table import Table
 from cocycle.sweeps.text import one_line
 from cocycle.sweeps.views import plain_label
 
@@ -26,40 +27,40 @@ def controls(archive: "Archive", current: Callable[[], View], chosen: Chosen, *,
 
     Axes that are not shown have a slider, or a list if they are words; its first position averages over the axis.
     """
-    view, axes = current(), axes_of(archive)
+    view, axes, of_table = current(), axes_of(archive), isinstance(archive.contents.grid, Table)
 
     def change(**parts: Any) -> None:
         chosen(replace(current(), **parts))
 
-    of_grid = [
-        (name, plain_label(archive, name)) for name, values in archive.contents.grid.axes.items() if len(values) > 1
-    ]
+    of_plane = [(name, plain_label(archive, name)) for name in drawable(archive)]
     outputs = [(name, plain_label(archive, name)) for name in archive.outputs]
     more = [(word, word) for word in (OTHER, DIFFERENCE)] if compared else []
     quantiles = [(f"{q:g}", statistic(q)) for q in QUANTILES]
     needed = needed_axes(archive, view)
+    averaged = _select(
+        "averaged values by their",
+        [(NONE, "mean"), *quantiles],
+        NONE if view.quantile is None else f"{view.quantile:g}",
+        lambda text: change(quantile=float(text) if text else None),
+    )
+    without_plane = "none: the output" if of_table else "none: a line"
     return [
         _select("output", outputs, view.output, lambda name: change(output=name)),
         _select("beside it", [(NONE, "nothing"), *outputs, *more], view.beside, lambda name: change(beside=name)),
-        _select("horizontal axis", of_grid, view.x, lambda name: chosen(_exchanged(current(), name, current().y))),
+        _select("horizontal axis", of_plane, view.x, lambda name: chosen(_exchanged(current(), name, current().y))),
         _select(
             "vertical axis",
-            [(NONE, "none: a line"), *of_grid],
+            [(NONE, without_plane), *of_plane],
             view.y,
             lambda name: chosen(_exchanged(current(), current().x, name)),
         ),
-        _select(
-            "averaged values by their",
-            [(NONE, "mean"), *quantiles],
-            NONE if view.quantile is None else f"{view.quantile:g}",
-            lambda text: change(quantile=float(text) if text else None),
-        ),
+        *([averaged] if needed or not of_table else []),
         *(
             axis_widget(plain_label(archive, name), axes[name], view.at.get(name), partial(_fix, current, chosen, name))
             for name in needed
         ),
         _check("logarithmic colours", view.logarithmic, lambda on: change(logarithmic=on)),
-        _check("zero line", view.zero_line, lambda on: change(zero_line=on)),
+        *([] if of_table else [_check("zero line", view.zero_line, lambda on: change(zero_line=on))]),
     ]
 
 

@@ -33,23 +33,25 @@ def points_of_cell(archive: "Archive", view: View, row: int, column: int) -> lis
 
 
 def cell_table(archive: "Archive", points: Sequence["Index"]) -> str:
-    """The points of a cell as a table of HTML: coordinates, status, every output, message."""
-    grid, shown = archive.contents.grid, list(points)[:MOST]
+    """Points as a table of HTML: coordinates, status, every output, message."""
+    grid, shown = archive.grid, list(points)[:MOST]
     records = archive.records(np.array([grid.number(index) for index in shown]))
+    own = ("row",) if grid.columns else ()  # of a table
     rows = []
     for i, index in enumerate(shown):
         status = Status(records.status[i])
         values = [_short(records.values[name][i]) if status == Status.DONE else "" for name in archive.outputs]
         message = one_line(records.messages[i].decode(errors="replace"))
-        rows.append((*map(value_text, grid.values(index).values()), status.words, *values, message))
+        coordinates = (*index[: len(own)], *map(value_text, grid.values(index).values()))
+        rows.append((*coordinates, status.words, *values, message))
     more = f" (the first {MOST} of {len(points)})" if len(points) > MOST else ""
-    head = [one_line(name) for name in (*grid.axes, "status", *archive.outputs, "message")]
-    return html_table(f"points of the cell{more}", head, rows)
+    head = [one_line(name) for name in (*own, *grid.values(shown[0]), "status", *archive.outputs, "message")]
+    return html_table(f"points{more}", head, rows)
 
 
 def calls(archive: "Archive", index: "Index") -> str:
     """What computes a point again: on the command line, and in Python, to see where it fails."""
-    coordinates = archive.contents.grid.values(index)
+    coordinates = archive.grid.values(index)
     pairs = ",".join(f"{name}={value}" for name, value in coordinates.items())
     return (
         f"cocycle rerun {quote(archive.name)} --point {quote(pairs)}\n"
@@ -59,7 +61,8 @@ def calls(archive: "Archive", index: "Index") -> str:
 
 def point_words(archive: "Archive", index: "Index") -> str:
     """The coordinates of a point, to be read."""
-    return one_line(archive.contents.grid.point_text(archive.contents.grid.number(index)))
+    grid = archive.grid
+    return one_line(grid.point_text(grid.number(index)))
 
 
 def sights(archive: "Archive", index: "Index") -> list[Sight]:

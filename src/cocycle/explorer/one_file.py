@@ -19,14 +19,17 @@ from cocycle.explorer.controls import axis_slider
 from cocycle.explorer.panels import Panel, Shared, columns, heading, panel, placed
 from cocycle.explorer.planes import Plane, plane
 from cocycle.explorer.relation import Relation, relation_heading
+from cocycle.explorer.table_report import table_parts
 from cocycle.explorer.template import PAGE
+from cocycle.explorer.values_as_text import cells_as_text
 from cocycle.explorer.view import NONE, View, axes_of, first_view, value_text
 from cocycle.progress import tracked
 from cocycle.results import html_table
 from cocycle.sweeps.export import exported
 from cocycle.sweeps.records import WITHOUT_RESULT
 from cocycle.sweeps.show import summary
-from cocycle.sweeps.text import one_line
+from cocycle.sweeps.table import Table
+from cocycle.sweeps.text import cell, one_line
 from cocycle.sweeps.views import plain_label, short_text
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ LARGEST = 50_000_000  # bytes of values in a file, about, above which axes are a
 BYTES = 15  # of a cell of a slice in the file: value and error in single precision, counts and status, as text
 WIDE = 1000  # values that an output may have at a point: a longer one, such as a network's weights, is not drawn
 FAILURES = 500  # that are listed
+OF_GRID = "dark grey: all points of the cell failed; light grey: to do; white: no value; drag a box to select cells"
+OF_TABLE = "dark crosses: failed; small dots: to do; click a point, or drag a box to select some"
 CHOOSE = """
 const place = ({widget, texts}) => texts ? texts.indexOf(widget.value) : widget.value
 const k = controls.reduce((sum, control) => sum + control.stride * place(control), 0)
@@ -109,14 +114,19 @@ class _Slices:
 
 def report(archive: "Archive", path: str | os.PathLike) -> Path:
     """Write the file `path`, .html: the planes of every output, with errors and counts under the pointer, controls for
-    axes that are not averaged, cells that a box marks in all planes, provenance, and the failures.
+    axes that are not averaged, cells that a box marks in all planes, their values as CSV, provenance, and the failures;
+    of a table its points, over two parameters that can be chosen.
 
-    All that it shows was computed here; it needs no network.  Raises ValueError for a table, or another ending.
+    All that it shows was computed here; it needs no network.  Raises ValueError for another ending.
     """
     path = Path(path)
     if path.suffix != ".html":
         raise ValueError(f"the report must be a file that ends in .html; got {path}")
-    page = Column(children=_parts(archive), sizing_mode="stretch_width")
+    of_table = isinstance(archive.contents.grid, Table)
+    left = [name for name, event in archive.outputs.items() if prod(event) > WIDE]
+    drawn = table_parts(archive, WIDE) if of_table else _parts(archive)
+    parts = [_title(archive, left, OF_TABLE if of_table else OF_GRID), *drawn, *_texts(archive)]
+    page = Column(children=parts, sizing_mode="stretch_width")
     with exported(path) as aside:
         aside.write_text(file_html(page, INLINE, f"{one_line(archive.name)}: report", template=PAGE), "utf-8")
     return path
@@ -129,7 +139,7 @@ def _parts(archive: "Archive") -> list[Any]:
     first = drawn[outputs[0]][0]
     every = np.ones(first.values.shape, dtype=bool)  # an array that the browser marks cells in
     shared, said = Shared.of(first, every), Div(sizing_mode="stretch_width")
-    scales = {output: colours(planes) for output, planes in drawn.items()}
+    scales = {output: colours([one.values for one in planes]) for output, planes in drawn.items()}
     panels = {output: panel(planes[0], shared, scales[output]) for output, planes in drawn.items()}
     slides = [_slides(panels[output], planes, scales[output].words) for output, planes in drawn.items()]
     shown = list(panels.values())
@@ -145,9 +155,12 @@ def _parts(archive: "Archive") -> list[Any]:
     for output in outputs if not first.is_line else ():
         _brush(panels[output], BRUSH_PLANE, shared, said, **_places(first))
     controls = _controls(archive, slices, slides)
-    above = [Row(children=controls, styles={"flex-wrap": "wrap"})] if controls else []
-    left = [name for name in archive.outputs if name not in outputs]
-    return [_title(archive, left), *above, said, placed(shown), *_texts(archive)]
+    widgets = [control["widget"] for control in controls]
+    above = [Row(children=widgets, styles={"flex-wrap": "wrap"})] if widgets else []
+    sources = [panels[output].sources["values"] for output in outputs]
+    planes, selected = {name: found[0] for name, found in drawn.items()}, None if first.is_line else shared.selection
+    text = cells_as_text(planes, sources, controls, selected, archive.path.stem)
+    return [*above, said, *text, placed(shown)]
 
 
 def _planes(archive: "Archive", slices: _Slices, outputs: Sequence[str]) -> dict[str, list[Plane]]:
@@ -168,21 +181,22 @@ def _related(made: Panel, relation: Relation, pairs: Sequence[tuple[Plane, Plane
     return {"slices": slices, "sources": dict(made.sources), "heading": made.heading}
 
 
-def _controls(archive: "Archive", slices: _Slices, panels: list[dict[str, Any]]) -> list[Any]:
-    """A slider for each axis of numbers, a list for others: they show slices that are in the file."""
+def _controls(archive: "Archive", slices: _Slices, panels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A slider for each axis of numbers, a list for others, each with its name and words: they show slices that are in
+    the file."""
     lengths = [len(values) for values in slices.controls.values()]
     controls = []
     for i, (name, values) in enumerate(slices.controls.items()):
         title, texts = plain_label(archive, name), [one_line(value_text(value)) for value in values]
-        stride = prod(lengths[i + 1 :])
+        said = {"stride": prod(lengths[i + 1 :]), "name": cell(name), "words": [cell(text) for text in texts]}
         if values.dtype.kind in "iuf":
-            controls.append({"widget": axis_slider(title, texts, start=0, value=0), "stride": stride})
+            controls.append({"widget": axis_slider(title, texts, start=0, value=0), **said})
         else:
             widget = Select(options=list[Any](texts), value=texts[0], title=title, width=220)
-            controls.append({"widget": widget, "stride": stride, "texts": texts})
+            controls.append({"widget": widget, "texts": texts, **said})
     for control in controls:
         control["widget"].js_on_change("value", CustomJS(args={"controls": controls, "panels": panels}, code=CHOOSE))
-    return [control["widget"] for control in controls]
+    return controls
 
 
 def _brush(made: Panel, code: str, shared: Shared, said: Div, **arguments: Any) -> None:
@@ -199,10 +213,9 @@ def _places(plane: Plane) -> dict[str, float]:
     return {**sizes, "x_start": x.start, "x_step": x.step, "y_start": y.start, "y_step": y.step}
 
 
-def _title(archive: "Archive", left: Sequence[str]) -> Div:
+def _title(archive: "Archive", left: Sequence[str], legend: str) -> Div:
     missing = f"; not drawn, of more than {WIDE} values: {', '.join(left)}" if left else ""
     words = escape(one_line(short_text(archive)) + missing)
-    legend = "dark grey: all points of the cell failed; light grey: to do; white: no value"
     return Div(text=f"<p>{words}</p><p><small>{legend}</small></p>", sizing_mode="stretch_width")
 
 
@@ -222,5 +235,6 @@ def failures(archive: "Archive") -> str:
     grid = archive.grid
     messages = archive.messages(FAILURES)
     rows = [(*map(value_text, grid.values(index).values()), one_line(said)) for index, said in messages.items()]
+    names = grid.columns or grid.axes
     more = f"<p>and {count - len(rows)} more: archive.messages()</p>" if count > len(rows) else ""
-    return "<h2>Failures</h2>" + html_table(f"{count} points failed", (*grid.axes, "message"), rows) + more
+    return "<h2>Failures</h2>" + html_table(f"{count} points failed", (*names, "message"), rows) + more

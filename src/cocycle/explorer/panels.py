@@ -99,7 +99,12 @@ def placed(panels: Sequence[Panel]) -> Row:
 def heading(plane: Plane, *more: str) -> str:
     """What a panel shows, as HTML: the output, what is averaged and fixed, and more that there is to say."""
     said = "; ".join(filter(None, (plane.words, *(() if plane.is_line else more))))  # of colours: a line has none
-    return f"<b>{escape(plane.label)}</b><br><small>{escape(said)}</small>"
+    return heading_html(plane.label, said)
+
+
+def heading_html(title: str, *said: str) -> str:
+    """What stands above a panel, as HTML."""
+    return f"<b>{escape(title)}</b><br><small>{escape('; '.join(said))}</small>"
 
 
 def columns(plane: Plane, *, zero_line: bool) -> dict[str, Columns]:
@@ -144,7 +149,7 @@ def _image(plane: Plane, shared: Shared, mapper: Any, sources: Mapping[str, Colu
 
 def _line(plane: Plane, shared: Shared, sources: Mapping[str, ColumnDataSource]) -> Any:
     drawn: Any = figure(
-        x_range=shared.x, y_axis_label=plane.label, tools="pan,wheel_zoom,box_zoom,reset,save,tap", **_size()
+        x_range=shared.x, y_axis_label=plane.label, tools="pan,wheel_zoom,box_zoom,reset,save,tap", **size()
     )
     _label(drawn.xaxis, plane.x)
     source = sources["values"]
@@ -165,14 +170,15 @@ def _line_columns(plane: Plane) -> Columns:
 
 
 def _figure(plane: Plane, shared: Shared, tools: str) -> Any:
-    made: Any = figure(x_range=shared.x, y_range=shared.y, tools=tools, active_scroll=None, **_size())
+    made: Any = figure(x_range=shared.x, y_range=shared.y, tools=tools, active_scroll=None, **size())
     _label(made.xaxis, plane.x)
     _label(made.yaxis, plane.y)
     made.grid.visible = False
     return made
 
 
-def _size() -> dict[str, Any]:
+def size() -> dict[str, Any]:
+    """How large a figure is, and where its tools are."""
     return {"height": HEIGHT, "sizing_mode": "stretch_width", "toolbar_location": "below", "min_border_right": 12}
 
 

@@ -1,7 +1,6 @@
 """How two outputs depend on each other: the number of cells with values in each rectangle of a plane of values."""
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any, final
 
 import numpy as np
@@ -10,7 +9,7 @@ from bokeh.palettes import Greys256
 from bokeh.plotting import figure
 
 from cocycle.explorer.colours import CLEAR
-from cocycle.explorer.panels import HEIGHT, Columns, Panel
+from cocycle.explorer.panels import Columns, Panel, heading_html, size
 from cocycle.explorer.planes import Plane
 
 BINS = 60  # along each axis
@@ -69,9 +68,7 @@ class Relation:
             tools="pan,wheel_zoom,box_select,reset,save",
             active_drag="box_select",
             active_scroll=None,
-            toolbar_location="below",
-            height=HEIGHT,
-            sizing_mode="stretch_width",
+            **size(),
         )
         mapper = LogColorMapper(palette=Greys256[200::-1], low=0.5, high=2 * most, nan_color=CLEAR)
         image = drawn.image("image", "x", "y", "dw", "dh", source=sources["values"], color_mapper=mapper)
@@ -82,4 +79,4 @@ class Relation:
 def relation_heading(a: Plane, b: Plane) -> str:
     """What the panel shows, as HTML."""
     said = "number of cells with these values; drag a box to mark them in the planes"
-    return f"<b>{escape(b.label)} against {escape(a.label)}</b><br><small>{said}</small>"
+    return heading_html(f"{b.label} against {a.label}", said)

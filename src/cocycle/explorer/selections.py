@@ -1,14 +1,16 @@
-"""Cells that a box selects, in a plane or by their values, and the file that keeps them."""
+"""Cells that a box selects, in a plane or by their values, points of a table, and the file that keeps them."""
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cocycle.explorer.planes import Plane
+from cocycle.explorer.points import Points
 from cocycle.explorer.view import View, value_text
+from cocycle.sweeps.records import Status
 from cocycle.sweeps.text import cell
 
 if TYPE_CHECKING:
@@ -34,11 +36,7 @@ def with_values_in_box(a: Plane, b: Plane, box: Box) -> np.ndarray:
 def selection_words(planes: Sequence[Plane], chosen: np.ndarray) -> str:
     """How many cells are selected, and what their values are on average."""
     said = [f"{int(chosen.sum())} of {chosen.size} cells selected"]
-    for plane in planes:
-        values = plane.values[chosen & np.isfinite(plane.values)]
-        if len(values):
-            said.append(f"{plane.label}: mean {values.mean():.4g}, {values.min():.4g} to {values.max():.4g}")
-    return "; ".join(said)
+    return "; ".join([*said, *_means((plane.label, plane.values[chosen]) for plane in planes)])
 
 
 def selection_csv(archive: "Archive", view: View, planes: Sequence[Plane], chosen: np.ndarray) -> str:
@@ -59,4 +57,29 @@ def selection_csv(archive: "Archive", view: View, planes: Sequence[Plane], chose
 
 
 def _text(value) -> str:
-    return repr(value.item()) if isinstance(value, np.number) else cell(value_text(value))
+    number = value.item() if isinstance(value, np.number) else value
+    return repr(number) if isinstance(number, int | float) else cell(value_text(value))
+
+
+def points_words(points: Points, rows: np.ndarray) -> str:
+    """How many points of a table are selected, and what their outputs are on average."""
+    said = [f"{len(rows)} of {len(points.status)} points selected"]
+    return "; ".join([*said, *_means((points.labels[name], values[rows]) for name, values in points.outputs.items())])
+
+
+def points_csv(points: Points, rows: np.ndarray) -> str:
+    """A row for each selected point of a table: its row, its parameters, its outputs and its status."""
+    written = io.StringIO()
+    table = csv.writer(written, lineterminator="\n")
+    table.writerow(map(cell, ("row", *points.axes, *points.labels.values(), "status")))
+    for row in rows.tolist():
+        own = [axis.values[row] for axis in points.axes.values()]
+        numbers = [repr(values[row].item()) for values in points.outputs.values()]
+        table.writerow([row, *map(_text, own), *numbers, Status(points.status[row]).words])
+    return written.getvalue()
+
+
+def _means(found: Iterable[tuple[str, np.ndarray]]) -> list[str]:
+    """The mean and the ends of those values that are finite, of each output."""
+    finite = ((label, values[np.isfinite(values)]) for label, values in found)
+    return [f"{name}: mean {v.mean():.4g}, {v.min():.4g} to {v.max():.4g}" for name, v in finite if len(v)]

@@ -14,6 +14,7 @@ from bokeh.server.server import Server
 
 from cocycle.explorer.page import Page
 from cocycle.explorer.view import address, first_view, view_at
+from cocycle.sweeps.table import Table
 
 if TYPE_CHECKING:
     from cocycle.sweeps import Archive
@@ -52,8 +53,11 @@ class Served:
 def served(archive: "Archive", other: "Archive | None" = None, *, query: str = "", port: int = 0) -> Served:
     """Start to serve the page of an archive in the event loop of this thread; `query` is that of a view's address.
 
-    Raises ValueError for an archive that has no planes, or a query that is not of it, OSError for a port in use.
+    Raises ValueError for an archive that has no planes, for a table beside another archive, or a query that is not of
+    it, OSError for a port in use.
     """
+    if other is not None and any(isinstance(one.contents.grid, Table) for one in (archive, other)):
+        raise ValueError(f"two grids are compared, no tables; got {archive.name} and {other.name}: look at one of them")
     view = view_at(archive, query) if query else first_view(archive)
     token = secrets.token_urlsafe(TOKEN_BYTES)
 
@@ -72,7 +76,7 @@ def explore(archive: "Archive", other: "Archive | None" = None) -> Served:
     compared with it.  A notebook shows it; elsewhere its address is printed.
 
     Anyone who knows the address, on this machine, can look at it.  Raises ImportError without bokeh, and ValueError for
-    a table, and for an archive with one point on each axis.
+    an archive with one point on each axis, and for a table beside another archive.
     """
     page = in_background(archive, other)
     if "ipykernel" not in sys.modules:

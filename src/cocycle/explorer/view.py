@@ -56,26 +56,37 @@ class View:
 
 
 def axes_of(archive: "Archive", output: str | None = None) -> dict[str, np.ndarray]:
-    """The axes of the grid, and those of the event of one output, or of all: their values are positions."""
+    """The axes of the grid, of which a table has none, and those of the event of one output or all, by positions."""
     contents = archive.contents
     events = contents.events if output is None else contents.dims[output]
-    return {**contents.grid.axes, **{name: np.arange(length) for name, length in events.items()}}
+    axes = {} if isinstance(contents.grid, Table) else contents.grid.axes
+    return {**axes, **{name: np.arange(length) for name, length in events.items()}}
+
+
+def drawable(archive: "Archive") -> list[str]:
+    """What may be an axis of a plane: the axes of a grid with two values at least, or the parameters of a table."""
+    grid = archive.contents.grid
+    return list(grid.columns) or [name for name, values in grid.axes.items() if len(values) > 1]
 
 
 def first_view(archive: "Archive") -> View:
     """What is shown first: an output, beside it one of another unit, or any but its error, over the axes of a figure.
 
-    Axes of integers (replicas) and those of events are averaged, others are fixed at their first value.  Raises
-    ValueError for a table, and for a grid without an axis of at least two values.
+    Axes of integers (replicas) and those of events are averaged, others are fixed at their first value.  Of a table the
+    axes are its first two parameters, numbers before choices.  Raises ValueError for a grid without an axis of at least
+    two values.
     """
     grid, outputs = archive.contents.grid, list(archive.outputs)
     if isinstance(grid, Table):
-        raise ValueError(f"{archive.name} is a table: the page shows grids; `cocycle plot` draws a table")
-    drawn = drawn_axes(grid.axes)
-    if not drawn:
-        raise ValueError(f"{archive.name} has one point on each axis: `cocycle show` prints what it holds")
-    y, x = drawn if len(drawn) == 2 else (NONE, drawn[0])
-    fixed = {name: 0 for name, values in grid.axes.items() if name not in drawn and values.dtype.kind not in "iu"}
+        numbers = [name for name, kind in grid.parameters.items() if not isinstance(kind, tuple)]
+        x, y = [*numbers, *(name for name in grid.columns if name not in numbers), NONE][:2]
+        fixed = {}
+    else:
+        drawn = drawn_axes(grid.axes)
+        if not drawn:
+            raise ValueError(f"{archive.name} has one point on each axis: `cocycle show` prints what it holds")
+        y, x = drawn if len(drawn) == 2 else (NONE, drawn[0])
+        fixed = {name: 0 for name, values in grid.axes.items() if name not in drawn and values.dtype.kind not in "iu"}
     units, others = archive.contents.units, [name for name in outputs[1:] if name != f"{outputs[0]}_error"]
     unlike = [name for name in others if name in units and units[name] != units.get(outputs[0])]
     second = next(iter([*unlike, *others]), NONE)
@@ -106,11 +117,12 @@ def view_at(archive: "Archive", query: str) -> View:
             view = view.fixing(_one_of("average", value, axes), None)
         else:
             named[name] = value
-    grid = archive.contents.grid.axes
+    grid = archive.contents.grid
+    planes = grid.columns or grid.axes
     output = _one_of("output", named.pop("output", view.output), archive.outputs)
     beside = _one_of("beside", named.pop("beside", view.beside), (NONE, *archive.outputs, OTHER, DIFFERENCE))
-    x = _one_of("x", named.pop("x", view.x), grid)
-    y = _one_of("y", named.pop("y", view.y), (NONE, *grid))
+    x = _one_of("x", named.pop("x", view.x), planes)
+    y = _one_of("y", named.pop("y", view.y), (NONE, *planes))
     quantile = _fraction(named.pop("quantile", NONE))
     colours = _one_of("colours", named.pop("colours", "linear"), ("linear", "log"))
     zero = _one_of("zero", named.pop("zero", "shown"), ("shown", "hidden"))

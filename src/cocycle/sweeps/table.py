@@ -73,7 +73,8 @@ class Table(Grid):
         if set(point) != set(self.parameters):
             given = ", ".join(map(str, point)) or "nothing"
             raise ValueError(f"point must give {', '.join(self.parameters)}; got {given}")
-        row = self._by_key().get(tuple(key(self._checked(name, point[name])) for name in self.parameters))
+        read = {name: _read(kind, point[name]) for name, kind in self.parameters.items()}
+        row = self._by_key().get(tuple(key(self._checked(name, value)) for name, value in read.items()))
         if row is None:
             raise ValueError(f"there is no row with {', '.join(f'{name} = {value}' for name, value in point.items())}")
         return (row,)
@@ -154,6 +155,18 @@ class Table(Grid):
     def _encoded(self, name: str, value: Value) -> float:
         kind = self.parameters[name]
         return float(kind.index(value)) if isinstance(kind, tuple) else float(value)  # type: ignore[arg-type]
+
+
+def _read(kind: Any, value: Any) -> Any:
+    """A coordinate that may be text of a command line, such as "0.3" of a number, or "100" of one of the choices."""
+    if not isinstance(value, str):
+        return value
+    if isinstance(kind, tuple):
+        return value if value in kind else next((choice for choice in kind if str(choice) == value), value)
+    try:
+        return kind(value)
+    except ValueError:
+        return value
 
 
 def _kind(name: str, kind: Any) -> Any:
