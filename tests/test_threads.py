@@ -83,7 +83,7 @@ def test_reservoirs_too(monkeypatch):
         module = sys.modules[f"cocycle.reservoir.{name}"]
         monkeypatch.setattr(module, "one_thread_if_small", lambda x: seen.append(x.shape) or one_thread_if_small(x))
     u = np.sin(0.3 * np.arange(500))[:, None]
-    forecast(train(Reservoir.random(20, 1), u), u[:100], 10)
+    forecast(train(Reservoir.random(20, 1), u, ridge=1e-6), u[:100], 10)
     assert seen == [(20,), (20,)]
 
 

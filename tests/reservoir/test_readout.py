@@ -196,8 +196,10 @@ def test_a_loop_that_has_not_learned_is_told():
 def test_recursive_least_squares_at_any_ridge_and_size(ridge, forgetting, size, seed):
     """Nearly parallel features of any size: nothing overflows or becomes indefinite, and the target is learned."""
     rng = np.random.default_rng(seed)
-    features = size * (rng.normal(size=(3000, 1)) @ rng.normal(size=(1, 6)) + 1e-7 * rng.normal(size=(3000, 6)))
-    wanted = features @ rng.normal(size=(6, 1))
+    direction = rng.normal(size=(1, 6))
+    direction /= np.linalg.norm(direction)
+    features = size * (rng.normal(size=(3000, 1)) @ direction + 1e-7 * rng.normal(size=(3000, 6)))
+    wanted = features @ direction.T
     rule = RecursiveLeastSquares(ridge, forgetting)
     weight, memory = rule.start(1, 6)
     for now, y in zip(features, wanted, strict=True):

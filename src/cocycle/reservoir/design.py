@@ -1,13 +1,15 @@
-"""What a readout is a linear function of."""
+"""What a readout is a linear function of, and how much its parts are penalised."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 
-from cocycle.arrays import as_numpy, like
+from cocycle.arrays import Array, as_numpy, like
 from cocycle.driven import Driven
 from cocycle.maps import Map
+from cocycle.reservoir.features import Features
 from cocycle.reservoir.readout import Readout
 
 
@@ -19,18 +21,43 @@ class Design:
     With `increment` it gives the change of the series, not the value.  With `constant` it has a constant term
     without ridge, unless the functions contain a constant themselves; without it is the textbook's
     O = W_out r.
+
+    penalties: the ridge of a feature is that of the regression times its penalty, 1 by default.  One for each feature,
+    or by the names of groups: "input" and "state", each also with " squared" for `WithSquares`, "degree 2" for
+    `Polynomial`; features of a map of your own are one group, "features".
     """
 
     functions: Map | None = None
     direct: bool = False
     increment: bool = False
     constant: bool = True
+    penalties: Mapping[str, float] | Sequence[float] | np.ndarray | None = None
 
 
-def untrained(network: Driven, design: Design | Map | None, outputs: int, closable: bool) -> tuple[Readout, bool]:
-    """The readout of a design for so many outputs, without weights, and whether it gets a constant.
+class Untrained(NamedTuple):
+    """A readout without weights, whether it gets a constant, and 1/√penalty of its features.
 
-    Raises TypeError for something that is no design, ValueError for increments of what is not the series.
+    A ridge regression of scaled features penalises the weight of each by its own penalty.
+    """
+
+    readout: Readout
+    constant: bool
+    scale: np.ndarray | float
+
+    def features(self, z: Array) -> np.ndarray:
+        """The scaled features (*batch, p)."""
+        return as_numpy(self.readout.features(z)) * self.scale
+
+    def weight(self, of_scaled: np.ndarray) -> np.ndarray:
+        """The weight (*batch, k, p) of the features themselves."""
+        return of_scaled * self.scale
+
+
+def untrained(network: Driven, design: Design | Map | None, outputs: int, closable: bool) -> Untrained:
+    """The readout of a design for so many outputs.
+
+    Raises TypeError for something that is no design, ValueError for increments of what is not the series, and for
+    penalties that are not positive or of no features.
     """
     design = Design(design) if isinstance(design, Map) else design or Design()
     if not isinstance(design, Design):
@@ -40,12 +67,38 @@ def untrained(network: Driven, design: Design | Map | None, outputs: int, closab
             "increment=True is for the next value of the series: with a target of another kind leave it out"
         )
     m, reads_input, components = network.inputs, design.direct or design.increment, network.seen
+    state = np.arange(network.dimension)[network.seen]
     if reads_input:
-        state = m + np.arange(network.dimension)[network.seen]
-        components = np.concatenate([np.arange(m), state]) if design.direct else state
+        components = np.concatenate([np.arange(m), m + state]) if design.direct else m + state
     added = slice(m - outputs, m) if design.increment else None
     readout = Readout(np.zeros((outputs, 0)), components, design.functions, reads_input, added)
-    return readout, design.constant and not _contains_constant(network, readout)
+    constant = design.constant and not _contains_constant(network, readout)
+    if design.penalties is None:
+        return Untrained(readout, constant, 1.0)
+    seen = {"input": m, "state": len(state)} if design.direct else {"state": len(state)}
+    return Untrained(readout, constant, _penalties(design.penalties, _groups(network, readout, seen)) ** -0.5)
+
+
+def _groups(network: Driven, readout: Readout, seen: dict[str, int]) -> dict[str, int]:
+    if readout.functions is None:
+        return seen
+    if isinstance(readout.functions, Features):
+        return readout.functions.groups(seen)
+    width = network.dimension + network.inputs * readout.reads_input
+    return {"features": readout.features(like(np.zeros(width), network.rest())).shape[-1]}
+
+
+def _penalties(given: Mapping[str, float] | Sequence[float] | np.ndarray, groups: dict[str, int]) -> np.ndarray:
+    """The penalty (p,) of each feature."""
+    if isinstance(given, Mapping):
+        unknown = [name for name in given if name not in groups]
+        if unknown:
+            raise ValueError(f"penalties must be of these groups of features: {', '.join(groups)}; got {unknown[0]!r}")
+        given = np.concatenate([np.full(count, given.get(name, 1.0), dtype=float) for name, count in groups.items()])
+    found, p = np.asarray(given, dtype=float), sum(groups.values())
+    if found.shape != (p,) or not ((found > 0) & (found < np.inf)).all():
+        raise ValueError(f"penalties must be a positive number for each of the {p} features; got {given!r:.80}")
+    return found
 
 
 def _contains_constant(network: Driven, readout: Readout) -> bool:

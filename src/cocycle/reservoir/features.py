@@ -1,6 +1,7 @@
 """Functions of the states in which a readout may be linear, each a map with its tangent."""
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations_with_replacement
@@ -12,9 +13,17 @@ from cocycle.arrays import namespace
 from cocycle.maps import Map
 
 
+class Features(Map):
+    """Functions of the components that a readout sees, in groups with names."""
+
+    @abstractmethod
+    def groups(self, seen: Mapping[str, int]) -> dict[str, int]:
+        """The groups of features and how many each has, in order, for components of which `seen` says the same."""
+
+
 @final
 @dataclass(frozen=True)
-class Polynomial(Map):
+class Polynomial(Features):
     """x -> all monomials of x (*batch, inputs) of the given degrees, each once; degree 0 is the constant 1.
 
     Raises ValueError for no degree or a negative one.
@@ -26,6 +35,9 @@ class Polynomial(Map):
     def __post_init__(self):
         if not len(self.degrees) or min(self.degrees) < 0:
             raise ValueError(f"degrees must hold at least one number, each >= 0; got {self.degrees}")
+
+    def groups(self, seen):
+        return {f"degree {degree}": len(_monomials(self.inputs, degree)) for degree in self.degrees}
 
     def __call__(self, x):
         if x.shape[-1] != self.inputs:
@@ -56,8 +68,11 @@ def _monomials(inputs: int, degree: int) -> np.ndarray:
 
 @final
 @dataclass(frozen=True)
-class WithSquares(Map):
+class WithSquares(Features):
     """x -> [x | x²]: breaks the odd symmetry of a network without biases."""
+
+    def groups(self, seen):
+        return {**seen, **{f"{name} squared": count for name, count in seen.items()}}
 
     def __call__(self, x):
         return namespace(x).concatenate([x, x**2], axis=-1)
@@ -68,8 +83,11 @@ class WithSquares(Map):
 
 @final
 @dataclass(frozen=True)
-class HalfSquared(Map):
+class HalfSquared(Features):
     """x -> x with every second component squared.  Lu et al., Chaos 27, 041102 (2017)."""
+
+    def groups(self, seen):
+        return dict(seen)
 
     def __call__(self, x):
         return x ** _powers(x)

@@ -190,7 +190,8 @@ def train_online(
     network = with_dt(network, learned.labels)
     problem = regression(network, learned, washout, normalise)
     _check(network, problem, own_output)
-    readout, constant = untrained(network, design, problem.width, problem.closable)
+    fitted = untrained(network, design, problem.width, problem.closable)
+    readout, constant, _ = fitted
     warn_if_odd(network, readout, problem, constant)
     largest = LOST * max(float(np.nanmax(abs(piece.targets), initial=0.0)) for piece in problem.pieces)
     weight, memory, errors = np.zeros((0, 0)), None, []
@@ -200,7 +201,7 @@ def train_online(
         pairs = tracked(read_and_wanted(network, readout, piece, states), "training", len(piece.inputs))
         complete = piece.complete
         for t, (z, wanted) in enumerate(pairs):
-            features = as_numpy(readout.features(z))
+            features = fitted.features(z)
             if constant:
                 features = np.append(features, 1.0)
             if not weight.size:
@@ -219,7 +220,7 @@ def train_online(
     if not _bursts(np.stack(errors), largest / LOST) and own_output:
         _warn_of_a_lost_loop(np.stack(errors), np.concatenate([piece.targets for piece in problem.pieces]))
     weight, offset = (weight[:, :-1], weight[:, -1]) if constant else (weight, 0.0)
-    model = problem.forecaster(network, readout, weight, offset, settings)
+    model = problem.forecaster(network, readout, fitted.weight(weight), offset, settings)
     return Online(model, np.stack(errors) * problem.outputs.scale)
 
 

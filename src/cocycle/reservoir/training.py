@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from cocycle.arrays import as_numpy, generator
+from cocycle.arrays import generator
 from cocycle.driven import Driven
 from cocycle.maps import Map
 from cocycle.progress import tracked
-from cocycle.reservoir.design import Design, untrained
+from cocycle.reservoir.design import Design, Untrained, untrained
 from cocycle.reservoir.forecast import Forecaster
 from cocycle.reservoir.gaps import Given, given, with_dt
 from cocycle.reservoir.moments import Moments, MomentSum, check_moments
 from cocycle.reservoir.normalisation import Normalisation
 from cocycle.reservoir.problem import Problem, read_and_wanted, regression
-from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.ridge import HeldOut, RidgeChoice, check_ridge, chosen_readout, ridge_readout
 from cocycle.reservoir.running import BRIDGE
 from cocycle.reservoir.symmetry import warn_if_odd
@@ -58,8 +57,8 @@ def train(
     own.  "bridge": a readout trained on those parts replaces them by its one-step forecasts, and the readout is trained
     on all times whose next value was observed; a gap at the start is at most as long as the washout.
 
-    design: what the readout is linear in, `Design(functions, direct, increment, constant)` or a map alone; by default
-    all seen components of the state, and a constant without ridge, in whatever units the series is.  The
+    design: what the readout is linear in, `Design(functions, direct, increment, constant, penalties)` or a map alone;
+    by default all seen components of the state, and a constant without ridge, in whatever units the series is.  The
     textbook's O = W_out r is Design(constant=False), for which `Reservoir.gaussian` and normalise=False are made.
     noise: standard deviation of normal noise on the network's input, in its own units.
 
@@ -75,16 +74,17 @@ def train(
         options = {"ridge": ridge, "washout": washout, "normalise": normalise, "design": design, "noise": noise}
         learned = _without_gaps(learned, network, gaps, external, {**options, "rng": rng})
     problem = regression(network, learned, washout, normalise).noisy(noise, generator(rng))
-    readout, constant = untrained(network, design, problem.width, problem.closable)
-    warn_if_odd(network, readout, problem, constant)
+    fitted = untrained(network, design, problem.width, problem.closable)
+    warn_if_odd(network, fitted.readout, problem, fitted.constant)
     with one_thread_if_small(network.rest()):
-        parts = _moments(network, readout, problem, washout, ridge, constant)
+        parts = _moments(network, fitted, problem, washout, ridge)
     if isinstance(ridge, RidgeChoice):
         weight, chosen = chosen_readout(ridge, parts)
     else:
         weight, chosen = ridge_readout(parts[0], ridge), ridge
     settings = {"ridge": chosen, "washout": washout, "noise": noise} | learned.settings
-    return problem.forecaster(network, readout, weight, reduce(add, parts).constant(weight), settings)
+    offset = reduce(add, parts).constant(weight)
+    return problem.forecaster(network, fitted.readout, fitted.weight(weight), offset, settings)
 
 
 def _check(network: Any, ridge: Any) -> None:
@@ -107,7 +107,7 @@ def _without_gaps(learned: Given, network: Driven, gaps: str | None, external: A
 
 
 def _moments(
-    network: Driven, readout: Readout, problem: Problem, washout: int, ridge: float | RidgeChoice, constant: bool
+    network: Driven, fitted: Untrained, problem: Problem, washout: int, ridge: float | RidgeChoice
 ) -> list[Moments]:
     """The moments of each of the consecutive segments that a choice of the ridge needs, as equal as can be."""
     folds = ridge.folds if isinstance(ridge, RidgeChoice) else 1
@@ -120,11 +120,11 @@ def _moments(
     borders = {times * (i + 1) // folds for i in range(folds)}
     parts, moments, count = [], None, 0
     for piece in problem.pieces:
-        pairs = tracked(read_and_wanted(network, readout, piece), "training", len(piece.inputs))
+        pairs = tracked(read_and_wanted(network, fitted.readout, piece), "training", len(piece.inputs))
         for z, wanted in compress(islice(pairs, washout, None), piece.complete[washout:]):
-            features = as_numpy(readout.features(z))
+            features = fitted.features(z)
             if moments is None:
-                moments = MomentSum(features.shape[:-1], features.shape[-1], problem.width, constant=constant)
+                moments = MomentSum(features.shape[:-1], features.shape[-1], problem.width, constant=fitted.constant)
             moments.add(features, wanted)
             count += 1
             if count in borders:
