@@ -272,6 +272,8 @@ def test_the_report_of_a_table_chooses_axes_and_saves_values(watch, tmp_path, wi
     shown = watch(report(searched, tmp_path / "table.html").as_uri(), width)
     assert "singular at ridge" in shown.text()
     shown.page.get_by_label("horizontal axis").select_option(label="kind")
+    drawn = shown.page.evaluate("[...[...Bokeh.documents[0]._all_models.values()].find(m => m.data?.x).data.x]")
+    assert set(drawn) == {0.0, 1.0}
     shown.box(2, -10, 0.5, -1.5, 2)
     shown.page.wait_for_selector("text=of 60 points selected")
     rows = saved(shown, "save the values")

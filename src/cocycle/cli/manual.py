@@ -63,7 +63,8 @@ MANUAL = {
         " it: choose the axes of the plane, outputs, averages or values of the other axes; errors under the pointer; a"
         " click lists the points of a cell and how to compute them again; a box marks cells and saves them; a running"
         " sweep fills in. The address of the page reproduces the view: after a restart give what it has after its '?'"
-        " as --view. A second archive is compared. Needs the extra explorer.",
+        " as --view. A second archive is compared. Of a table it shows the points over two parameters. Needs the extra"
+        " explorer.",
         (
             "cocycle explore run.h5",
             "cocycle explore run.h5 other.h5",
@@ -73,8 +74,9 @@ MANUAL = {
     "report": Entry(
         "one file of HTML that shows an archive",
         "Write one file that shows an archive in any browser, without network and without this package: the planes of"
-        " every output with errors and counts, controls for the axes that are not averaged, boxes that mark cells, the"
-        " failures, and who computed it with what. Needs the extra explorer.",
+        " every output with errors and counts, controls for the axes that are not averaged, boxes that mark cells (their"
+        " values can be saved as CSV), the failures, and who computed it with what. Of a table it shows the points."
+        " Needs the extra explorer.",
         ("cocycle report run.h5", "cocycle report run.h5 --output run.html"),
     ),
     "verify": Entry(

@@ -31,10 +31,12 @@ SMALLEST = 2
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 
 
-def columns(points: Points) -> Columns:
-    """What the panels draw: of each parameter its values and places, of each output its values, and states."""
+def columns(points: Points, x: str, y: str) -> Columns:
+    """What the panels draw: of each parameter its values and places, those over which outputs are drawn as "x" and "y"
+    too; of each output its values; and states."""
     found: Columns = {points.column(name): axis.values for name, axis in points.axes.items()}
     found |= {points.place(name): axis.places for name, axis in points.axes.items()}
+    found |= {letter: points.axes[name].places for letter, name in (("x", x), ("y", y or x))}
     found |= {points.column(name): values for name, values in points.outputs.items()}
     failed, waiting = lost(points), points.status == Status.TO_DO
     marker = np.where(failed, "x", np.where(waiting, "dot", "circle")).tolist()
@@ -48,7 +50,7 @@ def coloured_panel(
     mapper = scale.mapper(FAILED)
     x, y = (points.axes[name] for name in axes)
     colour = {"field": points.column(output), "transform": mapper}
-    drawn, marks = _scatter(points, source, (points.place(axes[0]), points.place(axes[1])), colour)
+    drawn, marks = _scatter(points, source, ("x", "y"), colour)
     show_axis(drawn.xaxis, x)
     show_axis(drawn.yaxis, y)
     drawn.add_layout(ColorBar(color_mapper=mapper, padding=0, height=12), "above")
@@ -58,7 +60,7 @@ def coloured_panel(
 
 def against_parameter(points: Points, source: ColumnDataSource, name: str, output: str) -> Panel:
     """The values of an output against a parameter."""
-    drawn, marks = _scatter(points, source, (points.place(name), points.column(output)), FIRST)
+    drawn, marks = _scatter(points, source, ("x", points.column(output)), FIRST)
     show_axis(drawn.xaxis, points.axes[name])
     drawn.yaxis.axis_label = points.labels[output]
     _hover(drawn, marks, points, [output])

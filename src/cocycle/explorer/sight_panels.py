@@ -35,7 +35,8 @@ def sight_panel(sight: Sight) -> Panel:
 def _lines(drawn: Any, sight: Lines) -> None:
     for colour, (name, values) in zip(Category10_10, sight.lines.items(), strict=False):
         drawn.line(np.asarray(sight.x), np.asarray(values), color=colour, legend_label=name, line_width=1.5)
-    drawn.legend.click_policy = "hide"
+    drawn.legend[0].update(click_policy="hide", spacing=0, padding=2, border_line_color=None)
+    drawn.add_layout(drawn.legend[0], "above")  # it hides no curve there
 
 
 def _surface(drawn: Any, sight: Surface) -> None:

@@ -72,7 +72,7 @@ class TableDrawing(Drawing):
 
     def _read(self) -> None:
         self._points = points_of(self._archive, self.view, shown_outputs(self._archive, self.view))
-        self._source.data = columns(self._points)
+        self._source.data = columns(self._points, self.view.x, self.view.y)
 
     def _outputs_with_values(self) -> list[str]:
         """Without a finite value there is no axis of values."""

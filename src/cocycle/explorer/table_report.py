@@ -8,7 +8,7 @@ from bokeh.models import BasicTicker, ColumnDataSource, CustomJS, Div, FixedTick
 
 from cocycle.explorer.colours import colours
 from cocycle.explorer.controls import WIDTH
-from cocycle.explorer.panels import Panel, placed
+from cocycle.explorer.panels import placed
 from cocycle.explorer.points import Points, points_of
 from cocycle.explorer.scatter import against_output, against_parameter, coloured_panel, columns, share_ranges
 from cocycle.explorer.values_as_text import points_as_text
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 CHOOSE = """
 const {place, label, ticker, ticks} = axes[names.indexOf(cb_obj.value)]
-for (const {figure, glyph} of panels) {
+source.data = {...source.data, [vertical ? "y" : "x"]: source.data[place]}
+for (const figure of figures) {
     const axis = vertical ? figure.left[0] : figure.below[0]
-    glyph[vertical ? "y" : "x"] = {field: place}
     axis.axis_label = label
     axis.ticker = ticker
     axis.major_label_overrides = new Map(ticks)
 }
-panels[0].figure.reset.emit()
+figures[0].reset.emit()
 """
 SAY = """
 const count = source.selected.indices.length
@@ -39,7 +39,7 @@ def table_parts(archive: "Archive", widest: int) -> list[Any]:
     outputs = [name for name, event in archive.outputs.items() if prod(event) <= widest]
     view = first_view(archive)
     points = points_of(archive, view, outputs)
-    source, said = ColumnDataSource(columns(points)), Div(sizing_mode="stretch_width")
+    source, said = ColumnDataSource(columns(points, view.x, view.y)), Div(sizing_mode="stretch_width")
     source.selected.js_on_change("indices", CustomJS(args={"source": source, "said": said}, code=SAY))  # type: ignore[attr-defined]
     known = [output for output in outputs if np.isfinite(points.outputs[output]).any()]
     if not known:
@@ -51,14 +51,15 @@ def table_parts(archive: "Archive", widest: int) -> list[Any]:
         axes, values = (view.x, view.y), points.outputs
         shown = [coloured_panel(points, source, axes, output, colours([values[output]])) for output in outputs]
         share_ranges(shown)
-        chosen = [_choice(points, shown, view.x, vertical=False), _choice(points, shown, view.y, vertical=True)]
+        figures = [made.figure for made in shown]
+        chosen = [_choice(points, source, figures, axis, vertical=axis == view.y) for axis in axes]
     if len(known) > 1:
         shown.append(against_output(points, source, known[0], view.beside if view.beside in known[1:] else known[1]))
     above = [Row(children=chosen, styles={"flex-wrap": "wrap"})] if chosen else []
     return [*above, said, *points_as_text(points, source, archive.path.stem), placed(shown)]
 
 
-def _choice(points: Points, shown: list[Panel], name: str, *, vertical: bool) -> Select:
+def _choice(points: Points, source: ColumnDataSource, figures: list[Any], name: str, *, vertical: bool) -> Select:
     """A list that chooses the parameter of an axis."""
     names = list(points.axes)
     axes = [
@@ -70,9 +71,8 @@ def _choice(points: Points, shown: list[Panel], name: str, *, vertical: bool) ->
         }
         for key, axis in points.axes.items()
     ]
-    panels = [{"figure": made.figure, "glyph": made.figure.renderers[0].glyph} for made in shown]
     options: list[Any] = [(key, axis.label) for key, axis in points.axes.items()]
     made = Select(title=f"{'vertical' if vertical else 'horizontal'} axis", options=options, value=name, width=WIDTH)
-    arguments = {"names": names, "axes": axes, "panels": panels, "vertical": vertical}
+    arguments = {"names": names, "axes": axes, "source": source, "figures": figures, "vertical": vertical}
     made.js_on_change("value", CustomJS(args=arguments, code=CHOOSE))
     return made

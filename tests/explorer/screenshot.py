@@ -1,0 +1,27 @@
+"""A picture of the page of an archive, as a headless Chromium draws it.
+
+cocycle sweep && python tests/explorer/screenshot.py lorenz-small.h5 docs/explore.png
+"""
+
+import sys
+
+from browser import CHROMIUM, FLAGS, Watched
+from playwright.sync_api import sync_playwright
+
+from cocycle.explorer.server import in_background
+from cocycle.sweeps import Archive
+
+
+def main(archive, picture):
+    served = in_background(Archive.open(archive))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        shown = Watched.opened(browser, served.address, 1280)
+        shown.page.wait_for_timeout(1000)
+        shown.page.screenshot(path=picture, full_page=True)
+        browser.close()
+    served.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
