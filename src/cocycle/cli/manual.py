@@ -74,8 +74,8 @@ MANUAL = {
     "report": Entry(
         "one file of HTML that shows an archive",
         "Write one file that shows an archive in any browser, without network and without this package: the planes of"
-        " every output with errors and counts, controls for the axes that are not averaged, boxes that mark cells (their"
-        " values can be saved as CSV), the failures, and who computed it with what. Of a table it shows the points."
+        " every output with errors and counts, controls for the axes that are not averaged, boxes that mark cells,"
+        " whose values can be saved as CSV, the failures, and who computed it with what. Of a table it shows points."
         " Needs the extra explorer.",
         ("cocycle report run.h5", "cocycle report run.h5 --output run.html"),
     ),
