@@ -7,7 +7,7 @@ has finished.  The crossover is measured by benchmarks/threads.py.
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import lru_cache
 from math import prod
 from threading import Lock
@@ -31,24 +31,29 @@ def one_thread_if_small(x: State, vectors: int = 0, width: int | None = None) ->
         yield
         return
     torch = namespace(x)
-    with _limit_of(None), _limit_of(torch) if torch is not np else nullcontext():
+    libraries = (None,) if torch is np else (None, torch)
+    _enter(libraries)
+    try:
         yield
+    finally:
+        _leave(libraries)
 
 
 _lock, _entered, _undo = Lock(), Counter(), {}
 
 
-@contextmanager
-def _limit_of(torch: Any) -> Iterator[None]:
-    """One thread for BLAS, or for torch if it is given, until the last of all simultaneous contexts is left."""
+def _enter(libraries: tuple[Any, ...]) -> None:
+    """One thread for BLAS (None) and for torch, if it is given, until the last of all simultaneous contexts is left."""
     with _lock:
-        if not _entered[torch]:
-            _undo[torch] = _limited(torch)
-        _entered[torch] += 1
-    try:
-        yield
-    finally:
-        with _lock:
+        for torch in libraries:
+            if not _entered[torch]:
+                _undo[torch] = _limited(torch)
+            _entered[torch] += 1
+
+
+def _leave(libraries: tuple[Any, ...]) -> None:
+    with _lock:
+        for torch in reversed(libraries):  # torch may share the pool of BLAS
             _entered[torch] -= 1
             if not _entered[torch]:
                 _undo.pop(torch)()

@@ -30,6 +30,7 @@ from cocycle.reservoir import (
     checked_file,
     load,
     save,
+    train_classifier,
     train_online,
 )
 
@@ -59,6 +60,22 @@ def same_bits(model, path):
     with np.errstate(all="ignore"):
         expected, found = forecast(model, SERIES[:30], 20), forecast(load(path), SERIES[:30], 20)
     return expected.dtype == found.dtype and expected.tobytes() == found.tobytes()
+
+
+@pytest.mark.parametrize("labels", [["slow", "fast"], [3, 1], [True, False], [0.5, 2.0]])
+@pytest.mark.parametrize("windows", [None, 3])
+def test_a_classifier_comes_back_bit_for_bit(tmp_path, labels, windows):
+    series = [SERIES[i : i + 30] * (1 + i % 2) for i in range(12)]
+    model = train_classifier(LAYERS, series, [labels[i % 2] for i in range(12)], windows=windows)
+    save(model, tmp_path / "classes.h5")
+    found = load(tmp_path / "classes.h5")
+    assert found.scores(series).tobytes() == model.scores(series).tobytes()
+    np.testing.assert_array_equal(found.predict(series), model.predict(series))
+    assert found.labels.dtype == model.labels.dtype
+    with pytest.raises(ValueError, match="offset and labels must be one for each row of the weight"):
+        save(replace(model, labels=model.labels[:1]), tmp_path / "classes.h5")
+    with pytest.raises(ValueError, match=r"weight must have shape \(classes, "):
+        save(replace(model, windows=2), tmp_path / "classes.h5")
 
 
 def test_damage_is_refused_and_never_crashes(models, tmp_path):
@@ -229,7 +246,7 @@ CRAFTED = {
     "array too many": (
         "dense",
         lambda body, index: index["arrays"].update(more={**index["arrays"]["network/bias"], "shape": [0]}),
-        "a Forecaster and nothing else",
+        "a Forecaster or a SeriesClassifier and nothing else",
     ),
     "part missing": ("dense", remove("network", "bias"), "the parts of a Reservoir must be weight"),
     "part too many": ("dense", set_part("network", "more", value=plain(1)), "the parts of a Reservoir must be"),

@@ -1,33 +1,30 @@
-"""A forecaster, also a running one, as a JSON description and a set of arrays, and what is made from both."""
+"""A forecaster, also a running one, or a classifier as a JSON description and arrays, and what is made from both."""
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
 import scipy
 
-from cocycle.arrays import is_sparse, refuse_masked
-from cocycle.driven import Driven
-from cocycle.maps import Composed, Linear, Map, Select
-from cocycle.networks.activations import ERF, LINEAR, RELU, SIGMOID, TANH, Activation
+from cocycle.arrays import refuse_masked
+from cocycle.networks.activations import Activation
 from cocycle.reservoir.checked_file import DTYPES
-from cocycle.reservoir.features import HalfSquared, Polynomial, WithSquares
+from cocycle.reservoir.classification import SeriesClassifier
 from cocycle.reservoir.forecast import Forecaster
-from cocycle.reservoir.layered import Deep, DelayLine
-from cocycle.reservoir.normalisation import Normalisation
-from cocycle.reservoir.readout import Readout
-from cocycle.reservoir.reservoir import Reservoir
+from cocycle.reservoir.layered import DelayLine
 from cocycle.reservoir.running import RunningForecaster
-from cocycle.reservoir.shapes import ROOM, check_loop, check_readout, check_units
+from cocycle.reservoir.shapes import ROOM
+from cocycle.reservoir.stored import ACTIVATIONS, CHECKS, CLASSES, PARTS, fields_of, in_rows
 
-ACTIVATIONS = {activation.name: activation for activation in (TANH, ERF, RELU, LINEAR, SIGMOID)}
 DEEPEST = 16  # so deep parts may be in one another
 
 
-def described(model: Forecaster | RunningForecaster) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+Model = Forecaster | RunningForecaster | SeriesClassifier
+
+
+def described(model: Model) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What JSON says of the model, and its arrays by name.
 
     Raises TypeError for parts that cannot be stored, ValueError for parts that do not fit.
@@ -36,117 +33,26 @@ def described(model: Forecaster | RunningForecaster) -> tuple[dict[str, Any], di
     if isinstance(model, RunningForecaster):
         model = dataclasses.replace(model, labels=None)
     description = _described("", model, arrays)
-    _check(
-        _fields(model.model if isinstance(model, RunningForecaster) else model),
-        _room(sum(array.nbytes for array in arrays.values())),
-    )
+    checked = model.model if isinstance(model, RunningForecaster) else model
+    CHECKS[type(checked)](fields_of(checked), _room(sum(array.nbytes for array in arrays.values())))
     return description, arrays
 
 
-def built(description: Any, arrays: dict[str, np.ndarray], size: int) -> Forecaster | RunningForecaster:
+def built(description: Any, arrays: dict[str, np.ndarray], size: int) -> Model:
     """The model of a description and its arrays, from a file of `size` bytes, which limits the size of its states.
 
     Raises one of `persistence.REFUSED` for a description or arrays that `described` does not make.
     """
     parts = _Parts(arrays, _room(size))
     model = parts.built("", description)
-    if not isinstance(model, Forecaster | RunningForecaster) or parts.used != set(arrays):
-        raise ValueError("it must hold a Forecaster and nothing else")
+    if not isinstance(model, Model) or parts.used != set(arrays):
+        raise ValueError("it must hold a Forecaster or a SeriesClassifier and nothing else")
     return model
-
-
-def _is(*kinds: type) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, kinds)
-
-
-def _several(*kinds: type) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, tuple | list) and all(isinstance(part, kinds) for part in value)
-
-
-def _in_rows(value: Any) -> bool:
-    return is_sparse(value) and value.format == "csr"
-
-
-def _is_matrix(value: Any) -> bool:
-    return isinstance(value, np.ndarray) or _in_rows(value)
-
-
-def _is_weight(value: Any) -> bool:
-    return _is_matrix(value) and value.dtype in (np.float32, np.float64)
-
-
-def _are_indices(value: Any) -> bool:
-    return isinstance(value, slice | np.ndarray) or _several(int, np.integer)(value)
-
-
-_is_truth, _is_count = _is(bool, np.bool_), _is(int, np.integer)
-_is_number, _are_numbers = _is(float, int, np.number), _is(float, int, np.number, np.ndarray)
-PARTS: dict[type, dict[str, Callable[[Any], bool]]] = {
-    Forecaster: {
-        "network": _is(Driven),
-        "readout": _is(Readout),
-        "inputs": _is(Normalisation),
-        "outputs": _is(Normalisation),
-        "external": _is_count,
-        "closable": _is_truth,
-        "settings": _is(Mapping),
-    },
-    RunningForecaster: {
-        "model": _is(Forecaster),
-        "state": _is(np.ndarray),
-        "last_input": _is(np.ndarray),
-        "starts": _is_count,
-        "times": _is_count,
-        "gaps": _is(str, type(None)),
-        "labels": _is(type(None)),
-    },
-    Reservoir: {
-        "weight": _is_weight,
-        "input_weight": _is_weight,
-        "bias": _are_numbers,
-        "leak_rate": _is_number,
-        "activation": _is(Activation),
-        "gain": _are_numbers,
-        "input_gain": _are_numbers,
-        "dt": _is_number,
-    },
-    Deep: {"layers": _several(Driven)},
-    DelayLine: {"inputs": _is_count, "taps": _is_count, "spacing": _is_count, "dt": _is_number},
-    Readout: {
-        "weight": _is_matrix,
-        "components": _are_indices,
-        "functions": _is(Map, type(None)),
-        "reads_input": _is_truth,
-        "added": lambda value: value is None or _are_indices(value),
-        "offset": _are_numbers,
-    },
-    Normalisation: {"offset": _are_numbers, "scale": _are_numbers},
-    Polynomial: {"inputs": _is_count, "degrees": _are_indices},
-    WithSquares: {},
-    HalfSquared: {},
-    Select: {"components": _are_indices, "dt": _is_number},
-    Linear: {"weight": _is_matrix, "dt": _is_number},
-    Composed: {"maps": _several(Map)},
-}
-CLASSES: dict[str, Any] = {kind.__name__: kind for kind in PARTS}
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
 
 
 def _room(size: int) -> int:
     """How many numbers states and features may take for a file of that size."""
     return ROOM + size // 4
-
-
-def _check(fields: dict[str, Any], room: int) -> None:
-    """Raise ValueError unless the parts of a forecaster fit together."""
-    network, readout = fields["network"], fields["readout"]
-    check_readout(network, readout, room)
-    check_loop(network, readout, fields["external"], fields["closable"])
-    check_units("inputs", fields["inputs"], network.inputs)
-    check_units("outputs", fields["outputs"], readout.weight.shape[-2])
 
 
 def _described(name: str, value: Any, arrays: dict[str, np.ndarray], depth: int = 0) -> dict[str, Any]:
@@ -155,11 +61,13 @@ def _described(name: str, value: Any, arrays: dict[str, np.ndarray], depth: int 
         raise ValueError(f"parts of a model must be at most {DEEPEST} deep in one another")
     if isinstance(value, np.ndarray):
         refuse_masked(name, value)
+        if value.dtype.kind == "U":
+            return {"kind": "texts", "value": value.tolist()}
         arrays[name] = value
         return {"kind": "array"}
     if isinstance(value, np.generic) and value.dtype.str in DTYPES:
         return {"kind": "number", "dtype": value.dtype.str, "value": value.item()}
-    if _in_rows(value):
+    if in_rows(value):
         for part in ("data", "indices", "indptr"):
             arrays[_within(name, part)] = getattr(value, part)
         return {"kind": "sparse", "shape": [int(n) for n in value.shape]}
@@ -177,7 +85,7 @@ def _described(name: str, value: Any, arrays: dict[str, np.ndarray], depth: int 
 
 def _described_parts(name: str, value: Any, arrays: dict[str, np.ndarray], depth: int) -> dict[str, Any]:
     found = {}
-    for part, content in _fields(value).items():
+    for part, content in fields_of(value).items():
         whole = _within(name, part)
         found[part] = _described(whole, content, arrays, depth + 1)
         if not PARTS[type(value)][part](content):
@@ -223,6 +131,8 @@ class _Parts:
         kind = node["kind"]
         if kind == "array":
             return self._array(name)
+        if kind == "texts":
+            return _texts(node["value"])
         if kind == "number":
             return _number_of(node["dtype"], node["value"])
         if kind == "sparse":
@@ -246,8 +156,8 @@ class _Parts:
             fields[part] = self.built(whole, node, depth + 1)
             if not PARTS[kind][part](fields[part]):
                 raise ValueError(f"{whole} must not be a {type(fields[part]).__name__} of that kind")
-        if kind is Forecaster:
-            _check(fields, self.room)
+        if kind in CHECKS:
+            CHECKS[kind](fields, self.room)
         value: Any = kind(**fields)
         if kind is DelayLine:  # its state is not in the file, and layers behind it take the memory of a state
             self.room -= int(value.inputs) * ((int(value.taps) - 1) * int(value.spacing) + 1)
@@ -281,6 +191,12 @@ def _check_sparse(name: str, shape: Any, data: np.ndarray, indices: np.ndarray, 
         raise ValueError(f"the rows of {name} must follow one another, from 0 to its {len(data)} values")
     if len(indices) and not 0 <= indices.min() <= indices.max() < shape[1]:
         raise ValueError(f"the columns of {name} must be in 0..{shape[1] - 1}")
+
+
+def _texts(values: Any) -> np.ndarray:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("texts must be a list of them")
+    return np.array(values, dtype=str)
 
 
 def _number_of(dtype: Any, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A trained forecaster in a file, and back: weights, readout, units, settings, versions.
+"""A trained forecaster or classifier in a file, and back: weights, readout, units, settings, versions.
 
 `checked_file` keeps arrays and a description of them, `description` knows what they mean, `shapes` that they fit.
 """
@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from cocycle.reservoir.checked_file import is_saved, read, write
-from cocycle.reservoir.description import built, described
-from cocycle.reservoir.forecast import Forecaster
-from cocycle.reservoir.running import RunningForecaster
+from cocycle.reservoir.description import Model, built, described
 
 REFUSED = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 
 
-def save(model: Forecaster | RunningForecaster, path: str | os.PathLike) -> None:
-    """Write the model, or a running one with its state, to the file `path`, in one step.
+def save(model: Model, path: str | os.PathLike) -> None:
+    """Write a forecaster, a running one with its state, or a classifier of series to the file `path`, in one step.
 
     The file is the old one or the new one, never a part: an HDF5 file with checksums at its end.  A model that is there
     already is replaced; a link is replaced, too, and not what it leads to.  Raises TypeError for parts that cannot be
@@ -25,8 +23,10 @@ def save(model: Forecaster | RunningForecaster, path: str | os.PathLike) -> None
     there is a file that is no model.
     """
     path = Path(path)
-    if not isinstance(model, Forecaster | RunningForecaster):
-        raise TypeError(f"model must be a Forecaster or a RunningForecaster; got {type(model).__name__}")
+    if not isinstance(model, Model):
+        raise TypeError(
+            f"model must be a Forecaster, a RunningForecaster or a SeriesClassifier; got {type(model).__name__}"
+        )
     if path.exists() and not (path.is_file() and is_saved(path)):
         raise FileExistsError(f"{path} exists and is no saved model: it will not be overwritten")
     if not path.parent.is_dir():
@@ -35,7 +35,8 @@ def save(model: Forecaster | RunningForecaster, path: str | os.PathLike) -> None
 
 
 def load(path: str | os.PathLike) -> Any:
-    """The Forecaster or RunningForecaster in the file `path`: it forecasts what the one saved does, to the bit.
+    """The Forecaster, RunningForecaster or SeriesClassifier in the file `path`: its results are those of the one saved,
+    to the bit.
 
     Raises FileNotFoundError, and ValueError for all else: a file that was damaged or cut short, one of another schema,
     one whose parts do not fit, something that is no saved model.  Nothing in a file is ever executed.

@@ -78,8 +78,14 @@ class RunningForecaster:
             labels = self.labels.followed_by(name, labels, len(values))
         elif self.labels is not None:
             labels = self.labels.moved(len(values))
-        take = self._bridged if self._has_gaps(values) else self._advance
-        values = take(name, values, external)
+        take = self._bridged if self.gaps and _any_missing(values) else self._advance
+        try:
+            values = take(name, values, external)
+        except ValueError as error:
+            if self.gaps or not _any_missing(values):
+                raise
+            remedy = 'with gaps="bridge" missing values (NaN) are replaced by the network\'s own one-step forecast'
+            raise ValueError(f"{error}: {remedy}") from None
         self.labels = labels
         return values[0] if one else values
 
@@ -117,11 +123,6 @@ class RunningForecaster:
         from cocycle.reservoir.persistence import save  # which knows this class
 
         save(self, path)
-
-    def _has_gaps(self, values: np.ndarray) -> bool:
-        if self.gaps is None or values.dtype.kind != "f":
-            return False  # refused with all that is not finite
-        return bool(np.isnan(values).any())
 
     def _advance(self, name: str, values: np.ndarray, external: Any) -> np.ndarray:
         state = self.state
@@ -166,6 +167,10 @@ def started(model: Any, name: str, series: Any, external: Any, gaps: str | None)
     live = RunningForecaster(model, rest, nothing, len(starts), gaps=gaps)
     live._taken(name, series, external)
     return live
+
+
+def _any_missing(values: np.ndarray) -> bool:
+    return values.dtype.kind == "f" and bool(np.isnan(values).any())
 
 
 def check_gaps(gaps: Any, *allowed: str) -> str | None:

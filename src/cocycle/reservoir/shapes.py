@@ -31,6 +31,17 @@ def check_readout(network: Driven, readout: Readout, room: int) -> None:
     _check_within("offset of the readout", readout.offset, (*batch, k))
 
 
+def check_classifier(network: Driven, weight: np.ndarray, windows: int | None, room: int) -> None:
+    """Raise ValueError unless the weight (classes, windows · n) takes means of what is seen of the network's states."""
+    n = int(network.dimension)
+    _check_room(n + int(network.inputs), room)
+    if network.batch or (windows is not None and windows < 1):
+        raise ValueError(f"a classifier must have a single network and at least one window; got {windows}")
+    features = (windows or 1) * len(np.arange(n)[network.seen])
+    if weight.ndim != 2 or weight.shape[1] != features:
+        raise ValueError(f"weight must have shape (classes, {features}); got {weight.shape}")
+
+
 def check_units(name: str, units: Normalisation, width: int) -> None:
     """Raise ValueError unless the units called `name` are those of `width` components."""
     _check_within(f"offset of {name}", units.offset, (width,))
