@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import sys
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from bokeh.application import Application
 from bokeh.application.handlers import FunctionHandler
 from bokeh.server.server import Server
+from bokeh.util.warnings import BokehUserWarning
 
 from cocycle.explorer.page import Page
 from cocycle.explorer.view import address, first_view, view_at
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 TOKEN_BYTES = 18  # of randomness in an address
+KNOWN = "reference already known"  # bokeh's browser side sends once more what came from the server: no harm
 HEIGHT = 900  # pixels of the page in a notebook
 
 
@@ -59,6 +62,7 @@ def served(archive: "Archive", other: "Archive | None" = None, *, query: str = "
     if other is not None and any(isinstance(one.contents.grid, Table) for one in (archive, other)):
         raise ValueError(f"two grids are compared, no tables; got {archive.name} and {other.name}: look at one of them")
     view = view_at(archive, query) if query else first_view(archive)
+    warnings.filterwarnings("ignore", KNOWN, BokehUserWarning)
     token = secrets.token_urlsafe(TOKEN_BYTES)
 
     def opened(document: Any) -> None:
