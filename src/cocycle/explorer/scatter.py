@@ -109,6 +109,7 @@ def _scatter(points: Points, source: ColumnDataSource, fields: tuple[str, str], 
     radius = next((size for most, size in SIZES.items() if len(points.status) <= most), SMALLEST)
     x, y = fields
     outline = {"line_color": FAILED, "line_alpha": 0.7, "line_width": 0.8 if len(points.status) <= max(SIZES) else 0.3}
+    outline |= {"nonselection_fill_alpha": 0.15, "nonselection_line_alpha": 0.3}
     marks = drawn.scatter(x, y, source=source, marker="marker", size=radius, fill_color=colour, **outline)
     return drawn, marks
 
