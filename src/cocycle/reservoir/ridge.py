@@ -118,8 +118,8 @@ class RidgeChoice(ABC):
         """What is to be least, (ridges, *batch), from the moments of each part; NaN where a ridge is too small."""
 
 
-def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.ndarray, np.ndarray]:
-    """W_out (*batch, m, n) and the ridge (*batch,) with the least score.
+def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.ndarray, np.ndarray | float]:
+    """W_out (*batch, m, n) and the ridge (*batch,) with the least score, a number without a batch.
 
     Warns where that is the smallest or largest of the default ridges and the score still falls towards it, by a
     tenth or a thousandth.
@@ -136,7 +136,8 @@ def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.nd
     best = np.nanargmin(scores, axis=0)
     if tuple(choice.ridges) == RIDGES:
         _warn_at_the_edge(np.asarray(RIDGES), scores)
-    return np.take_along_axis(path, best[None, ..., None, None], axis=0)[0], np.asarray(choice.ridges)[best]
+    ridge = np.asarray(choice.ridges)[best]
+    return np.take_along_axis(path, best[None, ..., None, None], axis=0)[0], ridge if best.ndim else float(ridge)
 
 
 def _warn_at_the_edge(ridges: np.ndarray, scores: np.ndarray) -> None:
