@@ -20,7 +20,7 @@ training, unseen = series[:6000], series[6000:]
 model = train(Reservoir.random(300, 3, dt=DT, rng=3), training)
 
 # %% The distribution of valid times
-times = valid_times(model, unseen, lyapunov_time=LYAPUNOV_TIME)
+times = valid_times(model, unseen, lyapunov_time=LYAPUNOV_TIME, horizon=14)
 print(times)
 
 # %% One forecast, with its valid time

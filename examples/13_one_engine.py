@@ -26,13 +26,11 @@ x = series[0]
 print("Lorenz, per unit time ", lyapunov_spectrum(repeat(flow, 50_000), x, frame(x, 3), every=5, transient=500))
 
 # %% A driven reservoir is one map for each input: its exponents are conditional on the drive
-reservoir = Reservoir.gaussian(300, 3, weight_std=0.9, input_std=0.05, rng=1)
-r = reservoir.rest()
-print("reservoir, per step   ", lyapunov_spectrum(reservoir.driven(series), r, frame(r, 2), transient=200))
+model = train(Reservoir.random(300, 3, spectral_radius=0.3, leak_rate=1.0, rng=1), series[:6000])
+r = model.network.rest()
+print("reservoir, per step   ", lyapunov_spectrum(model.driven(series), r, frame(r, 2), transient=200))
 
 # %% The trained network with its output as input is a map again, with the exponents of Lorenz and more negative ones
-# normalise=False: the network has no bias, and the mean of z acts as one
-model = train(reservoir, series[:6000], normalise=False)
 warm = model.warmed(series[6000:6300])
 result = lyapunov_spectrum(repeat(model.closed, 6000), warm, frame(r, 4), every=5, transient=500)
 print("closed loop, per time ", (result.exponents / 0.02).round(2), "±", (result.standard_error / 0.02).round(2))
