@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from architectures import ARCHITECTURES, randomised
+from architectures import ARCHITECTURES, DeepResNet, randomised
 from cocycle import (
     Flow,
     feedforward,
@@ -154,3 +154,15 @@ def test_planes_and_paths_through_images():
     path = straight_path(a, b, points=50)
     here, there = ftle(feedforward(net), path), ftle(feedforward(net.cuda()), path)
     np.testing.assert_allclose(there.exponents, here.exponents, rtol=0, atol=1e-12)
+
+
+def test_single_precision_is_not_reduced():
+    """cuDNN's default for convolutions, TF32, has ten bits: exponents in single precision are within its rounding."""
+    assert torch.backends.cudnn.conv.fp32_precision == "tf32"
+    torch.manual_seed(0)
+    network, x = DeepResNet().eval(), torch.randn(2, 3, 32, 32)
+    expected = leading_exponents(feedforward(network.double(), x.double()), x.double().reshape(2, -1), 2).log_factors
+    network = network.float().cuda()
+    found = leading_exponents(feedforward(network, x.cuda()), x.cuda().reshape(2, -1), 2).log_factors
+    torch.testing.assert_close(found.cpu().double(), expected, rtol=0, atol=1e-4)
+    assert torch.backends.cudnn.conv.fp32_precision == "tf32"

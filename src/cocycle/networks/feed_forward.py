@@ -20,7 +20,7 @@ from cocycle.networks.graph import Segment, segment, segments
 from cocycle.networks.modules import global_hooks, require_evaluation, require_no_backward_hooks, require_separate
 from cocycle.networks.sequential import chained, first_shape, require_feedforward
 from cocycle.networks.steps import Entry, Layers, Part, Step
-from cocycle.networks.weights import numbers, require_weights
+from cocycle.networks.weights import numbers, require_weights, without_tf32
 from cocycle.networks.whole import whole
 
 
@@ -68,8 +68,11 @@ def feedforward(
     require_weights(network)
     require_evaluation(network)
     require_no_backward_hooks(network)
-    if in_sequence:
-        return _of_sequential(network, example, at, group)
+    with without_tf32(network):  # the checks compare values
+        return _of_sequential(network, example, at, group) if in_sequence else _of_module(network, example, at)
+
+
+def _of_module(network: nn.Module, example: Any, at: str | Sequence[str] | None) -> Layers:
     given = first_shape([*network.modules()][1:]) if example is None else example
     inputs = inputs_of(network, given)
     try:
@@ -78,7 +81,7 @@ def feedforward(
         if at is not None:
             raise ValueError(f"at must be left out, because the network cannot be cut: {error}") from error
         found = whole(network, inputs, str(error))
-        warnings.warn(f"the network is one map, because it cannot be cut into layers: {error}", stacklevel=2)
+        warnings.warn(f"the network is one map, because it cannot be cut into layers: {error}", stacklevel=3)
         return _steps(network, [found], Entry(inputs))
 
 

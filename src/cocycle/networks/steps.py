@@ -107,7 +107,11 @@ def _of_kind(found: Linearised, network: nn.Module, x: Array) -> Linearised:
     """The same for arrays of the kind of x."""
 
     def converted(product: Callable) -> Callable:
-        return lambda q: as_given(product(moved_to(network, q)), q)
+        def computed(q):
+            with computing(network, q):
+                return as_given(product(moved_to(network, q)), q)
+
+        return computed
 
     return Linearised(as_given(found.value, x), converted(found.pushed), converted(found.pulled), found.memory)
 

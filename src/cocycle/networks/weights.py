@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from math import prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,7 @@ def computing(network: nn.Module, x: Array) -> Iterator[None]:
     """A context in which torch computes in the network's own precision, and records gradients with respect to weights
     as usual, but none for numpy states."""
     own = next(numbers(network), None)
-    with torch.autocast("cpu" if own is None else own.device.type, enabled=False):
+    with torch.autocast("cpu" if own is None else own.device.type, enabled=False), without_tf32(network):
         if namespace(x) is np:
             with torch.no_grad():
                 yield
@@ -78,3 +79,24 @@ def described(name: str, dimension: int, shapes: Sequence[Sequence[int]], formul
     made."""
     size, words = sum(map(prod, shapes)), " + ".join("×".join(map(str, shape)) for shape in shapes)
     return f"{name}: {dimension} → {size} ({words}), tangent by {formula or 'automatic differentiation'}"
+
+
+@contextmanager
+def without_tf32(network: nn.Module) -> Iterator[None]:
+    """A context in which products of single-precision numbers on a GPU are in single precision.
+
+    By torch's default cuDNN rounds the factors of convolutions to 10 bits (TF32): exponents would have errors of 1e-3.
+    """
+    own = next(numbers(network), None)
+    if own is None or own.device.type != "cuda":
+        yield
+        return
+    kinds: Any = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
+    before = [kind.fp32_precision for kind in kinds]
+    for kind in kinds:
+        kind.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision
