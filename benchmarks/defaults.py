@@ -138,9 +138,9 @@ def main(folder: Path | None) -> None:
     print(f"median (quartiles) over {len(SEEDS)} networks of {SIZE} units (Kuramoto–Sivashinsky 500)")
     for case in systems() + (measured(folder) if folder else []):
         point = tuned(case)
-        default, best = case.scores({}), case.scores(point)
-        low, median, high = np.nanquantile(abs(default), (0.25, 0.5, 0.75))
-        lower, middle, higher = np.nanquantile(abs(best), (0.25, 0.5, 0.75))
+        default, best = (np.where(np.isnan(s := case.scores(p)), np.inf, s) for p in ({}, point))
+        low, median, high = np.quantile(abs(default), (0.25, 0.5, 0.75))
+        lower, middle, higher = np.quantile(abs(best), (0.25, 0.5, 0.75))
         words = ", ".join(f"{name} {value:.2g}" for name, value in point.items())
         print(
             f"{case.name:<34}{case.score.words:<28}{median:>8.3g} ({low:.3g} to {high:.3g})"

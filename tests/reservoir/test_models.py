@@ -317,7 +317,10 @@ def test_units_of_the_series_do_not_matter(m, seed):
         (lambda m, u: forecast(m, u[:100], 0), "steps must be an integer of at least 1; got 0"),
         (lambda m, u: forecast(m, u[:100], 10.0), "steps must be an integer of at least 1; got 10.0"),
         (lambda m, u: train(Reservoir.random(20, 3), u, ridge=[1e-6, 1e-4]), r"give CrossValidated\(ridges\)"),
-        (lambda m, u: train(Reservoir.random(20, 3), u, ridge="a"), "ridge must be a finite number >= 0; got 'a'"),
+        (
+            lambda m, u: train(Reservoir.random(20, 3), u, ridge="a"),
+            "ridge must be a finite number >= 0; got 'a'",
+        ),
         (lambda m, u: train(Reservoir.random(20, 3), u, noise="a"), "noise must be a finite number >= 0; got 'a'"),
         (
             lambda m, u: train(Reservoir.random(20, 3), u, target=u[:, 0]),

@@ -62,9 +62,9 @@ def test_a_large_penalty_leaves_a_group_out():
     ("penalties", "message"),
     [
         ({"inputs": 1.0}, "penalties must be of these groups of features: input, state; got 'inputs'"),
-        ({"input": 0.0}, "penalties must be a positive number for each of the 9 features"),
-        ([1.0, 2.0], r"penalties must be a positive number for each of the 9 features; got \[1.0, 2.0\]"),
-        (np.full(9, np.nan), "penalties must be a positive number for each of the 9 features"),
+        ({"input": 0.0}, "penalties must be positive numbers; got 'input': 0.0: 1e-6 is nearly no penalty"),
+        ([1.0, 2.0], r"penalties must be a number within 1e-100..1e.100 for each of the 9 features; got \[1.0, 2.0\]"),
+        (np.full(9, np.nan), "penalties must be a number within 1e-100..1e.100 for each of the 9 features"),
     ],
 )
 def test_bad_input(penalties, message):

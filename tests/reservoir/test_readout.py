@@ -180,6 +180,24 @@ def test_force_learning_of_a_sine_by_default(period):
     assert np.sqrt(2 * (later**2).mean()) == pytest.approx(1, abs=0.03)
 
 
+def test_the_loop_is_closed_after_three_washouts():
+    """Until then the corrections are those of a network that is driven by the series; a shorter series is refused."""
+    wave = np.sin(0.3 * np.arange(900))[:, None]
+    options = {"washout": 100, "rule": RecursiveLeastSquares(forgetting=0.99)}
+    network = Reservoir.random(60, 1)
+    driven, fed = (train_online(network, wave, own_output=own, **options).errors for own in (False, True))
+    np.testing.assert_array_equal(fed[:201], driven[:201])
+    assert (fed[201:205] != driven[201:205]).any()
+    with pytest.raises(ValueError, match=r"needs series of more than 302 times, .* got one of 300: take a smaller"):
+        train_online(network, wave[:300], own_output=True, **options)
+
+
+def test_a_slow_loop_that_only_follows_its_corrections_is_told():
+    slow = np.sin(2 * np.pi / 1000 * np.arange(4000))[:, None]
+    with pytest.warns(UserWarning, match=r"the closed loop has not learned .* of its change in a time step"):
+        train_online(Reservoir.random(100, 1), slow, own_output=True)
+
+
 def test_a_loop_that_has_not_learned_is_told():
     noise = np.random.default_rng(3).normal(size=(1500, 1))
     with pytest.warns(UserWarning, match="the closed loop has not learned the series: the errors of the last quarter"):
@@ -305,9 +323,9 @@ def test_the_edge_of_the_default_ridges_is_told(choice):
     with pytest.warns(UserWarning, match="the ridge chosen, 100, is the largest of those to choose from"):
         train(Reservoir.random(500, 1), u, target=noise, ridge=choice)
     linear, before = Reservoir.gaussian(20, 1, weight_std=0.3, input_std=1e-3), np.roll(u, 2)
-    with pytest.warns(UserWarning, match="the ridge chosen, 1e-12, is the smallest of those"):
+    with pytest.warns(UserWarning, match="the ridge chosen, 1e-16, is the smallest of those"):
         train(linear, u, target=before, ridge=choice)
-    wide = type(choice)(ridges=10.0 ** np.arange(-16, 8))
+    wide = type(choice)(ridges=10.0 ** np.arange(-20, 8))
     train(linear, u, target=before, ridge=wide)  # warnings are errors here
 
 

@@ -33,6 +33,7 @@ from cocycle.reservoir import (
     train_classifier,
     train_online,
 )
+from cocycle.reservoir.description import built, described
 
 TIMES = 0.1 * np.arange(400)
 NOISE = 0.05 * np.random.default_rng(0).normal(size=(400, 3))
@@ -76,6 +77,43 @@ def test_a_classifier_comes_back_bit_for_bit(tmp_path, labels, windows):
         save(replace(model, labels=model.labels[:1]), tmp_path / "classes.h5")
     with pytest.raises(ValueError, match=r"weight must have shape \(classes, "):
         save(replace(model, windows=2), tmp_path / "classes.h5")
+
+
+def put(part, value):
+    def changed(description, arrays):
+        if isinstance(value, np.ndarray):
+            arrays[part] = value
+        else:
+            description["parts"][part] = value
+
+    return changed
+
+
+CRAFTED_CLASSES = {
+    "texts for an offset": put("offset", {"kind": "texts", "value": ["a", "b"]}),
+    "a bomb of texts": put("labels", {"kind": "texts", "value": ["x" * 20_000] + [""] * 20_000}),
+    "labels twice": put("labels", {"kind": "texts", "value": ["a", "a"]}),
+    "labels in another order": put("labels", {"kind": "texts", "value": ["z", "a"]}),
+    "no texts": put("labels", {"kind": "texts", "value": [1, 2]}),
+    "true windows": put("windows", {"kind": "plain", "value": True}),
+    "no window": put("windows", {"kind": "plain", "value": 0}),
+    "a ridge that is no number": put("ridge", {"kind": "plain", "value": float("nan")}),
+    "a weight of integers": put("weight", np.ones((2, 75), dtype="i1")),
+    "another width": put("weight", np.ones((2, 74))),
+    "another offset": put("offset", np.ones(3)),
+    "units of other components": put("inputs/scale", np.ones(4)),
+}
+
+
+@pytest.mark.parametrize("name", CRAFTED_CLASSES)
+def test_a_crafted_classifier_is_refused(name):
+    series = [SERIES[i : i + 30] * (1 + i % 2) for i in range(12)]
+    model = train_classifier(LAYERS, series, ["slow", "fast"] * 6, windows=np.int64(3))
+    crafted, arrays = described(model)
+    assert built(crafted, arrays, 10_000).scores(series).tobytes() == model.scores(series).tobytes()
+    CRAFTED_CLASSES[name](crafted, arrays)
+    with pytest.raises((ValueError, TypeError)):
+        built(crafted, arrays, 10_000)
 
 
 def test_damage_is_refused_and_never_crashes(models, tmp_path):

@@ -91,7 +91,8 @@ def without_tf32(network: nn.Module) -> Iterator[None]:
     if own is None or own.device.type != "cuda":
         yield
         return
-    kinds: Any = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
+    backends: Any = torch.backends
+    kinds = backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul
     before = [kind.fp32_precision for kind in kinds]
     for kind in kinds:
         kind.fp32_precision = "ieee"

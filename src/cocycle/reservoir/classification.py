@@ -106,6 +106,7 @@ def train_classifier(
     else:
         weight, chosen = ridge_readout(parts[0], ridge), ridge
     offset = np.asarray(reduce(add, parts).constant(weight))
+    windows = None if windows is None else int(windows)
     return SeriesClassifier(network, weight, offset, classes, windows, units, float(chosen))
 
 

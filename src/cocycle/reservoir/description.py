@@ -132,7 +132,7 @@ class _Parts:
         if kind == "array":
             return self._array(name)
         if kind == "texts":
-            return _texts(node["value"])
+            return _texts(node["value"], self.room)
         if kind == "number":
             return _number_of(node["dtype"], node["value"])
         if kind == "sparse":
@@ -193,9 +193,11 @@ def _check_sparse(name: str, shape: Any, data: np.ndarray, indices: np.ndarray, 
         raise ValueError(f"the columns of {name} must be in 0..{shape[1] - 1}")
 
 
-def _texts(values: Any) -> np.ndarray:
+def _texts(values: Any, room: int) -> np.ndarray:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError("texts must be a list of them")
+    if len(values) * max(map(len, values), default=0) > room:  # numpy takes the memory of the longest for each
+        raise ValueError("its texts are longer than such a file can be about")
     return np.array(values, dtype=str)
 
 

@@ -12,9 +12,11 @@ from cocycle.maps import Map
 from cocycle.reservoir.features import Features
 from cocycle.reservoir.readout import Readout
 
+SMALLEST = 1e-100  # penalty: squares of features that are divided by its root are finite
+
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Design:
     """What a readout is a linear function of: functions(seen), seen being the state or, if `direct`, [input | state].
 
@@ -24,7 +26,8 @@ class Design:
 
     penalties: the ridge of a feature is that of the regression times its penalty, 1 by default.  One for each feature,
     or by the names of groups: "input" and "state", each also with " squared" for `WithSquares`, "degree 2" for
-    `Polynomial`; features of a map of your own are one group, "features".
+    `Polynomial`; features of a map of your own are one group, "features".  A small one leaves a group nearly without
+    ridge.  The step of a rule without a ridge, `LeastMeanSquares`, is divided by it.
     """
 
     functions: Map | None = None
@@ -93,11 +96,19 @@ def _penalties(given: Mapping[str, float] | Sequence[float] | np.ndarray, groups
     if isinstance(given, Mapping):
         unknown = [name for name in given if name not in groups]
         if unknown:
-            raise ValueError(f"penalties must be of these groups of features: {', '.join(groups)}; got {unknown[0]!r}")
+            hint = ": the input is a group with direct=True" if unknown[0] == "input" else ""
+            names = ", ".join(groups)
+            raise ValueError(f"penalties must be of these groups of features: {names}; got {unknown[0]!r}{hint}")
+        wrong = [f"{name!r}: {value!r}" for name, value in given.items() if not 0 < value < np.inf]
+        if wrong:
+            raise ValueError(f"penalties must be positive numbers; got {wrong[0]}: 1e-6 is nearly no penalty")
         given = np.concatenate([np.full(count, given.get(name, 1.0), dtype=float) for name, count in groups.items()])
     found, p = np.asarray(given, dtype=float), sum(groups.values())
-    if found.shape != (p,) or not ((found > 0) & (found < np.inf)).all():
-        raise ValueError(f"penalties must be a positive number for each of the {p} features; got {given!r:.80}")
+    if found.shape != (p,) or not ((found > SMALLEST) & (found < 1 / SMALLEST)).all():
+        raise ValueError(
+            f"penalties must be a number within {SMALLEST:g}..{1 / SMALLEST:g} for each of the {p} features; got"
+            f" {given!r:.80}"
+        )
     return found
 
 

@@ -65,7 +65,9 @@ class ReservoirRegressor(RegressorMixin, BaseEstimator):
         """Train on X (time, m) and y (time,) or (time, k).  Raises ValueError for what `train` refuses."""
         refuse_masked("X", X)
         refuse_masked("y", y)
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64, ensure_min_samples=6)
+        least = 6 if self.ridge is None else 3  # times, for the folds that choose the ridge
+        options = {"multi_output": True, "y_numeric": True, "dtype": np.float64, "ensure_min_samples": least}
+        X, y = validate_data(self, X, y, **options)
         network, ridge = drawn(self, X.shape[1]), HeldOut() if self.ridge is None else self.ridge
         target = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
         self.model_ = train(network, X, target=target, ridge=ridge, washout=self.washout)

@@ -26,7 +26,7 @@ class Features(Map):
 class Polynomial(Features):
     """x -> all monomials of x (*batch, inputs) of the given degrees, each once; degree 0 is the constant 1.
 
-    Raises ValueError for no degree or a negative one.
+    Raises ValueError for no degree, a negative one, or one twice.
     """
 
     inputs: int
@@ -35,6 +35,8 @@ class Polynomial(Features):
     def __post_init__(self):
         if not len(self.degrees) or min(self.degrees) < 0:
             raise ValueError(f"degrees must hold at least one number, each >= 0; got {self.degrees}")
+        if len(set(self.degrees)) < len(self.degrees):
+            raise ValueError(f"degrees must differ from one another; got {self.degrees}")
 
     def groups(self, seen):
         return {f"degree {degree}": len(_monomials(self.inputs, degree)) for degree in self.degrees}

@@ -26,7 +26,7 @@ TINY = 1e-100  # of the ridge: its floor where features have no power at all
 LOST = 1e6  # an error this many times the largest target ends the training,
 TAUGHT = 2  # washouts for which the readout is corrected before its output becomes the input
 BURST = 10  # this many times, after the first half of the corrections, is warned of
-MISSED = 0.5  # of the standard deviation of the targets: a loop with larger late errors has not learned them
+MISSED = 0.5  # of the fluctuations, or of the change in a time step: a loop with larger late errors has not learned
 
 
 class OnlineRule(ABC):
@@ -179,9 +179,9 @@ def train_online(
     at a time at which a component of the target is missing (NaN or masked).
 
     Warns if the errors of the second half exceed ten times the largest target, and if a loop has not learned the
-    series: if the errors of its last quarter exceed half of the standard deviation of the targets.  Raises ValueError
-    for a batch of networks or series, for own_output with another target, when an error exceeds a million times the
-    largest target, and as `train` does.
+    series: if the errors of its last quarter exceed half of the standard deviation of the targets, or of their change
+    in a time step.  Raises ValueError for a batch of networks or series, for own_output with another target or a series
+    that ends before the loop is closed, when an error exceeds a million times the largest target, and as `train` does.
     """
     rule = rule or RecursiveLeastSquares()
     if not isinstance(rule, OnlineRule):
@@ -189,12 +189,12 @@ def train_online(
     learned = given(network, series, target, external, gaps=None, washout=washout)
     network = with_dt(network, learned.labels)
     problem = regression(network, learned, washout, normalise)
-    _check(network, problem, own_output)
+    _check(network, problem, washout if own_output else None)
     fitted = untrained(network, design, problem.width, problem.closable)
     readout, constant, _ = fitted
     warn_if_odd(network, readout, problem, constant)
     largest = LOST * max(float(np.nanmax(abs(piece.targets), initial=0.0)) for piece in problem.pieces)
-    weight, memory, errors = np.zeros((0, 0)), None, []
+    weight, memory, errors, in_loop = np.zeros((0, 0)), None, [], []
     for piece in problem.pieces:
         fed_back: list[np.ndarray] = []  # the last output
         states = _with_feedback(network, piece, problem.external, fed_back) if own_output else None
@@ -214,22 +214,32 @@ def train_online(
             if not complete[t]:
                 continue
             errors.append(wanted - output)
+            in_loop.append(t > (1 + TAUGHT) * washout)
             _require_bounded(errors, largest)
             weight, memory = rule.corrected(weight, memory, features, errors[-1])
     settings = {"rule": repr(rule), "washout": washout, "own_output": own_output} | learned.settings
     if not _bursts(np.stack(errors), largest / LOST) and own_output:
-        _warn_of_a_lost_loop(np.stack(errors), np.concatenate([piece.targets for piece in problem.pieces]))
+        _warn_of_a_lost_loop(np.stack(errors)[in_loop], [piece.targets for piece in problem.pieces])
     weight, offset = (weight[:, :-1], weight[:, -1]) if constant else (weight, 0.0)
     model = problem.forecaster(network, readout, fitted.weight(weight), offset, settings)
     return Online(model, np.stack(errors) * problem.outputs.scale)
 
 
-def _check(network: Driven, problem: Problem, own_output: bool) -> None:
+def _check(network: Driven, problem: Problem, washout: int | None) -> None:
+    """Raise ValueError for what cannot be trained; `washout` is that of a network that is fed its own output."""
     if network.batch or problem.pieces[0].inputs.ndim > 2:
         raise ValueError("online training takes a single network and series of shape (time, m); got a batch")
-    if own_output and not problem.closable:
+    if washout is None:
+        return
+    if not problem.closable:
         raise ValueError(
             "own_output=True is for the next value of the series: with a target of another kind leave it out"
+        )
+    shortest, needed = min(len(piece.inputs) for piece in problem.pieces), (1 + TAUGHT) * washout + 1
+    if shortest <= needed:
+        raise ValueError(
+            f"own_output=True needs series of more than {needed + 1} times, for the loop is closed after {1 + TAUGHT}"
+            f" washouts; got one of {shortest + 1}: take a smaller washout or longer series"
         )
 
 
@@ -264,13 +274,21 @@ def _bursts(errors: np.ndarray, target: float) -> bool:
     return bursts
 
 
-def _warn_of_a_lost_loop(errors: np.ndarray, targets: np.ndarray) -> None:
-    size = float(np.sqrt(np.nanmean(errors[-max(1, len(errors) // 4) :] ** 2)))
-    spread = float(np.sqrt(np.nanmean((targets - np.nanmean(targets, axis=0)) ** 2)))
-    if size > MISSED * spread:
+def _warn_of_a_lost_loop(errors: np.ndarray, targets: Sequence[np.ndarray]) -> None:
+    """Compare the late errors of the loop with the series' fluctuations and with its changes from time to time: the
+    corrections keep a loop that has learned nothing near a slow series."""
+    size = _rms(errors[-max(1, len(errors) // 4) :])
+    spread = _rms(np.concatenate([part - np.nanmean(part, axis=0) for part in targets]))
+    change = _rms(np.concatenate([np.diff(part, axis=0) for part in targets]))
+    if size > MISSED * min(spread, change):
+        what = f"{size / spread:.2g} of its standard deviation, {size / change:.2g} of its change in a time step"
         warnings.warn(
-            f"the closed loop has not learned the series: the errors of the last quarter are {size / spread:.2g} of its"
-            " standard deviation; take a network with more memory (a larger spectral_radius, a smaller leak_rate) or a"
-            " larger input_scaling, a smaller ridge, or a longer series; `train` learns without the loop",
+            f"the closed loop has not learned the series: the errors of the last quarter are {what}; take a network"
+            " with more memory (a larger spectral_radius, a smaller leak_rate) or a larger input_scaling, a smaller"
+            " ridge, forgetting=0.995, or a longer series; `train` learns without the loop",
             stacklevel=3,
         )
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.nanmean(values**2)))

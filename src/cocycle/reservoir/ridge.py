@@ -42,7 +42,7 @@ def check_ridge(ridge: float | np.ndarray | Sequence[float]) -> None:
     except TypeError:
         fine = False
     if not fine:
-        raise ValueError(f"ridge must be a finite number >= 0; got {ridge!r}")
+        raise ValueError(f"ridge must be a finite number >= 0; got {ridge!r}: HeldOut() chooses one from the data")
 
 
 def _flat(moments: Moments):
@@ -53,27 +53,43 @@ def _flat(moments: Moments):
 
 
 def _solve(square, cross, ridge):
-    regularised = square + ridge * np.eye(len(square))
-    size = np.abs(regularised).sum(axis=0).max()
-    factors = None
-    try:
-        factors = scipy.linalg.cho_factor(regularised, overwrite_a=True)
-        (condition,) = scipy.linalg.get_lapack_funcs(("pocon",), (factors[0],))
-        inverse = condition(factors[0], size, uplo="L" if factors[1] else "U")[0] if size else 1.0
-        conditioned = inverse * len(square) > np.finfo(float).eps
-    except scipy.linalg.LinAlgError:
-        conditioned = False
-    if factors is None or not conditioned:
+    found = _solution(square, cross, ridge)
+    if found is None:
         smallest = 10 * np.finfo(float).eps * np.trace(square)
         raise ValueError(
             f"R Rᵀ + ridge I is singular to rounding with ridge={ridge:g}: the states span fewer than "
             f"{len(square)} dimensions; take a ridge above about {smallest:.1e}"
         )
-    return scipy.linalg.cho_solve(factors, cross.T).T
+    return found
+
+
+def _solution(square: np.ndarray, cross: np.ndarray, ridge: float) -> np.ndarray | None:
+    """cross (square + ridge I)⁻¹, None where that is singular to rounding.
+
+    Rows and columns are scaled to a diagonal of ones first, so that features of different size cost no digits.
+    """
+    diagonal = np.diagonal(square) + ridge
+    if not len(square):
+        return cross
+    if not (diagonal > 0).all():
+        return None
+    scale = diagonal**-0.5
+    scaled = square * scale * scale[:, None]
+    np.fill_diagonal(scaled, 1.0)
+    size = np.abs(scaled).sum(axis=0).max()
+    try:
+        factors = scipy.linalg.cho_factor(scaled, overwrite_a=True)
+    except scipy.linalg.LinAlgError:
+        return None
+    (condition,) = scipy.linalg.get_lapack_funcs(("pocon",), (factors[0],))
+    inverse = condition(factors[0], size, uplo="L" if factors[1] else "U")[0]
+    if not inverse * len(square) > np.finfo(float).eps:
+        return None
+    return scipy.linalg.cho_solve(factors, (cross * scale).T).T * scale
 
 
 def ridge_path(moments: Moments, ridges: Sequence[float]) -> np.ndarray:
-    """W_out (ridges, *batch, m, n) for many values of ridge, at the price of one eigendecomposition.
+    """W_out (ridges, *batch, m, n) for many values of ridge, by a Cholesky factor for each.
 
     NaN for a ridge with which R Rᵀ + ridge I is singular to rounding.  Raises ValueError for values that are negative,
     and for states that diverged.
@@ -81,12 +97,12 @@ def ridge_path(moments: Moments, ridges: Sequence[float]) -> np.ndarray:
     check_ridge(ridges)
     check_moments(moments)
     squares, crosses, shape = _flat(moments)
-    paths = []
-    for square, cross in zip(squares, crosses, strict=True):
-        sizes, vectors = _eigen(square)
-        rotated = cross @ vectors
-        paths.append(np.stack([rotated * _shrunk(sizes, ridge) @ vectors.T for ridge in ridges]))
-    return np.stack(paths, axis=1).reshape(len(ridges), *shape)
+    path = np.full((len(ridges), *crosses.shape), np.nan)
+    for i, (square, cross) in enumerate(zip(squares, crosses, strict=True)):
+        for j, ridge in enumerate(ridges):
+            found = _solution(square, cross, ridge)
+            path[j, i] = np.nan if found is None else found
+    return path.reshape(len(ridges), *shape)
 
 
 def _eigen(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,9 +118,9 @@ def _shrunk(sizes: np.ndarray, ridge: float) -> np.ndarray:
     )
 
 
-RIDGES = tuple(10.0 ** np.arange(-12, 3))  # to choose from, unless others are given
+RIDGES = tuple(10.0 ** np.arange(-16, 3))  # to choose from, unless others are given
 # by which a score must fall, relative, towards the smallest or the largest ridge, for the edge to matter
-SMALLEST, LARGEST = 0.1, 0.001
+SMALLEST, LARGEST = 0.5, 0.001
 
 
 class RidgeChoice(ABC):
@@ -122,7 +138,7 @@ def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.nd
     """W_out (*batch, m, n) and the ridge (*batch,) with the least score, a number without a batch.
 
     Warns where that is the smallest or largest of the default ridges and the score still falls towards it, by a
-    tenth or a thousandth.
+    half or a thousandth.
     Raises ValueError if all ridges are so small that the problem is singular to rounding.
     """
     if not len(choice.ridges):
@@ -131,7 +147,8 @@ def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.nd
     scores = np.where(np.isnan(path).any(axis=(-1, -2)), np.nan, choice.scores(parts))
     if np.isnan(scores).all(axis=0).any():
         raise ValueError(
-            f"R Rᵀ + ridge I is singular to rounding with every ridge up to {max(choice.ridges):g}: add larger ones"
+            f"R Rᵀ + ridge I is singular to rounding with every ridge up to {max(choice.ridges):g}: give larger ones,"
+            " such as ridge=HeldOut(ridges=10.0 ** np.arange(-6, 9)), or leave normalise=True"
         )
     best = np.nanargmin(scores, axis=0)
     if tuple(choice.ridges) == RIDGES:
@@ -141,18 +158,23 @@ def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.nd
 
 
 def _warn_at_the_edge(ridges: np.ndarray, scores: np.ndarray) -> None:
-    scores = scores.reshape(len(ridges), -1)
-    unrelated = ", as where the features do not determine the target"
-    edges = (0, 1, "smallest", SMALLEST, ""), (-1, -2, "largest", LARGEST, unrelated)
-    for edge, inside, name, share, why in edges:
-        least, before = scores[edge], scores[inside]
-        if ((least <= np.nanmin(scores, axis=0)) & (before > (1 + share) * least)).any():
-            warnings.warn(
-                f"the ridge chosen, {ridges[edge]:g}, is the {name} of those to choose from, and the score still falls"
-                f" towards it, by {np.nanmax((before - least) / before):.2g} of itself in the last step{why}: give more"
-                " of them, such as ridge=HeldOut(ridges=10.0 ** np.arange(-16, 8))",
-                stacklevel=4,
-            )
+    """Warn where the least score of a member is at the smallest or largest ridge.
+
+    Not where smaller ones are singular to rounding: series without noise are learned as well as that allows.
+    """
+    wider = "give more of them, such as ridge=HeldOut(ridges=10.0 ** np.arange(-20, 8))"
+    unrelated = f"as where the features do not determine the target; else {wider}"
+    edges = (0, 1, "smallest", SMALLEST, wider), (-1, -2, "largest", LARGEST, unrelated)
+    for column in scores.reshape(len(ridges), -1).T:
+        for edge, inside, name, share, why in edges:
+            least, before = column[edge], column[inside]
+            if least <= np.nanmin(column) and (before - least) > share * before:
+                warnings.warn(
+                    f"the ridge chosen, {ridges[edge]:g}, is the {name} of those to choose from, and the score still"
+                    f" falls towards it, by {(before - least) / before:.2g} of itself in the last step: {why}",
+                    stacklevel=4,
+                )
+                return
 
 
 @final
@@ -199,7 +221,7 @@ class HeldOut(RidgeChoice):
     folds: int = 5
 
     def __post_init__(self):
-        if self.folds < 2:
+        if isinstance(self.folds, bool) or not isinstance(self.folds, int | np.integer) or self.folds < 2:
             raise ValueError(f"folds must be at least 2; got {self.folds}")
 
     def scores(self, parts: Sequence[Moments]) -> np.ndarray:

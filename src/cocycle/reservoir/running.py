@@ -82,9 +82,12 @@ class RunningForecaster:
         try:
             values = take(name, values, external)
         except ValueError as error:
-            if self.gaps or not _any_missing(values):
+            refused = str(error).startswith(f"{name} must be finite")
+            if self.gaps or not refused or not self.model.closable or not _any_missing(values):
                 raise
-            remedy = 'with gaps="bridge" missing values (NaN) are replaced by the network\'s own one-step forecast'
+            remedy = (
+                'start(series, gaps="bridge") replaces missing values (NaN) by the network\'s own one-step forecast'
+            )
             raise ValueError(f"{error}: {remedy}") from None
         self.labels = labels
         return values[0] if one else values

@@ -35,8 +35,12 @@ def in_rows(value: Any) -> bool:
     return is_sparse(value) and value.format == "csr"
 
 
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
+
+
 def _is_matrix(value: Any) -> bool:
-    return isinstance(value, np.ndarray) or in_rows(value)
+    return _is_numeric(value) or in_rows(value)
 
 
 def _is_weight(value: Any) -> bool:
@@ -44,15 +48,29 @@ def _is_weight(value: Any) -> bool:
 
 
 def _are_indices(value: Any) -> bool:
-    return isinstance(value, slice | np.ndarray) or _several(int, np.integer)(value)
+    return isinstance(value, slice) or _is_numeric(value) or _several(int, np.integer)(value)
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, float | int | np.number) or _is_numeric(value)
 
 
 def _are_labels(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "biufU"
+    """Whether they are labels of classes, in increasing order."""
+    kind = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "biufU"
+    return kind and bool((value[:-1] < value[1:]).all())
+
+
+def _is_dense(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype in (np.float32, np.float64)
+
+
+def _are_windows(value: Any) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))
 
 
 _is_truth, _is_count = _is(bool, np.bool_), _is(int, np.integer)
-_is_number, _are_numbers = _is(float, int, np.number), _is(float, int, np.number, np.ndarray)
+_is_number = _is(float, int, np.number)
 PARTS: dict[type, dict[str, Callable[[Any], bool]]] = {
     Forecaster: {
         "network": _is(Driven),
@@ -65,8 +83,8 @@ PARTS: dict[type, dict[str, Callable[[Any], bool]]] = {
     },
     RunningForecaster: {
         "model": _is(Forecaster),
-        "state": _is(np.ndarray),
-        "last_input": _is(np.ndarray),
+        "state": _is_numeric,
+        "last_input": _is_numeric,
         "starts": _is_count,
         "times": _is_count,
         "gaps": _is(str, type(None)),
@@ -74,12 +92,12 @@ PARTS: dict[type, dict[str, Callable[[Any], bool]]] = {
     },
     SeriesClassifier: {
         "network": _is(Driven),
-        "weight": _is(np.ndarray),
-        "offset": _is(np.ndarray),
+        "weight": _is_dense,
+        "offset": _is_dense,
         "labels": _are_labels,
-        "windows": _is(int, type(None)),
+        "windows": _are_windows,
         "inputs": _is(Normalisation),
-        "ridge": _is_number,
+        "ridge": lambda value: isinstance(value, float) and 0 <= value < np.inf,
     },
     Reservoir: {
         "weight": _is_weight,

@@ -41,7 +41,7 @@ def train(
 
     From rest, driven by u[0], ..., u[T-2]; the first `washout` states are dropped.  A state row t is that after input
     u[t], and its target is u[t+1].  The weight solves the ridge regression with `ridge` added to the sum over times,
-    not the mean; by default that of 1e-12, 1e-11, ..., 100 with the least error on held-out fifths of the times
+    not the mean; by default that of 1e-16, 1e-15, ..., 100 with the least error on held-out fifths of the times
     (`HeldOut`; at 1000 features a number takes 0.3 of the time).  `series` may be a list of series of any
     lengths, (time,) for one component, each from rest, for one readout; a batch axis gives each series its own.
 
@@ -62,7 +62,8 @@ def train(
     textbook's O = W_out r is Design(constant=False), for which `Reservoir.gaussian` and normalise=False are made.
     noise: standard deviation of normal noise on the network's input, in its own units.
 
-    Warns when network and design are odd, f(-r, -u) = -f(r, u), and what is to be learned is not.
+    Warns when network and design are odd, f(-r, -u) = -f(r, u), and what is to be learned is not, and when the ridge
+    that is chosen by default is the smallest or largest of them and the error still falls towards it.
     Raises ValueError for a series of another shape, with a constant component, with values that are not finite or not
     longer than the washout, times that are not uniform, gaps that leave nothing, a negative ridge, a network that
     diverges, and moments that are singular to rounding.
