@@ -51,12 +51,23 @@ def test_a_network_that_works(series):
             "nearly linear",
         ),
         (Reservoir.gaussian(200, 3, weight_std=1.1, input_std=0.01), {"normalise": False, "ridge": 1e-8}, "not well"),
+        (Reservoir.random(100, 3), {"ridge": 1e3}, "one-step errors are large"),
+        (Reservoir.random(100, 3, leak_rate=0.01), {}, "is longer than the Lyapunov time"),
         (DelayLine(3, 2), {"design": Design(Polynomial(6), increment=True), "ridge": 1e5}, "misses exponent"),
     ],
 )
 def test_networks_that_do_not(series, network, options, obstacle):
     found = diagnosis(network, series, **options)
     assert any(obstacle in line for line in found.findings), found
+
+
+def test_the_lyapunov_time_is_compared_with_the_closed_loop(series):
+    """Of an odd network, which has not learned the attractor; and of a time in units of time, not in steps."""
+    options = {"starts": 8, "steps": 3000}
+    model = train(Reservoir.random(300, 3, dt=DT), series[:6000])
+    assert diagnose(model, series[6000:], lyapunov_time=1 / TRUE[0], **options).findings == ["no obstacle found"]
+    wrong = diagnose(model, series[6000:], lyapunov_time=1 / 0.9056, **options)
+    assert any("the inverse of its Lyapunov time of 1.1 steps" in line for line in wrong.findings)
 
 
 def test_a_loop_that_leaves_every_bound(series):

@@ -40,7 +40,8 @@ def diagnosis(closed):
     conditional = lyapunov_spectrum(repeat(Linear(np.array([[0.5]])), 40), np.zeros(1), np.eye(1))
     times = ValidTimes(np.array([1.0, 2.0]), 10.0)
     true = np.array([0.1]) if closed else None
-    return Diagnosis(conditional, conditional if closed else None, 2.0, 0.5, 0.01, 1e-3, times, np.array([0.2]), true)
+    loop, climate = conditional if closed else None, np.array([0.2])
+    return Diagnosis(conditional, loop, 2.0, 0.5, 0.01, 1e-3, times, climate, true, 10.0, 1.0)
 
 
 @pytest.mark.parametrize("closed", [True, False])

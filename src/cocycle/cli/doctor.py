@@ -32,7 +32,7 @@ NEEDED = (
     "cloudpickle",
     "lazy_loader",
 )
-OPTIONAL = ("torch", "xarray", "h5netcdf", "zarr", "scikit-learn", "distributed", "mpi4py", "jupytext")
+OPTIONAL = ("torch", "xarray", "h5netcdf", "zarr", "scikit-learn", "distributed", "mpi4py", "jupytext", "numba", "bokeh")
 
 
 def report() -> str:

@@ -21,6 +21,7 @@ from cocycle.results import Plotted, html_table
 
 SATURATED = 2.0  # a local field beyond it: tanh' is below 0.07
 FIELDS_EVERY = 10  # steps between two samples of the local fields
+LARGE = 0.1  # NRMSE of one step: series that are sampled finely enough to be predicted have far less
 LINEAR_BELOW = 0.2  # standard deviation of local fields: there tanh differs from the identity by 1 %
 
 
@@ -33,7 +34,8 @@ class Diagnosis(Plotted):
     (closed is None for a loop that diverges).  memory: steps in which a perturbation of the driven network decays to
     1/e.  field_std, saturated: the standard deviation of the local fields, and the share beyond ±2; NaN for other
     networks than reservoirs.  one_step: NRMSE of one-step predictions.  valid: valid times of forecasts.  climate:
-    histogram distance of each component, long run against truth.  true_exponents: those of the system.
+    histogram distance of each component, long run against truth.  true_exponents: those of the system.  lyapunov_time:
+    that of the system, in steps of dt.
     """
 
     conditional: Spectrum
@@ -45,10 +47,12 @@ class Diagnosis(Plotted):
     valid: ValidTimes
     climate: np.ndarray
     true_exponents: np.ndarray | None
+    lyapunov_time: float
+    dt: float
 
     @property
     def findings(self) -> list[str]:
-        """In words: what holds the forecasts back, or that nothing does."""
+        """In words: what holds the forecasts back, or that none of the known obstacles does."""
         first, error = float(self.conditional.exponents[0]), float(self.conditional.standard_error[0])
         found = []
         if first > -2 * error:
@@ -57,13 +61,34 @@ class Diagnosis(Plotted):
             found.append("the local fields are small and the network nearly linear: increase the input scaling or bias")
         if self.saturated > 0.5:
             found.append("most units are saturated: decrease the input scaling")
+        if self.lyapunov_time < self.memory < np.inf:
+            found.append(
+                f"the memory, {self.memory:.3g} steps, is longer than the Lyapunov time, {self.lyapunov_time:.3g}:"
+                " increase the leak rate, or make the recurrent weights smaller"
+            )
+        if self.one_step > LARGE:
+            found.append(
+                f"one-step errors are large, NRMSE {self.one_step:.2g}: decrease the ridge, take more units or data"
+            )
         if self.closed is None:
             found.append("the closed loop diverges: increase the ridge")
         elif self.true_exponents is not None:
             found += self._spectrum_findings(first)
+        else:
+            found += self._largest_finding(float(self.closed.exponents[0]), float(self.closed.standard_error[0]))
         if self.valid.median < 1 and not found:
             found.append("forecasts fail although the network synchronises: it may lack memory, units or data")
         return found or ["no obstacle found"]
+
+    def _largest_finding(self, mine: float, error: float) -> list[str]:
+        assert self.closed is not None
+        true = 1 / (self.lyapunov_time * self.dt)
+        if abs(mine - true) <= 3 * error + 0.25 * true:
+            return []
+        return [
+            f"the closed loop has the largest exponent {mine:.3g}, the system {true:.3g} {self.closed.unit}, the"
+            f" inverse of its Lyapunov time of {self.lyapunov_time:.3g} steps"
+        ]
 
     def _spectrum_findings(self, conditional: float) -> list[str]:
         assert self.closed is not None
@@ -146,7 +171,8 @@ def diagnose(
     except Diverged:
         closed = None
     field_std, saturated = _fields(model, series)
-    exponent = float(conditional.exponents[0]) * model.network.joint.dt
+    dt = model.network.joint.dt
+    exponent = float(conditional.exponents[0]) * dt
     predictions = model.predictions(series)
     run, _ = model.continued(start, len(series))
     climate = histogram_distance(run, series) if np.isfinite(run).all() else np.ones(series.shape[1])
@@ -160,6 +186,8 @@ def diagnose(
         valid_times(model, series, lyapunov_time=lyapunov_time, starts=starts, threshold=threshold),
         climate,
         true,
+        lyapunov_time,
+        dt,
     )
 
 

@@ -175,8 +175,9 @@ def train_online(
     leak_rate and a larger spectral_radius, is not much shorter than the slowest change of the series; the output drives
     the network strongly enough to suppress activity of its own, so that a larger spectral_radius needs a larger
     input_scaling; and the ridge is so small that corrections follow what the loop does.  The defaults learn a sine of 6
-    to 100 samples a period.  The other arguments are those of `train`; one network, no batch.  There is no correction
-    at a time at which a component of the target is missing (NaN or masked).
+    to 60 samples a period to a percent of its period; forgetting=0.995 follows slower ones better.  The other arguments
+    are those of `train`; one network, no batch.  There is no correction at a time at which a component of the target is
+    missing (NaN or masked).
 
     Warns if the errors of the second half exceed ten times the largest target, and if a loop has not learned the
     series: if the errors of its last quarter exceed half of the standard deviation of the targets, or of their change
