@@ -32,7 +32,18 @@ NEEDED = (
     "cloudpickle",
     "lazy_loader",
 )
-OPTIONAL = ("torch", "xarray", "h5netcdf", "zarr", "scikit-learn", "distributed", "mpi4py", "jupytext", "numba", "bokeh")
+OPTIONAL = (
+    "torch",
+    "numba",
+    "xarray",
+    "h5netcdf",
+    "zarr",
+    "scikit-learn",
+    "bokeh",
+    "distributed",
+    "mpi4py",
+    "jupytext",
+)
 
 
 def report() -> str:
