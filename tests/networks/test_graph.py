@@ -1,6 +1,8 @@
 """Any torch module is cut into the layers a person would name, and these have its values and its singular values."""
 
 import pickle
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -23,6 +25,7 @@ from architectures import (
 )
 from cocycle import feedforward, finite_time_exponents, frame, ftle, orbit
 from cocycle.networks.arguments import output_of
+from cocycle.networks.weights import in_full_precision
 
 
 @pytest.fixture(params=ARCHITECTURES)
@@ -513,3 +516,31 @@ def test_a_cast_to_half_precision_is_left_out():
     x = numbers(2, 4).float()
     found = ftle(feedforward(network, x), x).log_factors
     torch.testing.assert_close(found, ftle(feedforward(exact, x), x).log_factors)
+
+
+def test_full_precision_is_switched_on_and_back():
+    """Of convolutions and products on a GPU; the switches can be read without one.  Networks are exported inside."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    assert (cudnn.allow_tf32, matmul.allow_tf32) == (True, False)
+    with in_full_precision():
+        assert (cudnn.allow_tf32, matmul.allow_tf32) == (False, False)
+        assert len(feedforward(randomised(Perceptron()), numbers(2, 3))) == 5
+        with in_full_precision():
+            pass
+        assert not cudnn.allow_tf32
+    assert (cudnn.allow_tf32, matmul.allow_tf32) == (True, False)
+
+
+def test_the_newer_switches_of_precision_come_back():
+    """In a process of its own: torch does not forget that they were used."""
+    code = """
+import torch
+from cocycle.networks.weights import in_full_precision
+kinds = torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul
+kinds[0].fp32_precision = "ieee"
+before = [kind.fp32_precision for kind in kinds]
+with in_full_precision():
+    assert [kind.fp32_precision for kind in kinds] == ["ieee"] * 3
+assert [kind.fp32_precision for kind in kinds] == before, before
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

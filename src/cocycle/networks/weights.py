@@ -1,7 +1,7 @@
 """The weights of a torch network: their precision and device, and the graph that torch differentiates."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import chain
 from math import prod
 from typing import Any
@@ -88,16 +88,24 @@ def without_tf32(network: nn.Module) -> Iterator[None]:
     By torch's default cuDNN rounds the factors of convolutions to 10 bits (TF32): exponents would have errors of 1e-3.
     """
     own = next(numbers(network), None)
-    if own is None or own.device.type != "cuda":
+    with in_full_precision() if own is not None and own.device.type == "cuda" else nullcontext():
         yield
-        return
+
+
+@contextmanager
+def in_full_precision() -> Iterator[None]:
+    """A context without TF32.  The older switches are used, which torch.export reads: it refuses the newer ones, unless
+    those are in use already."""
     backends: Any = torch.backends
-    kinds = backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul
-    before = [kind.fp32_precision for kind in kinds]
-    for kind in kinds:
-        kind.fp32_precision = "ieee"
+    try:
+        switches, name, off = [b for b in (backends.cudnn, backends.cuda.matmul) if b.allow_tf32], "allow_tf32", False
+    except RuntimeError:  # the newer ones are in use
+        switches, name, off = (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul), "fp32_precision", "ieee"
+    before = [getattr(switch, name) for switch in switches]
+    for switch in switches:
+        setattr(switch, name, off)
     try:
         yield
     finally:
-        for kind, precision in zip(kinds, before, strict=True):
-            kind.fp32_precision = precision
+        for switch, value in zip(switches, before, strict=True):
+            setattr(switch, name, value)
