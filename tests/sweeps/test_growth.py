@@ -112,6 +112,15 @@ def test_where_it_is_best(archive):
     alone = archive.best("y", smallest=True)
     assert alone == Best(alone.point, archive["y"].min(), alone.error, 1)
     assert noisy(*arguments(archive, alone.point))["y"] == alone.value
+    one = archive.best("y", realisation=1)
+    assert one.value == archive["y"][:, 1].max()
+    assert one.point["realisation"] == 1
+    kept = archive.best("y", over="realisation", x=archive.grid.axes["x"][2])
+    assert kept.value == mean[2]
+    with pytest.raises(ValueError, match="values to be kept must be of axes that are not averaged, x; got realisation"):
+        archive.best("y", over="realisation", realisation=1)
+    with pytest.raises(ValueError, match=r"x must be one of .*; got 17"):
+        archive.best("y", x=17.0)
     with pytest.raises(ValueError, match="over must name axes of x, realisation; got noise"):
         archive.best("y", over="noise")
     with pytest.raises(ValueError, match=r"z is nan wherever .* is done: nothing is best yet"):

@@ -66,6 +66,8 @@ class RunningForecaster:
 
     def _taken(self, name: str, observations: Any, external: Any) -> np.ndarray:
         values, labels = labelled(name, observations)
+        if values is None:
+            raise TypeError(f"{name} must be an observation or a block of them; got None: NaN is a missing value")
         values = np.ma.filled(values, np.nan) if self.gaps and np.ma.is_masked(values) else values
         values = as_numpy(values if hasattr(values, "ndim") else np.asarray(values))
         one = values.ndim == self.starts + 1

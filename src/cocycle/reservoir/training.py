@@ -43,7 +43,7 @@ def train(
     u[t], and its target is u[t+1].  The weight solves the ridge regression with `ridge` added to the sum over times,
     not the mean; by default that of 1e-16, 1e-15, ..., 100 with the least error on held-out fifths of the times
     (`HeldOut`; at 1000 features a number takes 0.3 of the time).  `series` may be a list of series of any
-    lengths, (time,) for one component, each from rest, for one readout; a batch axis gives each series its own.
+    lengths, in a list also (time,) for one component, each from rest, for one readout; a batch axis gives each its own.
 
     normalise: the network sees each component with mean 0 and standard deviation 1 (True), as it is (False), or as a
     `Normalisation` says; forecasts are in the units of the series either way.

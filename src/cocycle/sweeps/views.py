@@ -57,13 +57,17 @@ def point(archive: "Archive", /, **coordinates: Any) -> dict[str, Any]:
     return {**values, "status": status, "message": record.messages[0].decode(errors="replace")}
 
 
-def best(archive: "Archive", output: str, over: str | Sequence[str] = (), *, smallest: bool = False) -> Best:
+def best(
+    archive: "Archive", output: str, over: str | Sequence[str] = (), *, smallest: bool = False, **at: Any
+) -> Best:
     """Where an output is largest, or smallest, and its value there.
 
-    It is averaged over the axes `over`, such as realisations, and over its event.  `point` has the fixed settings
-    too: measure(point, rng), or `arguments(archive, point)` with a value for each axis in `over`.
+    It is averaged over the axes `over`, such as realisations, and over its event, and compared among the points with
+    the values `at`, best("valid_time", observed="second").  `point` has the fixed settings too: measure(point, rng), or
+    `arguments(archive, point)` with a value for each axis in `over`.
 
-    Raises KeyError for an unknown output, ValueError for other axes than the archive has and if no point is done.
+    Raises KeyError for an unknown output, ValueError for other axes or values than the archive has and if no point is
+    done.
     """
     over = (over,) if isinstance(over, str) else tuple(over)
     grid, values = archive.grid, archive[output]
@@ -72,7 +76,7 @@ def best(archive: "Archive", output: str, over: str | Sequence[str] = (), *, sma
         raise ValueError(f"over must name axes of {', '.join(grid.axes)}; got {', '.join(over)}")
     each = mean_over(values, tuple(range(len(grid.shape), values.ndim)))
     averaged = tuple(i for i, name in enumerate(grid.axes) if name in over)
-    mean = np.expand_dims(mean_over(each, averaged), averaged)
+    mean = np.where(_is_at(archive, at, over), np.expand_dims(mean_over(each, averaged), averaged), np.nan)
     if np.isnan(mean).all():
         done = bool((archive.status == Status.DONE).any())
         why = f"{output} is nan wherever {archive.name} is done" if done else f"no point of {archive.name} is done"
@@ -86,6 +90,20 @@ def best(archive: "Archive", output: str, over: str | Sequence[str] = (), *, sma
     return Best(
         {**deepcopy(archive.fixed), **point}, float(mean[index]), float(error[index_of_rest]), int(count[index_of_rest])
     )
+
+
+def _is_at(archive: "Archive", at: Mapping[str, Any], over: Sequence[str]) -> np.ndarray:
+    """Whether a point has the values `at`, with an axis of length 1 or n for each of the grid."""
+    grid, found = archive.grid, np.ones((1,) * len(archive.grid.shape), dtype=bool)
+    for name, value in archive.coordinates_of(at).items():
+        free = [axis for axis in grid.axes if axis not in over]
+        if name not in free or isinstance(grid, Table):
+            names = "none of a table" if isinstance(grid, Table) else ", ".join(free)
+            raise ValueError(f"values to be kept must be of axes that are not averaged, {names}; got {name}")
+        axis, values = list(grid.axes).index(name), grid.axes[name]
+        kept = np.arange(len(values)) == position(name, values, value)
+        found = found & kept.reshape([-1 if i == axis else 1 for i in range(found.ndim)])
+    return found
 
 
 def dataset(archive: "Archive") -> "xarray.Dataset":
