@@ -52,7 +52,7 @@ class Watched:
             "console", lambda said: made.wrong.append(said.text) if said.type in ("error", "warning") else None
         )
         made.page.on("request", lambda request: made.asked(request.url, address))
-        made.page.set_default_timeout(8000)
+        made.page.set_default_timeout(30_000)  # a busy machine is slow; what is asked for comes, or the test fails
         made.page.goto(address)
         if frame:
             made.page.frame_locator("iframe").locator(".bk-Figure").first.wait_for()
