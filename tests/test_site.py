@@ -99,7 +99,7 @@ def watched(browser):
     page.on("console", lambda said: wrong.append(f"{page.url}: {said.text}") if said.type in LOUD else None)
     page.on("response", lambda answer: wrong.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
     page.on("request", lambda request: asked.append(request.url))
-    page.set_default_timeout(8000)
+    page.set_default_timeout(30_000)
     yield page
     page.close()
     assert wrong == []
