@@ -202,6 +202,25 @@ def test_look_computes_a_point_of_a_study_in_the_page(watch, tmp_path):
     page.close()
 
 
+SELECTS = """() => Object.fromEntries([...Bokeh.documents[0]._all_models.values()]
+    .filter(model => model.type == "Select").map(model => [model.title, model.id]))"""
+
+
+def test_controls_stay_where_others_come_and_go(archive, watch):
+    """A value that is chosen in a control while it is replaced would be lost."""
+    page = in_background(archive)
+    shown = watch(page.address)
+    before = shown.page.evaluate(SELECTS)
+    shown.page.get_by_label("horizontal axis").select_option(label="realisation")
+    shown.page.wait_for_function("location.search.includes('x=realisation')")
+    slider = "[...Bokeh.documents[0]._all_models.values()].some(m => m.type == 'Slider' && m.title.startsWith('input'))"
+    shown.page.wait_for_function(slider)
+    after = shown.page.evaluate(SELECTS)
+    assert {"output", "beside it", "horizontal axis", "vertical axis"} <= before.keys() & after.keys()
+    assert all(after[name] == number for name, number in before.items() if name in after)
+    page.close()
+
+
 def test_two_archives_are_compared(archive, watch, tmp_path):
     other = computed(tmp_path / "other.h5", grid(rows=11))
     page = in_background(archive, other)

@@ -5,7 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, final
 
 from bokeh.document import Document
-from bokeh.models import Button, Column, ColumnDataSource, CustomJS, Div, Row, TextInput
+from bokeh.models import Button, Checkbox, Column, ColumnDataSource, CustomJS, Div, Row, Select, TextInput
 
 from cocycle.explorer import look
 from cocycle.explorer.cell import Cell
@@ -60,6 +60,8 @@ class Page:
     def show(self, view: View) -> None:
         """Show another view; an error says why that cannot be, and the page stays as it is."""
         before = self._drawing.view
+        if view == before:
+            return
         try:
             self._drawing.show(view)
         except ValueError as error:
@@ -90,8 +92,12 @@ class Page:
         return view.x, view.y, needed_axes(self._archive, view)
 
     def _widgets(self) -> list[Any]:
+        """The controls of the view.  Those that are shown already stay: a value that is chosen in one that is replaced
+        at the same moment would be lost."""
         compared = self._other is not None
-        return controls(self._archive, lambda: self._drawing.view, self.show, compared=compared)
+        shown = {_name(widget): widget for widget in self._controls.children}
+        made = controls(self._archive, lambda: self._drawing.view, self.show, compared=compared)
+        return [_updated(shown.get(_name(widget)), widget) for widget in made]
 
     def _refresh(self) -> None:
         if time.monotonic() < self._rest:
@@ -105,3 +111,16 @@ class Page:
     def _marked(self, words: str, text: str) -> None:
         self._said.text, self._save.visible = words, bool(words)
         self._csv.data = {"text": [text], "name": [f"{self._archive.path.stem}-selection.csv"]}
+
+
+def _name(widget: Any) -> tuple[type, str]:
+    return type(widget), widget.label if isinstance(widget, Checkbox) else widget.title
+
+
+def _updated(old: Any, new: Any) -> Any:
+    """The old widget with the value of the new one, where they offer the same; else the new one."""
+    if old is None or (isinstance(new, Select) and old.options != new.options):
+        return new
+    chosen = "active" if isinstance(new, Checkbox) else "value"
+    setattr(old, chosen, getattr(new, chosen))
+    return old
