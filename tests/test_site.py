@@ -20,13 +20,11 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from explorer.browser import CHROMIUM, FLAGS, missing
+from explorer.browser import launched, missing
 
 if missing():
     print(f"the site's tests are skipped: {missing()}")
     pytest.skip(missing(), allow_module_level=True)
-
-from playwright.sync_api import sync_playwright
 
 SITE = Path(os.environ.get("COCYCLE_SITE", Path(__file__).parents[1] / "docs/_build/html")).resolve()
 if not (SITE / "index.html").exists():
@@ -78,10 +76,8 @@ def address():
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+    with launched() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture

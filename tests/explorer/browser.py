@@ -1,6 +1,7 @@
 """A headless Chromium of the system, and a page in it that keeps its errors and what it asked for from elsewhere."""
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -33,6 +34,17 @@ def missing():
     except ImportError:
         return "playwright is not installed: the extra test brings it"
     return "" if Path(CHROMIUM).exists() else "there is no Chromium: apt-get install chromium"
+
+
+@contextmanager
+def launched():
+    """The browser of the system, without a window."""
+    from playwright.sync_api import sync_playwright  # here, because it need not be installed: see `missing`
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield opened
+        opened.close()
 
 
 @dataclass

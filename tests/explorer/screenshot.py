@@ -5,8 +5,7 @@ cocycle sweep && python tests/explorer/screenshot.py lorenz-small.h5 docs/explor
 
 import sys
 
-from browser import CHROMIUM, FLAGS, Watched
-from playwright.sync_api import sync_playwright
+from browser import Watched, launched
 
 from cocycle.explorer.server import in_background
 from cocycle.sweeps import Archive
@@ -14,8 +13,7 @@ from cocycle.sweeps import Archive
 
 def main(archive, picture):
     served = in_background(Archive.open(archive))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+    with launched() as browser:
         shown = Watched.opened(browser, served.address, 1280)
         shown.page.wait_for_timeout(1000)
         shown.page.screenshot(path=picture, full_page=True)

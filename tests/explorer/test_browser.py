@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from archives import computed, empty, grid, measure_behind, of_table, table
-from browser import CHROMIUM, FLAGS, Watched, missing
+from browser import Watched, launched, missing
 
 from cocycle.explorer.one_file import report
 from cocycle.explorer.planes import plane
@@ -28,18 +28,14 @@ if missing():
     print(f"browser tests are skipped: {missing()}")
     pytest.skip(missing(), allow_module_level=True)
 
-from playwright.sync_api import sync_playwright
-
 SIZES = (1280, 390)
 LOOKED = {"size": 30, "training": 600, "washout": 50, "warm_up": 50, "starts": 2, "horizon": 1.0}
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+    with launched() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
