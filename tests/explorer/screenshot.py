@@ -17,7 +17,6 @@ def main(archive, picture):
         shown = Watched.opened(browser, served.address, 1280)
         shown.page.wait_for_timeout(1000)
         shown.page.screenshot(path=picture, full_page=True)
-        browser.close()
     served.close()
 
 
