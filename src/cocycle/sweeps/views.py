@@ -57,9 +57,7 @@ def point(archive: "Archive", /, **coordinates: Any) -> dict[str, Any]:
     return {**values, "status": status, "message": record.messages[0].decode(errors="replace")}
 
 
-def best(
-    archive: "Archive", output: str, over: str | Sequence[str] = (), *, smallest: bool = False, **at: Any
-) -> Best:
+def best(archive: "Archive", output: str, over: str | Sequence[str] = (), *, smallest: bool = False, **at: Any) -> Best:
     """Where an output is largest, or smallest, and its value there.
 
     It is averaged over the axes `over`, such as realisations, and over its event, and compared among the points with
