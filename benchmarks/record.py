@@ -64,7 +64,8 @@ def driven_reservoir():
 
 def trained_reservoir():
     u = Lorenz63().series(6 * STEPS, rng=1)
-    return forecast(train(Reservoir.random(SIZE, 3, rng=1), u), u[:200], STEPS, ridge=1e-6)
+    model = train(Reservoir.random(SIZE, 3, rng=1), u, ridge=1e-6)
+    return forecast(model, u[:200], STEPS)
 
 
 def field_of_exponents():
