@@ -80,8 +80,15 @@ class Watched:
             self.elsewhere.append(url)
 
     def place(self, number, x, y):
-        """Where on the screen the place (x, y) of a figure is, or the nearest in it; it is scrolled into view."""
-        return self.page.evaluate(PLACE, [number, x, y])
+        """Where on the screen the place (x, y) of a figure is, or the nearest in it, once it stays there.
+
+        It is scrolled into view.
+        """
+        found, before = self.page.evaluate(PLACE, [number, x, y]), None
+        while found != before:  # axes that were exchanged are laid out anew
+            self.page.wait_for_timeout(200)
+            found, before = self.page.evaluate(PLACE, [number, x, y]), found
+        return found
 
     def click(self, number, x, y):
         self.page.mouse.click(*self.place(number, x, y))
@@ -89,6 +96,7 @@ class Watched:
     def box(self, number, x0, y0, x1, y1):
         """Drag a box in a figure with its tool for boxes."""
         start, end = self.place(number, x0, y0), self.place(number, x1, y1)
+        assert start == self.place(number, x0, y0)
         self.page.mouse.move(*start)
         self.page.mouse.down()
         for part in (0.3, 0.7, 1.0):
