@@ -25,7 +25,7 @@ from cocycle.explorer.view import View
 from cocycle.sweeps.records import Records, in_chunks
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "explorer"))
-from browser import CHROMIUM, FLAGS, missing  # type: ignore[import-not-found]
+from browser import launched, missing  # type: ignore[import-not-found]
 
 CHANGES = 8
 SHAPES = {"1000 x 1000 x 1": (1000, 1000, 1), "100 x 100 x 100": (100, 100, 100)}
@@ -128,13 +128,9 @@ def main():
         if missing():
             print(f"the page is left out: {missing()}")
         else:
-            from playwright.sync_api import sync_playwright
-
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+            with launched() as browser:
                 for words, archive in archives.items():
                     rows[words]["page"] = in_browser(archive, browser)
-                browser.close()
         for words, found in rows.items():
             for where, seconds in found.items():
                 print(f"{words:16} {where:5} " + ", ".join(f"{name} {took:.2f}" for name, took in seconds.items()))

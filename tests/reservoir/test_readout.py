@@ -20,7 +20,7 @@ from cocycle.reservoir import (
     ridge_readout,
     train_online,
 )
-from cocycle.reservoir.online import FLOOR
+from cocycle.reservoir.online_rules import FLOOR
 from cocycle.systems import Lorenz63
 
 RIDGES = (1e-3, 0.1, 10.0)

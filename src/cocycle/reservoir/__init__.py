@@ -16,7 +16,8 @@ from cocycle.reservoir.layered import Deep, DelayLine
 from cocycle.reservoir.metrics import ValidTimes, componentwise, euclidean, nrmse, valid_time, valid_times
 from cocycle.reservoir.moments import Moments, MomentSum
 from cocycle.reservoir.normalisation import Normalisation
-from cocycle.reservoir.online import LeastMeanSquares, Online, OnlineRule, RecursiveLeastSquares, train_online
+from cocycle.reservoir.online import Online, train_online
+from cocycle.reservoir.online_rules import LeastMeanSquares, OnlineRule, RecursiveLeastSquares
 from cocycle.reservoir.persistence import load, save
 from cocycle.reservoir.readout import Readout
 from cocycle.reservoir.reservoir import Reservoir

@@ -13,7 +13,7 @@ from cocycle.driven import Driven, check_inputs, driven_states
 from cocycle.progress import tracked
 from cocycle.reservoir.moments import Moments, MomentSum
 from cocycle.reservoir.normalisation import RAW, Normalisation
-from cocycle.reservoir.ridge import CrossValidated, RidgeChoice, check_ridge, chosen_readout, ridge_readout
+from cocycle.reservoir.ridge import CrossValidated, RidgeChoice, check_ridge, regressed
 from cocycle.threads import one_thread_if_small
 
 NUMBERS = 2**24  # of inputs and features, about, that are in memory at once
@@ -101,10 +101,7 @@ def train_classifier(
     inputs, targets = [units.applied(series[i]) for i in order], np.eye(len(classes))[members[order]]
     folds = ridge.folds if isinstance(ridge, RidgeChoice) else 1
     parts = _moments(network, inputs, targets, windows, folds)
-    if isinstance(ridge, RidgeChoice):
-        weight, chosen = chosen_readout(ridge, parts)
-    else:
-        weight, chosen = ridge_readout(parts[0], ridge), ridge
+    weight, chosen = regressed(ridge, parts)
     offset = np.asarray(reduce(add, parts).constant(weight))
     windows = None if windows is None else int(windows)
     return SeriesClassifier(network, weight, offset, classes, windows, units, float(chosen))

@@ -134,6 +134,13 @@ class RidgeChoice(ABC):
         """What is to be least, (ridges, *batch), from the moments of each part; NaN where a ridge is too small."""
 
 
+def regressed(ridge: float | np.ndarray | RidgeChoice, parts: Sequence[Moments]) -> tuple[np.ndarray, Any]:
+    """W_out (*batch, m, n) of all parts, and its ridge: the one that is given, or that is chosen."""
+    if isinstance(ridge, RidgeChoice):
+        return chosen_readout(ridge, parts)
+    return ridge_readout(reduce(add, parts), ridge), ridge
+
+
 def chosen_readout(choice: RidgeChoice, parts: Sequence[Moments]) -> tuple[np.ndarray, np.ndarray | float]:
     """W_out (*batch, m, n) and the ridge (*batch,) with the least score, a number without a batch.
 
@@ -172,7 +179,7 @@ def _warn_at_the_edge(ridges: np.ndarray, scores: np.ndarray) -> None:
                 warnings.warn(
                     f"the ridge chosen, {ridges[edge]:g}, is the {name} of those to choose from, and the score still"
                     f" falls towards it, by {(before - least) / before:.2g} of itself in the last step: {why}",
-                    stacklevel=4,
+                    stacklevel=5,
                 )
                 return
 

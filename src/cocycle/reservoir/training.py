@@ -17,7 +17,7 @@ from cocycle.reservoir.gaps import Given, given, with_dt
 from cocycle.reservoir.moments import Moments, MomentSum, check_moments
 from cocycle.reservoir.normalisation import Normalisation
 from cocycle.reservoir.problem import Problem, read_and_wanted, regression
-from cocycle.reservoir.ridge import HeldOut, RidgeChoice, check_ridge, chosen_readout, ridge_readout
+from cocycle.reservoir.ridge import HeldOut, RidgeChoice, check_ridge, regressed
 from cocycle.reservoir.running import BRIDGE
 from cocycle.reservoir.symmetry import warn_if_odd
 from cocycle.threads import one_thread_if_small
@@ -79,10 +79,7 @@ def train(
     warn_if_odd(network, fitted.readout, problem, fitted.constant)
     with one_thread_if_small(network.rest()):
         parts = _moments(network, fitted, problem, washout, ridge)
-    if isinstance(ridge, RidgeChoice):
-        weight, chosen = chosen_readout(ridge, parts)
-    else:
-        weight, chosen = ridge_readout(parts[0], ridge), ridge
+    weight, chosen = regressed(ridge, parts)
     settings = {"ridge": chosen, "washout": washout, "noise": noise} | learned.settings
     offset = reduce(add, parts).constant(weight)
     return problem.forecaster(network, fitted.readout, fitted.weight(weight), offset, settings)
