@@ -42,7 +42,7 @@ def train(
     From rest, driven by u[0], ..., u[T-2]; the first `washout` states are dropped.  A state row t is that after input
     u[t], and its target is u[t+1].  The weight solves the ridge regression with `ridge` added to the sum over times,
     not the mean; by default that of 1e-16, 1e-15, ..., 100 with the least error on held-out fifths of the times
-    (`HeldOut`; at 1000 features a number takes 0.3 of the time).  `series` may be a list of series of any
+    (`HeldOut`; at 1000 features a number takes a quarter of the time).  `series` may be a list of series of any
     lengths, in a list also (time,) for one component, each from rest, for one readout; a batch axis gives each its own.
 
     normalise: the network sees each component with mean 0 and standard deviation 1 (True), as it is (False), or as a
